@@ -1,0 +1,108 @@
+/*
+ * The processor: per-CPU data (GS base while in the kernel), control registers, MSRs, port I/O.
+ * One-instruction wrappers live here and nowhere else.
+ *
+ * struct cpu's first fields are known to assembly and to the compiler (stack protector at
+ * %gs:40): kernel/cpu.c checks their offsets.
+ */
+#pragma once
+
+#include "kernel/task.h"
+
+#define NR_CPUS 8
+
+struct cpu {
+	struct cpu *self;		/* 0 */
+	struct task *current;		/* 8 */
+	u64 kstack_top;			/* 16: stack for the next entry from user mode */
+	u64 user_rsp;			/* 24: scratch of the system-call entry */
+	int preempt_count;		/* 32: spinlocks, preempt_disable, interrupts */
+	int need_resched;		/* 36 */
+	u64 stack_canary;		/* 40 */
+	int id;				/* index in cpus[] */
+	u32 apic_id;
+	struct mm *active_mm;		/* whose tables CR3 holds (lazy: may be a dead task's) */
+	struct task *idle;
+};
+extern struct cpu cpus[NR_CPUS];
+extern int nr_cpus_online;
+
+static inline struct cpu *this_cpu(void)
+{
+	struct cpu *c;
+	__asm__ volatile("mov %%gs:0, %0" : "=r"(c));
+	return c;
+}
+static inline struct task *get_current(void)
+{
+	struct task *t;
+	__asm__("mov %%gs:8, %0" : "=r"(t));
+	return t;
+}
+#define current get_current()
+
+/* What CPUID found and the kernel uses (kernel/cpu.c). */
+extern struct cpu_features {
+	bool nx, smep, smap, umip, xsave, pge, fsgsbase, erms, rdrand, pages_1g, invariant_tsc;
+	u32 xsave_size;
+	u64 xcr0;
+	char vendor[13], brand[49];
+} cpu_features;
+
+static inline u64 read_cr0(void) { u64 v; __asm__ volatile("mov %%cr0, %0" : "=r"(v)); return v; }
+static inline u64 read_cr2(void) { u64 v; __asm__ volatile("mov %%cr2, %0" : "=r"(v)); return v; }
+static inline u64 read_cr3(void) { u64 v; __asm__ volatile("mov %%cr3, %0" : "=r"(v)); return v; }
+static inline u64 read_cr4(void) { u64 v; __asm__ volatile("mov %%cr4, %0" : "=r"(v)); return v; }
+static inline void write_cr0(u64 v) { __asm__ volatile("mov %0, %%cr0" :: "r"(v) : "memory"); }
+static inline void write_cr3(u64 v) { __asm__ volatile("mov %0, %%cr3" :: "r"(v) : "memory"); }
+static inline void write_cr4(u64 v) { __asm__ volatile("mov %0, %%cr4" :: "r"(v) : "memory"); }
+static inline void invlpg(vaddr_t va) { __asm__ volatile("invlpg (%0)" :: "r"(va) : "memory"); }
+static inline u64 rdmsr(u32 msr)
+{
+	u32 lo, hi;
+	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
+	return (u64)hi << 32 | lo;
+}
+static inline void wrmsr(u32 msr, u64 v)
+{
+	__asm__ volatile("wrmsr" :: "c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
+}
+static inline u64 rdtsc(void)
+{
+	u32 lo, hi;
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (u64)hi << 32 | lo;
+}
+static inline void outb(u16 port, u8 v) { __asm__ volatile("outb %0, %1" :: "a"(v), "Nd"(port)); }
+static inline void outw(u16 port, u16 v) { __asm__ volatile("outw %0, %1" :: "a"(v), "Nd"(port)); }
+static inline void outl(u16 port, u32 v) { __asm__ volatile("outl %0, %1" :: "a"(v), "Nd"(port)); }
+static inline u8 inb(u16 port) { u8 v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline u16 inw(u16 port) { u16 v; __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline u32 inl(u16 port) { u32 v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline void outsb(u16 port, const void *buf, size_t n)
+{
+	__asm__ volatile("rep outsb" : "+S"(buf), "+c"(n) : "d"(port) : "memory");
+}
+static inline void insb(u16 port, void *buf, size_t n)
+{
+	__asm__ volatile("rep insb" : "+D"(buf), "+c"(n) : "d"(port) : "memory");
+}
+static inline u64 irq_save(void)
+{
+	u64 flags;
+	__asm__ volatile("pushfq; pop %0; cli" : "=r"(flags) :: "memory");
+	return flags;
+}
+static inline void irq_restore(u64 flags)
+{
+	__asm__ volatile("push %0; popfq" :: "r"(flags) : "memory", "cc");
+}
+static inline void irq_enable(void) { __asm__ volatile("sti" ::: "memory"); }
+static inline void irq_disable(void) { __asm__ volatile("cli" ::: "memory"); }
+static inline void cpu_relax(void) { __asm__ volatile("pause"); }
+static inline bool irqs_off(void)
+{
+	u64 flags;
+	__asm__ volatile("pushfq; pop %0" : "=r"(flags));
+	return !(flags & 0x200);
+}

@@ -1,0 +1,93 @@
+/*
+ * Locks. Spinlocks disable preemption and know owner and caller; mutexes and rwsems sleep and
+ * know their owner. Every lock held is recorded in the task (struct held_lock), so that a panic
+ * and the hang detector can tell who holds what.
+ *
+ * Rules: ranks of kernel/lockrank.h; nothing sleeps with a spinlock held or preemption off; a
+ * lock is released by the task that took it.
+ */
+#pragma once
+
+#include "kernel/atomic.h"
+#include "kernel/list.h"
+#include "kernel/lockrank.h"
+
+struct task;
+
+struct spinlock {
+	atomic_t locked;	/* 1 while held */
+	u16 rank;		/* fixed */
+	s16 cpu;		/* owner, -1 if free: written by the owner only */
+	void *caller;		/* where it was taken: written by the owner only */
+	const char *name;	/* fixed */
+};
+#define SPINLOCK_INIT(lockname, lockrank) { .rank = (lockrank), .cpu = -1, .name = (lockname) }
+
+void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank);
+/* Take or release; preemption is off in between. Not for locks that interrupt handlers take. */
+void spin_lock(struct spinlock *lock);
+void spin_unlock(struct spinlock *lock);
+bool spin_trylock(struct spinlock *lock);
+/* The same with interrupts off: for locks that interrupt handlers take too. Returns the old RFLAGS. */
+u64 spin_lock_irqsave(struct spinlock *lock);
+void spin_unlock_irqrestore(struct spinlock *lock, u64 flags);
+bool spin_held(const struct spinlock *lock);	/* by this CPU */
+
+/* Sleeping wait lists of the locks below; users sleep on struct wait_queue of kernel/wait.h. */
+struct mutex {
+	struct spinlock lock;		/* protects the fields below */
+	struct task *owner;
+	void *caller;			/* where the owner took it */
+	struct list_head waiters;	/* struct lock_waiter, first come first served */
+	u16 rank;
+	const char *name;
+};
+void mutex_init(struct mutex *m, const char *name, enum lock_rank rank);
+#define MUTEX_INIT(var, lockname, lockrank) { .lock = SPINLOCK_INIT(lockname, RANK_WAITQUEUE), \
+	.waiters = LIST_INIT((var).waiters), .rank = (lockrank), .name = (lockname) }
+void mutex_lock(struct mutex *m);	/* sleeps */
+bool mutex_trylock(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+bool mutex_held(const struct mutex *m);	/* by the current task */
+
+/* Reader-writer semaphore, fair: a waiting writer holds back later readers. */
+struct rwsem {
+	struct spinlock lock;		/* protects the fields below */
+	int readers;
+	struct task *writer;
+	void *caller;			/* where the writer took it */
+	struct list_head waiters;
+	u16 rank;
+	const char *name;
+};
+void rwsem_init(struct rwsem *s, const char *name, enum lock_rank rank);
+#define RWSEM_INIT(var, lockname, lockrank) { .lock = SPINLOCK_INIT(lockname, RANK_WAITQUEUE), \
+	.waiters = LIST_INIT((var).waiters), .rank = (lockrank), .name = (lockname) }
+void down_read(struct rwsem *s);	/* sleeps */
+bool down_read_trylock(struct rwsem *s);
+void up_read(struct rwsem *s);
+void down_write(struct rwsem *s);	/* sleeps */
+bool down_write_trylock(struct rwsem *s);
+void up_write(struct rwsem *s);
+bool rwsem_held(const struct rwsem *s);	/* by anyone, for assertions */
+
+/*
+ * What the current task holds (at most HELD_MAX, deeper ones are counted but not recorded).
+ * kind HELD_PAGE: object is the address_space, index the page index.
+ */
+enum held_kind { HELD_SPIN, HELD_MUTEX, HELD_READ, HELD_WRITE, HELD_PAGE };
+#define HELD_MAX 16
+struct held_lock {
+	enum held_kind kind;
+	const void *object;
+	u64 index;
+	void *caller;
+};
+void held_add(enum held_kind kind, const void *object, u64 index, void *caller);
+void held_remove(enum held_kind kind, const void *object, u64 index);
+
+/* Preemption. preempt_enable() reschedules if that was due. Nests. */
+void preempt_disable(void);
+void preempt_enable(void);
+/* Asserts that the caller may sleep: no spinlock, preemption and page faults enabled. */
+void might_sleep(void);

@@ -1,0 +1,139 @@
+/*
+ * Tasks (threads) and processes (thread groups).
+ *
+ * A task is what the scheduler runs. It points to what it may share with others: its process, the
+ * address space (struct mm), the descriptor table (struct files), the working directory (struct
+ * fs_context). A kernel thread has no process's mm and belongs to process 0.
+ *
+ * Locks: T = the task itself only (current), R = runqueue lock, L = tasklist_lock, S = process->sig_lock,
+ * I = fixed after creation, A = atomic.
+ */
+#pragma once
+
+#include "kernel/abi.h"
+#include "kernel/lock.h"
+#include "kernel/wait.h"
+
+struct mm;
+struct files;
+struct fs_context;
+struct trapframe;
+
+enum task_state {
+	TASK_RUNNABLE,			/* running or on a run queue */
+	TASK_SLEEPING,			/* by WAIT_INTERRUPTIBLE */
+	TASK_SLEEPING_KILLABLE,
+	TASK_SLEEPING_HARD,		/* only its wake-up */
+	TASK_DEAD,			/* never runs again */
+};
+
+/* task->flags */
+#define TF_KTHREAD	BIT(0)	/* I */
+#define TF_SIGPENDING	BIT(1)	/* A: look at signals on the way to user mode */
+#define TF_EXITING	BIT(2)	/* A */
+#define TF_RESTORE_MASK	BIT(3)	/* T: sigsuspend: restore saved_mask if no handler runs */
+#define TF_VFORK_DONE	BIT(4)	/* A: vfork parent may go on */
+
+#define KSTACK_SIZE	(4 * PAGE_SIZE)
+
+struct task {
+	/* Scheduling (kernel/sched.c) */
+	u64 kstack_top;			/* I; loaded into TSS.rsp0 and the per-CPU entry stack */
+	u64 saved_rsp;			/* R: where switch_to left it */
+	int state;			/* R, written by the task itself before it sleeps; enum task_state */
+	int on_cpu;			/* R */
+	struct list_head run_node;	/* R */
+	u64 vruntime;			/* R: ns of CPU time, weighted by nice */
+	u64 run_start;			/* R */
+	u64 runtime_ns;			/* R: CPU time used */
+	u64 utime_ns, stime_ns;		/* R: split by the tick */
+	int nice;			/* R */
+	int preempt_saved;		/* T: preempt count while switched out */
+	int pagefault_disabled;		/* T: copies in progress that must not sleep (DESIGN.md 4) */
+	void *fpu;			/* T: XSAVE or FXSAVE area, NULL for kernel threads */
+	u64 fs_base, gs_base;		/* T: user segment bases (arch_prctl) */
+
+	/* Identity */
+	u32 flags;			/* A: TF_* */
+	int tid;			/* I */
+	char name[16];			/* T; read racily by ps */
+	struct process *process;	/* I */
+	struct list_head thread_node;	/* L: process->threads */
+	struct trapframe *frame;	/* T: user registers of the system call or trap in progress, NULL in a kernel thread */
+
+	/* What it uses */
+	struct mm *mm;			/* T: user address space, NULL in a kernel thread */
+	struct files *files;		/* T */
+	struct fs_context *fs;		/* T */
+	int __user *clear_child_tid;	/* T: CLONE_CHILD_CLEARTID */
+	void __user *robust_list;	/* T */
+
+	/* Signals of this thread (kernel/signal.c) */
+	u64 sig_pending;		/* S: bit n-1 = signal n */
+	u64 sig_mask;			/* S: written by the task itself */
+	u64 saved_mask;			/* T */
+	siginfo_t sig_info[32];		/* S: of standard signals pending */
+	stack_t sig_stack;		/* T: sigaltstack */
+
+	/* Debugging: who holds what (kernel/lock.c) and waits for what */
+	struct held_lock held[HELD_MAX];	/* T; read racily by panic and the hang detector */
+	int held_count;				/* T */
+	const void *wait_page_mapping;		/* T: page lock waited for, for the hang detector */
+	u64 wait_page_index;
+	u64 wait_since_ns;
+	void *syscall_nr_debug;
+};
+
+struct sighand;
+
+struct process {
+	int pid;			/* I: tid of the first task */
+	atomic_t refs;			/* A: threads, /proc, waiters */
+	struct list_head threads;	/* L: struct task.thread_node */
+	int nr_threads;			/* L */
+	struct list_head all_node;	/* L: every process */
+	struct process *parent;		/* L */
+	struct list_head children;	/* L */
+	struct list_head sibling;	/* L */
+	int pgid, sid;			/* L */
+	struct wait_queue child_wait;	/* woken when a child changes state */
+	bool zombie;			/* L: all threads are gone, waits for its parent */
+	bool group_exit;		/* S: exit_group or a fatal signal is under way */
+	int exit_code;			/* S until zombie, then L: as wait4 gives it (status << 8 | signal) */
+	int exit_signal;		/* I: sent to the parent at exit (SIGCHLD) */
+	bool did_exec;			/* L */
+
+	struct spinlock sig_lock;	/* S */
+	u64 sig_pending;		/* S: for any thread */
+	siginfo_t sig_info[32];		/* S */
+	struct sigaction_k { void __user *handler; u64 flags; void __user *restorer; u64 mask; } action[64];	/* S */
+
+	u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;	/* written by its own threads */
+	int ngroups;
+	u32 groups[32];
+	struct rlimit64 limits[RLIM_NLIMITS];	/* L */
+	u64 start_ns;			/* I */
+	u64 dead_utime_ns, dead_stime_ns, child_utime_ns, child_stime_ns;	/* L */
+	struct file *exe;		/* L: what was executed; owns a reference */
+	struct tty *tty;		/* L: controlling terminal */
+	u64 alarm_ns;			/* S: ITIMER_REAL expiry, 0 = none */
+	u64 alarm_interval_ns;		/* S */
+};
+
+extern struct spinlock tasklist_lock;		/* RANK_TASKLIST */
+extern struct list_head process_list;		/* L */
+
+/* kernel/sched.c */
+void schedule(void);				/* sleep or yield: runs another task */
+void sched_yield_cpu(void);
+/* Make a sleeping task runnable; true if it was asleep in one of the states of `mode` and above. */
+bool task_wake(struct task *task);		/* from any state */
+bool task_wake_signal(struct task *task, bool fatal);	/* only if its sleep may be interrupted so */
+struct task *kthread_start(const char *name, void (*fn)(void *arg), void *arg);	/* NULL: no memory */
+u64 ktime_ns(void);				/* monotonic, since boot */
+u64 realtime_ns(void);				/* since 1970 */
+int sleep_until_ns(u64 deadline_ns, enum wait_mode mode);	/* 0 or -ERESTARTSYS */
+
+/* kernel/signal.c */
+bool signal_pending(const struct task *task);		/* an unmasked signal waits */
+bool fatal_signal_pending(const struct task *task);

@@ -1,0 +1,58 @@
+/*
+ * Wait queues: sleep until a condition holds. The condition is tested after the task is on the
+ * queue and not running any more by its state, so a wake-up between test and sleep is not lost.
+ */
+#pragma once
+
+#include "kernel/lock.h"
+
+struct wait_queue {
+	struct spinlock lock;		/* protects the list; taken with interrupts off */
+	struct list_head waiters;	/* struct wait_entry */
+};
+
+struct wait_entry {
+	struct list_head node;		/* wait_queue's lock */
+	struct task *task;
+	/* Called under the queue's lock by wake_up; returns true if it counts as woken. NULL: wake the task. */
+	bool (*wake)(struct wait_entry *entry, u64 key);
+	u64 key;			/* for queues shared by hash: only equal keys are woken; 0 matches all */
+};
+
+#define WAIT_QUEUE_INIT(var) { .lock = SPINLOCK_INIT("wait queue", RANK_WAITQUEUE), .waiters = LIST_INIT((var).waiters) }
+void wait_queue_init(struct wait_queue *wq);
+
+enum wait_mode {
+	WAIT_UNINTERRUPTIBLE,	/* only the wake-up ends it */
+	WAIT_KILLABLE,		/* a fatal signal does too */
+	WAIT_INTERRUPTIBLE,	/* any pending unmasked signal does too */
+};
+
+/* Put the current task on the queue and in the sleeping state of `mode`. May be called again in a loop. */
+void wait_prepare(struct wait_queue *wq, struct wait_entry *entry, enum wait_mode mode, u64 key);
+/* Take it off and make it running again. */
+void wait_finish(struct wait_queue *wq, struct wait_entry *entry);
+/* Sleep (call schedule()) unless a signal of that mode is pending: 0, or -ERESTARTSYS. */
+int wait_sleep(enum wait_mode mode);
+/* The same until a deadline, in nanoseconds of ktime_ns(); -ETIMEDOUT when it has passed. */
+int wait_sleep_until(enum wait_mode mode, u64 deadline_ns);
+
+/* Wake all, or at most nr, waiters whose key is equal (key 0: every waiter). From any context. */
+void wake_up_all(struct wait_queue *wq, u64 key);
+int wake_up_nr(struct wait_queue *wq, u64 key, int nr);
+
+/* Sleep until `condition`; gives 0 or -ERESTARTSYS. */
+#define wait_event(wq, mode, condition) ({ \
+	struct wait_entry wait_entry_ = { 0 }; \
+	int wait_result_ = 0; \
+	might_sleep(); \
+	for (;;) { \
+		wait_prepare((wq), &wait_entry_, (mode), 0); \
+		if (condition) \
+			break; \
+		wait_result_ = wait_sleep(mode); \
+		if (wait_result_) \
+			break; \
+	} \
+	wait_finish((wq), &wait_entry_); \
+	wait_result_; })
