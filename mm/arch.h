@@ -1,0 +1,20 @@
+/*
+ * What mm/ needs of the machine, all of it: the direct map, the frame table's place, CR3 and TLB
+ * instructions. The hosted tests bring another file of this name with an arena and an adversarial TLB.
+ */
+#pragma once
+
+#include "kernel/cpu.h"
+#include "kernel/types.h"
+
+static inline void *phys_to_virt(paddr_t pa) { return (void *)(pa + 0xffff888000000000UL); }
+static inline paddr_t virt_to_phys(const void *va) { return (paddr_t)va - 0xffff888000000000UL; }	/* of a direct-map address */
+
+struct page;
+static inline struct page *page_array(void) { return (struct page *)0xffffea0000000000UL; }
+
+struct mm;
+/* Drop this CPU's translations of mm (user half): one page, or everything. The callers of mm/tlb.h
+ * decide which CPUs. */
+static inline void arch_flush_page(struct mm *mm, vaddr_t va) { (void)mm; invlpg(va); }
+static inline void arch_flush_all(struct mm *mm) { (void)mm; write_cr3(read_cr3()); }

@@ -1,0 +1,148 @@
+/*
+ * Address spaces and their mappings.
+ *
+ * struct mm: M = mmap_lock (write to change, read to look), A = atomic, I = fixed.
+ * VMAs are kept in one array sorted by address: lookup is a binary search.
+ *
+ * MM1 VMAs do not overlap; start < end, both page-aligned, end <= USER_TOP.
+ * MM2 A FILE VMA is on its mapping's i_mmap list before its tables are filled, and leaves it after zap and flush.
+ * MM3 A writable PRIV entry is EXCL (INV-E2).
+ */
+#pragma once
+
+#include "kernel/abi.h"
+#include "kernel/lock.h"
+#include "mm/table.h"
+#include "mm/tlb.h"
+
+struct address_space;
+struct vma;
+
+#define VM_READ		BIT(0)	/* = PROT_READ, PROT_WRITE, PROT_EXEC */
+#define VM_WRITE	BIT(1)
+#define VM_EXEC		BIT(2)
+#define VM_SHARED	BIT(3)
+#define VM_MAYREAD	BIT(4)	/* mprotect may set the bit */
+#define VM_MAYWRITE	BIT(5)
+#define VM_MAYEXEC	BIT(6)
+#define VM_GROWSDOWN	BIT(7)
+#define VM_STACK	BIT(8)	/* the initial stack: named [stack] */
+#define VM_HEAP		BIT(9)	/* brk: [heap] */
+#define VM_DONTFORK	BIT(10)
+#define VM_WIPEONFORK	BIT(11)
+#define VM_LOCKED	BIT(12)
+#define VM_NORESERVE	BIT(13)
+
+/* Given by who made the mapping (fs/mmap.c for files, mm/shmem.c for shared anonymous memory). */
+struct vma_ops {
+	void (*open)(struct vma *vma);		/* vma was copied (split, fork): take a reference on vma->owner */
+	void (*close)(struct vma *vma);		/* vma goes away: drop it. Called without mmap_lock (FOREST.md) */
+	int (*name)(struct vma *vma, char *buf, size_t size);	/* path for /proc/PID/maps */
+	void (*stat)(struct vma *vma, u32 *major, u32 *minor, u64 *ino);
+};
+
+struct vma {
+	vaddr_t start, end;		/* M */
+	u64 flags;			/* M: VM_* */
+	struct mm *mm;			/* I */
+	struct address_space *mapping;	/* I: NULL for private anonymous memory */
+	u64 pgoff;			/* M (and i_mmap_lock to change while listed): index in the mapping of `start`, in pages */
+	const struct vma_ops *ops;	/* I: NULL for private anonymous memory */
+	void *owner;			/* I: what keeps the mapping alive: the struct file */
+	struct list_head i_mmap_node;	/* mapping->i_mmap_lock */
+	struct list_head dead_node;	/* private to the unmapper: list of VMAs to close after mmap_lock */
+};
+
+struct mm {
+	struct page *root;		/* I: PML4 */
+	struct rwsem mmap_lock;
+	struct vma **vmas;		/* M: sorted */
+	unsigned nr_vmas, cap_vmas;	/* M */
+	atomic_t users;			/* A: tasks; the last one unmaps all */
+	atomic_t refs;			/* A: users count once; lazy CPUs, /proc */
+	vaddr_t brk_start, brk;		/* M */
+	vaddr_t mmap_top;		/* I: mmap searches downwards from here */
+	vaddr_t stack_top;		/* I */
+	vaddr_t code_start, code_end, data_start, data_end;	/* set by exec */
+	vaddr_t arg_start, arg_end, env_start, env_end;
+	u64 total_pages;		/* M: of all VMAs */
+	u64 locked_pages;		/* M */
+	u64 cpus;			/* A: CPUs that may hold translations */
+	u64 auxv[48];			/* I after exec: /proc/PID/auxv */
+};
+
+/* mm/mm.c: life and death */
+struct mm *mm_create(void);				/* users = refs = 1; NULL: no memory */
+/* fork(): a COW copy of the current task's mm (which the caller uses). Takes mmap_lock. NULL: no memory. */
+struct mm *mm_fork(struct mm *old);
+void mm_get(struct mm *mm);				/* users++ */
+void mm_put(struct mm *mm);				/* users--; the last unmaps all (sleeps) */
+/* Make CR3 hold mm (NULL: stay on what is loaded: a kernel thread). Called by the scheduler, preemption off. */
+void mm_switch(struct mm *mm);
+
+/* mm/vma.c: lookup and bookkeeping; mmap_lock held */
+struct vma *vma_find(struct mm *mm, vaddr_t va);	/* the first VMA with end > va, or NULL */
+struct vma *vma_lookup(struct mm *mm, vaddr_t va);	/* the VMA that contains va, or NULL */
+
+/* What a new mapping is to be; the caller has done the permission checks of its own layer. */
+struct map_request {
+	vaddr_t addr;			/* hint, or the place with MAP_FIXED */
+	u64 length;			/* bytes, rounded up to pages */
+	u64 prot;			/* PROT_* */
+	u64 map_flags;			/* MAP_* of mmap(2) */
+	u64 vm_flags;			/* additional VM_* (VM_MAY* for files, VM_STACK...) ; VM_MAY* all if anonymous */
+	struct address_space *mapping;	/* NULL: anonymous (MAP_SHARED: mm/shmem.c is used) */
+	u64 pgoff;
+	const struct vma_ops *ops;
+	void *owner;			/* the request's reference is taken over only on success */
+};
+/*
+ * mmap(): make a mapping in mm, return its address or a negative errno (EINVAL, ENOMEM, EEXIST, EPERM). Takes
+ * mmap_lock for writing, sleeps; MAP_FIXED unmaps what is there, MAP_POPULATE fills after the lock is dropped.
+ */
+long mm_map(struct mm *mm, const struct map_request *req);
+/* munmap(): 0, EINVAL, ENOMEM. Takes mmap_lock, sleeps. */
+long mm_unmap(struct mm *mm, vaddr_t addr, u64 length);
+void mm_unmap_all(struct mm *mm);			/* exec, exit */
+
+/* mm/fault.c */
+enum fault_result {
+	FAULT_DONE,		/* mapped, or somebody else did: run the instruction again */
+	FAULT_RETRY,		/* mmap_lock was dropped: look everything up again */
+	FAULT_SIGSEGV,
+	FAULT_SIGBUS,
+	FAULT_OOM,		/* no memory: the process that asked dies */
+};
+/* One fault in progress; lives on the faulting task's stack. mmap_lock is held for reading. */
+struct fault {
+	struct mm *mm;
+	struct vma *vma;
+	vaddr_t address;	/* page-aligned */
+	u64 index;		/* in vma->mapping, if any */
+	bool write, exec;
+	bool killable;		/* waits may end early by a fatal signal */
+};
+/*
+ * Resolve an access to `va` in mm as if the program had made it (gup, fault-in, populate). Takes mmap_lock, sleeps.
+ * Gives FAULT_DONE or the failure, never FAULT_RETRY.
+ */
+enum fault_result mm_fault(struct mm *mm, vaddr_t va, bool write, bool exec);
+/* Called by the file fault (mm/filemap.c) with the page locked, to install what it found. Take the leaf's lock. */
+enum fault_result fault_map_file(struct fault *f, struct page *page, bool writable);	/* FILE entry, owns nothing */
+/* Private copy: `copy` carries one lifetime reference, which becomes the holder (or is dropped if the entry changed
+ * meanwhile). `seen` is the entry the copy was made over: 0 or a FILE entry. */
+enum fault_result fault_map_private(struct fault *f, struct page *copy, u64 seen);
+
+/* mm/rmap.c: removing or restricting the FILE entries of mapping pages [first, last] in every mm, flushed on return.
+ * Take i_mmap_lock and table locks; the caller holds the page locks or invalidate_lock as FOREST.md says. */
+struct address_space;
+void rmap_zap(struct address_space *mapping, u64 first, u64 last, bool private_copies_too);
+void rmap_write_protect(struct address_space *mapping, u64 first, u64 last);
+
+/* mm/gup.c: a short read pin (write = false) or an exclusive pin of the page at va of the current mm, faulted in first.
+ * 0 or -EFAULT, -ENOMEM. Takes mmap_lock, sleeps. Undo with page_unpin_read / page_unpin_exclusive. */
+int pin_user_page(vaddr_t va, bool write, struct page **page);
+
+/* Walks for /proc, gup, tests: the leaf entry of va (0 if none), under no lock. */
+u64 mm_entry(struct mm *mm, vaddr_t va);
+u64 mm_rss_pages(struct mm *mm);	/* present pages, by walking; takes mmap_lock for reading */

@@ -1,0 +1,109 @@
+/*
+ * Frames. One struct page per 4 KiB frame of RAM; the buddy allocator hands them out.
+ *
+ * The ownership word `own` says who uses a frame, in one 64-bit word, so that each change is one
+ * compare-and-swap and "nobody uses it" is one test (MECHANISMS.md b). The lifetime count lives in
+ * the same word: whoever makes the word zero frees the frame.
+ *
+ *   bits 63..44 holders  entries that own the frame: cache slots, PRIV PTEs, writeback, pipe buffers
+ *   bits 43..32 xpins    exclusive pins: write, or long-term read
+ *   bits 31..16 rpins    short reads of the data (read()'s copy-out, pinned copy sources)
+ *   bits 15..0  refs     lifetime only: keeps the frame from being freed, never changes a decision
+ *
+ * PG1  holders > 1 => nobody changes the data (xpins == 0, no writable mapping).
+ * PG2  own == 0 <=> the frame is free (or about to be given to the allocator by who made it zero).
+ * PG3  a writer is the sole holder, or replaces its own reference by a new frame.
+ *
+ * None of these functions sleeps unless it says so; all may be called in any context.
+ */
+#pragma once
+
+#include "kernel/atomic.h"
+#include "kernel/list.h"
+#include "kernel/lock.h"
+#include "mm/layout.h"
+
+#define OWN_REF		(1UL << 0)
+#define OWN_RPIN	(1UL << 16)
+#define OWN_XPIN	(1UL << 32)
+#define OWN_HOLDER	(1UL << 44)
+#define own_refs(w)	((w) & 0xffff)
+#define own_rpins(w)	((w) >> 16 & 0xffff)
+#define own_xpins(w)	((w) >> 32 & 0xfff)
+#define own_holders(w)	((w) >> 44)
+
+enum page_kind {
+	PAGE_RESERVED,		/* not RAM, or the kernel image, boot data, the ramdisk: never allocated */
+	PAGE_FREE,		/* in the buddy allocator */
+	PAGE_DATA,		/* anonymous or cache contents, kernel stacks, buffers */
+	PAGE_TABLE_PROCESS,	/* a table of an address space: PRIV entries are holders */
+	PAGE_TABLE_CACHE,	/* a table of a file: every present entry is a holder */
+	PAGE_SLAB,		/* owned by mm/slab */
+	PAGE_LARGE,		/* first page of a kmalloc larger than the slabs */
+};
+
+struct page {
+	atomic64_t own;			/* A */
+	u8 kind;			/* enum page_kind: written by allocator and owner only */
+	u8 order;			/* of the block, in its first page */
+	u8 level;			/* tables: 0 = leaf (PTEs) ... 3 = PML4; fixed */
+	u32 live;			/* tables: entries that are not zero; table lock */
+	union {
+		struct list_head node;		/* free: buddy list (frames lock); others: the owner's use */
+		struct spinlock lock;		/* tables: protects entries against other software */
+		struct {			/* slab (mm/slab.c) */
+			struct list_head slab_node;
+			void *slab_free;
+			void *slab_cache;
+		};
+	};
+	u32 slab_used;
+};
+_Static_assert(sizeof(struct page) == 64, "struct page is one cache line");
+
+extern u64 nr_frames;				/* length of the page array: highest frame of RAM + 1 */
+static inline struct page *pfn_to_page(pfn_t pfn) { return page_array() + pfn; }
+static inline pfn_t page_to_pfn(const struct page *p) { return (pfn_t)(p - page_array()); }
+static inline paddr_t page_to_phys(const struct page *p) { return page_to_pfn(p) << PAGE_SHIFT; }
+static inline struct page *phys_to_page(paddr_t pa) { return pfn_to_page(pa >> PAGE_SHIFT); }
+/* The frame's contents, through the direct map. */
+static inline void *page_address(const struct page *p) { return phys_to_virt(page_to_phys(p)); }
+static inline struct page *virt_to_page(const void *va) { return phys_to_page(virt_to_phys(va)); }
+
+/*
+ * Allocation flags. Without PA_ATOMIC the allocator may reclaim clean cache pages, which sleeps: then
+ * no spinlock, no page lock... may be held except as mm/reclaim.h allows.
+ */
+#define PA_ZERO		BIT(0)	/* fill with zeroes */
+#define PA_ATOMIC	BIT(1)	/* never sleep, never reclaim */
+#define PA_RESERVE	BIT(2)	/* may use the last frames: for who frees memory by allocating a little */
+
+/* 2^order frames (order <= 10), own = one lifetime reference on the first; NULL if there are none. */
+struct page *page_alloc(unsigned order, unsigned flags);
+/* Give back a block whose own word is zero (called by page_put and its relatives only). */
+void page_free(struct page *page);
+
+u64 page_free_count(void);	/* frames in the allocator */
+u64 page_total_count(void);	/* frames it manages, free or not */
+
+/* Lifetime references. */
+void page_get(struct page *page);		/* the caller knows that it is in use */
+bool page_get_unless_free(struct page *page);	/* for lockless lookups: false if own was zero */
+void page_put(struct page *page);
+
+/* Holders. */
+void page_ref_to_holder(struct page *page);	/* the caller's reference becomes the first holder */
+bool page_share(struct page *page);		/* one holder more; false if exclusively pinned, or at the limit */
+void page_drop_holder(struct page *page);	/* one less; the last user frees */
+bool page_sole_holder(const struct page *page);	/* exactly one holder (pins not asked) */
+/* One holder, no pin of either kind: the caller, that holder, may take it over (DESIGN.md 6, rule 1). */
+bool page_adoptable(const struct page *page);
+
+/* Pins. Each fails (false) rather than overflow its field. */
+bool page_pin_read(struct page *page);		/* false also if own is zero: lockless callers recheck their entry after */
+void page_unpin_read(struct page *page);
+bool page_pin_exclusive(struct page *page);	/* false if holders > 1 */
+void page_unpin_exclusive(struct page *page);
+
+/* The frame of zeroes, mapped read-only for anonymous reads; it has a permanent holder. */
+extern struct page *zero_page;

@@ -1,0 +1,18 @@
+/* Small kernel objects: caches of one size, and kmalloc over a row of them. Pages come from mm/page. */
+#pragma once
+
+#include "kernel/types.h"
+
+struct slab_cache;
+
+/* Objects of `size` bytes, aligned to 16 (or to 64 from 64 bytes on). name is kept. NULL: no memory. */
+struct slab_cache *slab_cache_create(const char *name, size_t size);
+void *slab_alloc(struct slab_cache *cache);		/* contents undefined; NULL: no memory; may sleep to reclaim */
+void slab_free(struct slab_cache *cache, void *object);
+
+/* Any size up to 4 MiB, physically contiguous; NULL: no memory. May sleep (reclaim); kmalloc_atomic never does. */
+void *kmalloc(size_t size);
+void *kzalloc(size_t size);
+void *kmalloc_atomic(size_t size);
+void kfree(void *p);					/* NULL is allowed */
+char *kstrdup(const char *s);

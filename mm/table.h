@@ -1,0 +1,63 @@
+/*
+ * Tables: the one structure of memory (DESIGN.md 2). A table is a frame of 512 entries in the
+ * MMU's format, of kind PROCESS (an address space) or CACHE (a file). refs of a table = lifetime
+ * references in its own word = owning parents.
+ *
+ * Rules (FOREST.md):
+ * T1  A table with more than one owning parent is immutable: whoever changes it owns it first (table_own).
+ * T2  Software changes an entry only by locked read-modify-write; a replacement is an exchange whose
+ *     returned A and D bits are merged. The MMU may set A and D at any moment.
+ * T3  Entries of a PROCESS table change in software only under the table's lock. In a CACHE leaf LOCKED
+ *     is set by compare-and-swap on the entry looked up, and who owns LOCKED or WRITEBACK changes it
+ *     by single atomic operations without the table lock (so I/O completion takes no lock).
+ */
+#pragma once
+
+#include "mm/page.h"
+
+typedef atomic64_t entry_t;
+
+/* Hardware bits (SDM vol. 3, table 4-20) */
+#define ENTRY_P		BIT(0)
+#define ENTRY_RW	BIT(1)
+#define ENTRY_US	BIT(2)
+#define ENTRY_PWT	BIT(3)
+#define ENTRY_PCD	BIT(4)
+#define ENTRY_A		BIT(5)
+#define ENTRY_D		BIT(6)
+#define ENTRY_PS	BIT(7)
+#define ENTRY_G		BIT(8)
+#define ENTRY_NX	BIT(63)
+#define ENTRY_FRAME	0x000ffffffffff000UL
+
+/* Software bits of PROCESS leaves */
+#define ENTRY_PRIV	BIT(9)	/* this entry is a holder of its page (anonymous or a private copy); clear: FILE entry, owns nothing */
+#define ENTRY_EXCL	BIT(10)	/* the page is this address space's alone, whatever RW says */
+
+/* Software bits of CACHE leaves; disjoint from the above, so that a table can move between the two */
+#define ENTRY_LOCKED	BIT(52)	/* the page lock */
+#define ENTRY_WRITEBACK	BIT(53)	/* the slot's block is being written */
+#define ENTRY_ERROR	BIT(54)	/* the last read of it failed; cleared by the next attempt */
+#define ENTRY_COW	BIT(55)	/* somebody else may hold the page as a snapshot: look at its count before changing it in place */
+/* Software bit of CACHE upper entries */
+#define ENTRY_DIRTY_BELOW BIT(56) /* some page below may be dirty: fsync need not scan the rest */
+
+static inline u64 entry_read(const entry_t *e) { return atomic64_read(e); }
+static inline struct page *entry_page(u64 e) { return phys_to_page(e & ENTRY_FRAME); }
+static inline entry_t *table_entries(const struct page *table) { return page_address(table); }
+static inline unsigned table_index(vaddr_t va, unsigned level) { return va >> (PAGE_SHIFT + 9 * level) & 511; }
+
+/* A zeroed table with one owning reference, or NULL. May sleep (reclaim). */
+struct page *table_alloc(enum page_kind kind, unsigned level);
+/* Drop one owning reference; the last one frees the table, whose entries must be clear by then. */
+void table_put(struct page *table);
+
+/*
+ * The table under `slot` of `parent` (level parent->level - 1), such that the caller may change
+ * it: allocated if absent, copied if shared (stage 2; tables are not shared yet, and it asserts so).
+ * Sleeps only to allocate; takes parent's lock itself to publish. NULL: no memory.
+ */
+struct page *table_own(struct page *parent, unsigned slot);
+
+/* Set or clear an entry under the table's lock, keeping `live`. Returns the old value. */
+u64 entry_exchange_locked(struct page *table, entry_t *e, u64 value);

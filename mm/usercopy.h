@@ -1,0 +1,37 @@
+/*
+ * Copying between the kernel and the current program's memory: the only code that touches user
+ * memory (mm/usercopy.asm has the instructions, each with an exception-table entry). Addresses
+ * are checked against USER_TOP. Every copy returns the number of bytes NOT copied: 0 is success; the bytes before the
+ * fault were copied exactly, those after are untouched (INV-A1).
+ *
+ * The plain forms may fault and sleep: call them with nothing held but i_rwsem. The _nofault forms
+ * never sleep and never enter the fault handler: call them under any lock but with interrupts on.
+ */
+#pragma once
+
+#include "kernel/types.h"
+
+size_t copy_to_user(void __user *dst, const void *src, size_t n);
+size_t copy_from_user(void *dst, const void __user *src, size_t n);
+size_t clear_user(void __user *dst, size_t n);
+size_t copy_to_user_nofault(void __user *dst, const void *src, size_t n);
+size_t copy_from_user_nofault(void *dst, const void __user *src, size_t n);
+
+/* A string with its NUL into dst: its length, or -EFAULT, or -ENAMETOOLONG if NUL is not within size bytes. */
+ssize_t strncpy_from_user(char *dst, const char __user *src, size_t size);
+
+/* One 4-byte word, compare-and-exchange on user memory, nofault: 0 and *found, or -EFAULT (futexes). */
+int user_cmpxchg32(u32 __user *p, u32 expected, u32 desired, u32 *found);
+
+#define get_user(dst, src) (copy_from_user(&(dst), (src), sizeof(dst)) ? -EFAULT : 0)
+#define put_user(value, dst) ({ __typeof__(*(dst)) put_v_ = (value); copy_to_user((dst), &put_v_, sizeof(put_v_)) ? -EFAULT : 0; })
+
+/*
+ * Make the range likely to be present, both ends of it included (DESIGN.md 4): touch one byte per page. A hint: it
+ * may go away again. Returns the number of bytes from the first that could not be touched to the end (0: all there).
+ */
+size_t fault_in_readable(const void __user *p, size_t n);
+size_t fault_in_writeable(void __user *p, size_t n);
+
+void pagefault_disable(void);	/* nests; the copies above do it themselves */
+void pagefault_enable(void);
