@@ -58,7 +58,7 @@ struct page {
 		};
 	};
 	u32 slab_used;
-};
+} __attribute__((aligned(64)));
 _Static_assert(sizeof(struct page) == 64, "struct page is one cache line");
 
 extern u64 nr_frames;				/* length of the page array: highest frame of RAM + 1 */

@@ -1,0 +1,265 @@
+/*
+ * The virtual file system: super blocks, inodes, dentries, open files; and how a path becomes one.
+ *
+ * Locks. inode->i_rwsem (RANK_INODE): exclusive for write(2), truncate and every change of a
+ * directory, shared for lookups and readdir on the disk. Two inodes: directories first (parent before
+ * child by tree), else in address order. dcache_lock (spin): the dentry tree and hash. Field letters: I fixed,
+ * A atomic, W i_rwsem exclusive, D dcache_lock, L inode hash lock.
+ */
+#pragma once
+
+#include "kernel/abi.h"
+#include "kernel/lock.h"
+#include "kernel/wait.h"
+#include "mm/iov_iter.h"
+#include "mm/pagecache.h"
+
+struct dentry;
+struct file;
+struct inode;
+struct super_block;
+struct map_request;
+struct poll_table;
+
+struct path;
+
+struct kstat {
+	u64 dev, ino, size, blocks;	/* blocks of 512 bytes */
+	u32 mode, nlink, uid, gid, blksize;
+	u64 rdev;
+	struct timespec64 { s64 tv_sec; s64 tv_nsec; } atime, mtime, ctime;
+};
+static inline u64 make_dev(u32 major, u32 minor) { return (u64)(major & 0xfff) << 8 | (minor & 0xff) | (u64)(minor & ~0xffU) << 12; }
+static inline u32 dev_major(u64 dev) { return dev >> 8 & 0xfff; }
+static inline u32 dev_minor(u64 dev) { return (dev & 0xff) | (dev >> 12 & 0xfff00); }
+
+/* setattr */
+struct iattr {
+	u32 valid;			/* ATTR_* */
+	u32 mode, uid, gid;
+	loff_t size;
+	struct timespec64 atime, mtime;
+};
+#define ATTR_MODE BIT(0)
+#define ATTR_UID BIT(1)
+#define ATTR_GID BIT(2)
+#define ATTR_SIZE BIT(3)
+#define ATTR_ATIME BIT(4)
+#define ATTR_MTIME BIT(5)
+
+/* readdir: the directory calls emit for each entry; false = stop (the entry was not taken). */
+struct dir_context {
+	bool (*emit)(struct dir_context *ctx, const char *name, size_t len, u64 ino, unsigned type, loff_t next_pos);
+};
+
+/*
+ * All are called with dir->i_rwsem held (exclusive for changes, shared for lookup); names are not NUL-terminated in lookup. New
+ * inodes are returned with a reference. NULL = the file system does not do that (EPERM, or EROFS...).
+ */
+struct inode_ops {
+	int (*lookup)(struct inode *dir, const char *name, size_t len, struct inode **out);	/* -ENOENT */
+	int (*create)(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, struct inode **out);	/* any type but directory, symlink */
+	int (*mkdir)(struct inode *dir, const char *name, size_t len, u32 mode, struct inode **out);
+	int (*symlink)(struct inode *dir, const char *name, size_t len, const char *target, struct inode **out);
+	int (*link)(struct inode *dir, const char *name, size_t len, struct inode *inode);
+	int (*unlink)(struct inode *dir, const char *name, size_t len, struct inode *inode);
+	int (*rmdir)(struct inode *dir, const char *name, size_t len, struct inode *inode);	/* -ENOTEMPTY */
+	int (*rename)(struct inode *old_dir, const char *old_name, size_t old_len, struct inode *inode,
+		      struct inode *new_dir, const char *new_name, size_t new_len, struct inode *replaced);	/* replaced: NULL or what is overwritten */
+	ssize_t (*readlink)(struct inode *inode, char *buf, size_t size);	/* length, not terminated; buf is kernel memory */
+	/* Magic links of /proc (exe, cwd, fd/N): where they lead, with references; then readlink is only for show. */
+	int (*follow)(struct inode *inode, struct path *out);
+	int (*setattr)(struct inode *inode, const struct iattr *attr);	/* i_rwsem exclusive; ATTR_SIZE: truncate */
+	void (*getattr)(struct inode *inode, struct kstat *st);		/* after the generic fill; may be NULL */
+};
+
+struct file_ops {
+	int (*open)(struct inode *inode, struct file *file);		/* may be NULL */
+	void (*release)(struct file *file);				/* last reference is gone */
+	/* At *pos (which advances; streams ignore it). Bytes, or a negative errno if none. */
+	ssize_t (*read)(struct file *file, struct iov_iter *to, loff_t *pos);
+	ssize_t (*write)(struct file *file, struct iov_iter *from, loff_t *pos);
+	int (*iterate)(struct file *file, struct dir_context *ctx);	/* directories: from file->pos on; sets file->pos */
+	loff_t (*llseek)(struct file *file, loff_t offset, int whence);	/* NULL: ESPIPE; generic_llseek */
+	long (*ioctl)(struct file *file, unsigned cmd, unsigned long arg);	/* -ENOTTY */
+	u32 (*poll)(struct file *file, struct poll_table *table);	/* NULL: always POLLIN|POLLOUT */
+	int (*mmap)(struct file *file, struct map_request *req);	/* NULL: ENODEV; generic_mmap */
+	int (*fsync)(struct file *file, bool data_only);		/* NULL: EINVAL */
+};
+
+struct inode {
+	struct super_block *sb;		/* I */
+	u64 ino;			/* I */
+	atomic_t refs;			/* A: dentries, open files, mappings in use */
+	u32 mode;			/* W: type and permissions */
+	u32 nlink, uid, gid;		/* W */
+	u64 rdev;			/* I */
+	struct timespec64 atime, mtime, ctime;	/* W, atime racily */
+	u64 blocks;			/* file system's lock: 512-byte units */
+	struct rwsem i_rwsem;
+	struct address_space mapping;	/* contents; mapping.size is the size */
+	const struct inode_ops *ops;	/* I */
+	const struct file_ops *fops;	/* I: for open */
+	void *private;			/* file system's (pipe state, devfs device, proc entry) */
+	u32 state;			/* A: I_DIRTY, I_FREEING, I_NEW */
+	struct list_head hash_node, sb_node;	/* L */
+	struct list_head dirty_node;	/* L */
+};
+#define I_DIRTY BIT(0)
+#define I_FREEING BIT(1)
+#define I_NEW BIT(2)
+
+struct super_ops {
+	struct inode *(*alloc_inode)(struct super_block *sb);	/* the file system's larger object; NULL op: plain struct inode */
+	void (*free_inode)(struct inode *inode);
+	/* The last reference is gone: keep in cache is not done. nlink == 0: delete from disk (truncate, free). Else write it back. Sleeps. */
+	void (*evict)(struct inode *inode);
+	int (*write_inode)(struct inode *inode);		/* copy to the metadata pages (dirty them); no wait */
+	int (*sync)(struct super_block *sb);			/* write super block and metadata, wait */
+	int (*statfs)(struct super_block *sb, struct statfs *out);
+	void (*put_super)(struct super_block *sb);		/* unmount */
+};
+struct super_block {
+	const char *type;		/* "ext2" */
+	const struct super_ops *ops;
+	struct dentry *root;
+	u64 dev;			/* st_dev */
+	u32 flags;			/* MS_RDONLY... */
+	u64 magic;
+	u32 block_size;
+	struct block_device *bdev;	/* or NULL */
+	void *private;
+	struct list_head inodes;	/* L: struct inode.sb_node */
+	struct list_head node;		/* all super blocks: mount lock */
+};
+
+/* A name in the tree. Positive (inode) or negative (NULL: known not to exist). Children hold their parent. */
+struct dentry {
+	atomic_t refs;			/* A: users; zero: cached, may be dropped */
+	char *name;			/* D: NUL-terminated; "/" for roots */
+	u32 name_len, hash;
+	struct dentry *parent;		/* D: itself for a root */
+	struct inode *inode;		/* D: set once from NULL under parent's i_rwsem; owns a reference */
+	struct super_block *sb;		/* I */
+	struct list_head children, sibling;	/* D */
+	struct list_head hash_node;	/* D: empty = unhashed (unlinked) */
+	struct list_head lru_node;	/* D */
+	struct mount *mounted;		/* D: something is mounted here */
+};
+
+struct mount {
+	struct super_block *sb;
+	struct dentry *root;		/* its root */
+	struct mount *parent;		/* NULL for the root mount */
+	struct dentry *mountpoint;	/* in parent */
+	char *source;			/* "/dev/ram0" */
+	u32 flags;
+	atomic_t refs;
+	struct list_head node;
+};
+
+/* A place in the tree: holds one reference on each. */
+struct path {
+	struct mount *mnt;
+	struct dentry *dentry;
+};
+void path_get(const struct path *path);
+void path_put(const struct path *path);
+
+/* Working directory, root, umask: shared by CLONE_FS. */
+struct fs_context {
+	atomic_t refs;
+	struct spinlock lock;		/* protects: */
+	struct path root, cwd;
+	u32 umask;
+};
+struct fs_context *fs_context_copy(struct fs_context *old);	/* fork; NULL: no memory */
+void fs_context_put(struct fs_context *fs);
+
+struct file {
+	atomic_t refs;			/* A: descriptors, mappings, calls in progress */
+	struct path path;		/* I */
+	struct inode *inode;		/* I: path.dentry->inode */
+	const struct file_ops *ops;	/* I */
+	u32 flags;			/* O_*: changed by F_SETFL */
+	u32 mode;			/* I: FMODE_* */
+	loff_t pos;			/* pos_lock */
+	struct mutex pos_lock;		/* serialises calls that use and move pos */
+	void *private;
+};
+#define FMODE_READ BIT(0)
+#define FMODE_WRITE BIT(1)
+#define FMODE_STREAM BIT(2)	/* no position: pipes, ttys: pos_lock is not taken */
+
+/* --- descriptors (fs/fdtable.c) --- */
+struct files;
+struct files *files_create(void);
+struct files *files_copy(struct files *old);		/* fork; NULL: no memory */
+struct files *files_share(struct files *files);		/* CLONE_FILES */
+void files_put(struct files *files);
+void files_close_on_exec(struct files *files);
+struct file *fd_get(int fd);				/* a reference, or NULL (EBADF) */
+int fd_alloc(struct file *file, unsigned from, bool cloexec);	/* installs it (takes the reference over on success): fd or -EMFILE */
+struct file *files_get_nth(struct files *files, unsigned fd);	/* for /proc: reference or NULL */
+int files_next(struct files *files, int fd);		/* the next open fd >= fd, or -1 */
+void file_get(struct file *file);
+void file_put(struct file *file);			/* the last one releases: sleeps */
+
+/* --- open files (fs/file.c) --- */
+/* Open an inode found at path (references are copied). flags: O_*. ERR_PTR. */
+struct file *file_open_path(const struct path *path, u32 flags);
+struct file *file_open(const char *kernel_path, u32 flags, u32 mode);	/* ERR_PTR; from the current root and cwd */
+ssize_t file_read_kernel(struct file *file, void *buf, size_t n, loff_t pos);	/* through the page cache */
+ssize_t file_write_kernel(struct file *file, const void *buf, size_t n, loff_t *pos);
+loff_t generic_llseek(struct file *file, loff_t offset, int whence);
+ssize_t generic_file_read(struct file *file, struct iov_iter *to, loff_t *pos);	/* page cache; atime */
+ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos);	/* i_rwsem, O_APPEND, RLIMIT_FSIZE, mtime, O_SYNC */
+int generic_mmap(struct file *file, struct map_request *req);
+int generic_fsync(struct file *file, bool data_only);
+int file_path(const struct path *path, char *buf, size_t size);	/* absolute path into buf: length or -ENAMETOOLONG; " (deleted)" if unlinked */
+
+/* --- names (fs/namei.c) --- */
+#define LOOKUP_FOLLOW	BIT(0)	/* the last component too */
+#define LOOKUP_DIRECTORY BIT(1)
+#define LOOKUP_EMPTY	BIT(2)	/* AT_EMPTY_PATH */
+/* User path relative to dirfd (AT_FDCWD): references in *out. Errors as path_resolution(7). Sleeps. */
+int path_lookup_user(int dirfd, const char __user *name, u32 flags, struct path *out);
+int path_lookup(const char *kernel_name, u32 flags, struct path *out);
+/* access checks with fsuid/fsgid: mask of MAY_* */
+#define MAY_EXEC 1
+#define MAY_WRITE 2
+#define MAY_READ 4
+int inode_permission(struct inode *inode, int mask);
+
+/* --- inodes (fs/inode.c) --- */
+/* Find or make the inode of (sb, ino): if new, state has I_NEW and the caller fills it in, then inode_ready() (or inode_fail()). NULL: no memory. */
+struct inode *inode_get_locked(struct super_block *sb, u64 ino);
+void inode_ready(struct inode *inode);
+void inode_fail(struct inode *inode);
+struct inode *inode_new(struct super_block *sb, u64 ino);	/* fresh, not hashed for ino == 0; refs 1 */
+void inode_get(struct inode *inode);
+void inode_put(struct inode *inode);				/* the last one evicts: sleeps */
+void inode_mark_dirty(struct inode *inode);			/* attributes changed: write_inode later */
+void inode_touch(struct inode *inode, u32 which);		/* ATTR_ATIME | ATTR_MTIME (mtime sets ctime too) now */
+int sync_inodes(struct super_block *sb);			/* all data and inodes of sb: written and waited for */
+int sync_all(void);						/* sync(2) */
+void generic_fill_stat(struct inode *inode, struct kstat *st);
+
+/* --- mounting (fs/mount.c) --- */
+struct fs_type {
+	const char *name;
+	int (*mount)(struct block_device *dev, u32 flags, const char *options, struct super_block **out);	/* -EINVAL: not this file system, logged why */
+	struct fs_type *next;
+};
+void fs_register(struct fs_type *type);
+int mount_root(const char *type, const char *device);		/* 0 or errno, reason logged */
+int mount_at(const char *type, const char *device, const char *kernel_path, u32 flags);
+struct super_block *super_alloc(const char *type);		/* a zeroed one with st_dev; NULL */
+
+/* --- devices (fs/devfs.c) --- */
+/* Make /dev/NAME; mode has S_IFCHR or S_IFBLK. Also found by rdev for nodes on ext2. data ends up in inode->private... file->private at open. */
+int device_register(const char *name, u32 mode, u64 rdev, const struct file_ops *ops, void *data);
+
+/* --- poll (fs/poll.c) --- */
+struct poll_table;
+void poll_wait(struct poll_table *table, struct wait_queue *wq);	/* from a ->poll; table may be NULL */

@@ -1,0 +1,35 @@
+/*
+ * What fork, exec, exit and the drivers need of each other: process creation and the like.
+ */
+#pragma once
+
+#include "kernel/task.h"
+
+/* kernel/exec.c: replace the current program. Kernel strings. 0 (then the frame is the new program's) or errno. */
+int exec_kernel(const char *path, const char *const argv[], const char *const envp[]);
+
+/* kernel/signal.c */
+int signal_send(struct process *p, int sig, const siginfo_t *info);	/* to a process; info NULL: SI_KERNEL. 0 or -ESRCH... */
+int signal_send_task(struct task *t, int sig, const siginfo_t *info);
+int signal_send_pgrp(int pgid, int sig);
+void signal_flush_handlers(struct process *p);		/* exec: handlers to default */
+
+/* kernel/exit.c */
+__noreturn void task_exit(int code);			/* this thread; code as in wait4 */
+__noreturn void process_exit(int code);			/* exit_group or a fatal signal */
+
+/* kernel/pid.c: tasklist_lock held, or the result is referenced */
+struct task *task_find(int tid);			/* tasklist_lock held */
+struct process *process_find(int pid);			/* tasklist_lock held */
+struct process *process_find_get(int pid);		/* with a reference, or NULL */
+void process_put(struct process *p);
+int pid_alloc(void);
+
+/* FPU (kernel/fpu.c): XSAVE or FXSAVE areas */
+void *fpu_alloc(void);					/* initial state; NULL */
+void fpu_free(void *area);
+void fpu_save(void *area);
+void fpu_restore(const void *area);
+
+/* user_mode entry of a new task: kernel/entry.asm */
+__noreturn void return_to_user(struct trapframe *frame);
