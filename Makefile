@@ -1,0 +1,88 @@
+# Cowslip's only Makefile. Sources are found by folder; everything made goes under build/ (BUILD=).
+# Variables: CROSS=x86_64-linux-gnu- (prefix of the tools), CC=, LLVM=1 (clang), WERROR=1 (as the tests do), V=1 (show commands).
+# Lines with two hashes after a target are its help.
+
+BUILD   ?= build
+CROSS   ?=
+ifeq ($(origin CC),default)
+CC      := $(if $(LLVM),clang,$(CROSS)gcc)
+endif
+LD      := $(CROSS)ld
+NM      := $(CROSS)nm
+OBJDUMP := $(CROSS)objdump
+MUSLCC  ?= musl-gcc
+Q       := $(if $(V),,@)
+say     = @echo "  $(1)$(if $(V),:)"
+
+DIRS := boot kernel mm fs fs/ext2 drivers
+CSRC := $(wildcard $(DIRS:=/*.c))
+ASRC := $(wildcard $(DIRS:=/*.asm))
+OBJS := $(CSRC:%.c=$(BUILD)/obj/%.o) $(ASRC:%.asm=$(BUILD)/obj/%.asm.o)
+USER := $(patsubst %.c,$(BUILD)/%,$(wildcard user/*.c user/tests/*.c))
+ELF  := $(BUILD)/cowslip.elf
+
+WARN    := -Wall -Wextra -Wshadow -Wundef -Wvla -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
+	-Wno-unused-parameter -Wno-sign-compare
+KFLAGS  := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+	-fno-omit-frame-pointer -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none \
+	-fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
+	-mstack-protector-guard-offset=40 $(WARN) -I. -iquote .
+ERROR   := $(if $(WERROR),-Werror)
+# No NASM line information for boot/: GDB misreads a file with two code sections (16/32/64-bit start-up code).
+NFLAGS   = -f elf64 -I./ -w+all $(if $(filter boot/%,$<),,-g -F dwarf) $(if $(WERROR),-w+error)
+LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld
+UFLAGS  := -static -O2 -g -Wall -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+
+.PHONY: all kernel user objs run test check gdb iso help stat check-includes sparse clean FORCE
+all: $(ELF)                     ## build/cowslip.elf, the kernel (default)
+kernel: $(ELF)
+objs: $(OBJS)                   ## compile without linking (make -k objs)
+user: $(USER)                   ## the user programs: build/user/*, build/user/tests/*
+run test check gdb iso: ; @./cowslip $@ $(ARGS)
+help: ; @sed -n 's/^\([a-z-]*\):[^#]*## /  make \1: /p' Makefile; ./cowslip help
+clean: ; rm -rf $(BUILD)
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/obj/flags Makefile
+	@mkdir -p $(@D)
+	$(call say,CC $<)
+	$(Q)$(CC) $(KFLAGS) $(ERROR) -MMD -MP -c -o $@ $<
+$(BUILD)/obj/%.asm.o: %.asm Makefile
+	@mkdir -p $(@D)
+	$(call say,NASM $<)
+	$(Q)nasm $(NFLAGS) -MD $(@:.o=.d) -MP -o $@ $<
+
+# Two links: the first one gives the addresses of the functions, from which tools/mksyms.py makes the symbol table that
+# a backtrace uses. Its section .ksyms lies behind all text, so that the second link moves no function.
+$(BUILD)/obj/pass1.elf: $(OBJS) $(BUILD)/obj/list linker.ld tools/mksyms.py
+	$(Q)python3 tools/mksyms.py </dev/null >$(BUILD)/obj/ksyms0.asm
+	$(Q)nasm -f elf64 -o $(BUILD)/obj/ksyms0.o $(BUILD)/obj/ksyms0.asm
+	$(Q)$(LD) $(LDFLAGS) -o $@ $(OBJS) $(BUILD)/obj/ksyms0.o
+$(ELF): $(BUILD)/obj/pass1.elf tools/postlink.sh
+	$(Q)$(NM) -n $< | python3 tools/mksyms.py >$(BUILD)/ksyms.asm
+	$(Q)nasm -f elf64 -o $(BUILD)/obj/ksyms.o $(BUILD)/ksyms.asm
+	$(call say,LD $@)
+	$(Q)$(LD) $(LDFLAGS) -Map=$(BUILD)/cowslip.map -o $@.new $(OBJS) $(BUILD)/obj/ksyms.o
+	$(Q)NM="$(NM)" OBJDUMP="$(OBJDUMP)" sh tools/postlink.sh $@.new $<
+	$(Q)mv $@.new $@
+
+# Files that change only when what they hold changes: the flags, and which objects there are.
+$(BUILD)/obj/flags: FORCE ; @mkdir -p $(@D); echo '$(CC) $(KFLAGS)' | cmp -s - $@ || echo '$(CC) $(KFLAGS)' >$@
+$(BUILD)/obj/list: FORCE ; @mkdir -p $(@D); echo '$(OBJS)' | cmp -s - $@ || echo '$(OBJS)' >$@
+
+# kbench.c calls no libc function and must not be helped by one.
+$(BUILD)/user/kbench: UFLAGS += -fno-stack-protector -fno-builtin
+$(BUILD)/user/%: user/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,USER $<)
+	$(Q)$(MUSLCC) $(UFLAGS) $(ERROR) -MMD -MP -MT $@ -MF $@.d -o $@ $<
+
+stat:                           ## lines per folder
+	@for d in $(DIRS) user user/tests tools tests docs; do \
+	cat $$d/*.c $$d/*.h $$d/*.asm $$d/*.py $$d/*.sh $$d/*.md 2>/dev/null | wc -l | sed "s|^ *\([0-9]*\)$$|\1\t$$d|"; done
+check-includes:                 ## the include arrows between folders
+	@python3 tools/check_includes.py
+sparse:                         ## address spaces, lock balance, endianness over all C files
+	@for f in $(CSRC); do sparse $(filter-out -mstack% -fstack% -mcmodel%,$(KFLAGS)) -Wcontext -Wbitwise -Wno-decl \
+	-Waddress-space -D__CHECKER__ $$f || exit 1; done
+
+-include $(OBJS:.o=.d) $(USER:=.d)
