@@ -18,3 +18,25 @@ struct mm;
  * decide which CPUs. */
 static inline void arch_flush_page(struct mm *mm, vaddr_t va) { (void)mm; invlpg(va); }
 static inline void arch_flush_all(struct mm *mm) { (void)mm; write_cr3(read_cr3()); }
+
+/* A new address space's root: empty below, the kernel's entries above. */
+static inline void arch_init_root(u64 *root)
+{
+	const u64 *current_root = phys_to_virt(read_cr3() & 0x000ffffffffff000UL);
+	for (int i = 256; i < 512; i++)
+		root[i] = current_root[i];
+}
+/* Use this root from now on. No PCID: drops all translations of the user half. */
+static inline void arch_load_root(paddr_t root) { write_cr3(root); }
+
+/* A whole frame. */
+static inline void arch_clear_page(void *page)
+{
+	u64 n = 512;
+	__asm__ volatile("rep stosq" : "+D"(page), "+c"(n) : "a"(0UL) : "memory");
+}
+static inline void arch_copy_page(void *dst, const void *src)
+{
+	u64 n = 512;
+	__asm__ volatile("rep movsq" : "+D"(dst), "+S"(src), "+c"(n) :: "memory");
+}

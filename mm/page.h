@@ -86,6 +86,21 @@ void page_free(struct page *page);
 u64 page_free_count(void);	/* frames in the allocator */
 u64 page_total_count(void);	/* frames it manages, free or not */
 
+/*
+ * Boot, in this order, one CPU: page_init_begin() with the length of the page array (mapped, zeroed), page_add_range() for each
+ * range of RAM that nobody uses, page_init_end(). page_init() does it all from the boot information.
+ */
+struct boot_info;
+void page_init(const struct boot_info *boot);
+void page_init_begin(u64 frames);
+void page_add_range(paddr_t start, paddr_t end);
+void page_init_end(void);
+
+/* Fault injection: the nth allocation of frames or objects from now on fails, and each `every`-th after it (0: only that one; nth 0: off). */
+void alloc_fail_set(u64 nth, u64 every);
+void alloc_fail_init(void);	/* from the command line, alloc_fail=N[,EVERY]: called when the system is up */
+bool alloc_fail_now(void);	/* for the allocators: is it this one? */
+
 /* Lifetime references. */
 void page_get(struct page *page);		/* the caller knows that it is in use */
 bool page_get_unless_free(struct page *page);	/* for lockless lookups: false if own was zero */

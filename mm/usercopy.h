@@ -35,3 +35,6 @@ size_t fault_in_writeable(void __user *p, size_t n);
 
 void pagefault_disable(void);	/* nests; the copies above do it themselves */
 void pagefault_enable(void);
+
+/* Boot: put STAC and CLAC in place. Called once if the processor has SMAP, while kernel text is writable. */
+void smap_patch(void);

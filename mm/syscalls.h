@@ -1,0 +1,17 @@
+/* System calls of the memory system that need no descriptor. sys_mmap is in fs/. Linux's arguments and errnos. */
+#pragma once
+
+#include "kernel/types.h"
+
+long sys_munmap(unsigned long addr, size_t len);
+long sys_mprotect(unsigned long addr, size_t len, unsigned long prot);
+long sys_mremap(unsigned long addr, unsigned long old_len, unsigned long new_len, unsigned long flags, unsigned long new_addr);
+long sys_madvise(unsigned long addr, size_t len, int advice);
+long sys_brk(unsigned long brk);
+long sys_msync(unsigned long addr, size_t len, int flags);
+long sys_mincore(unsigned long addr, size_t len, unsigned char __user *vec);
+long sys_mlock(unsigned long addr, size_t len);
+long sys_mlock2(unsigned long addr, size_t len, int flags);
+long sys_munlock(unsigned long addr, size_t len);
+long sys_mlockall(int flags);
+long sys_munlockall(void);

@@ -1,0 +1,81 @@
+; The only instructions of the kernel that touch user memory (mm/usercopy_raw.h).
+;
+; C calling convention; all state is in registers, so that a fault may sleep, be resolved and
+; resume, or continue at the fixup. Between stac and clac nothing else happens. Each instruction that may
+; fault has one row in the exception table, in address order.
+;
+; A wide string move stops at the first quadword that it cannot do whole; the rest, and the quadword that
+; straddles the border, is done bytewise, so the residue is exact to the byte.
+
+bits 64
+default rel
+
+%macro SMAP_SITE 1				; 3-byte nop, replaced by stac (CB) or clac (CA)
+%%site:	db 0x0f, 0x1f, 0x00
+[section .rodata.smap align=4]
+	dd %%site - $
+	dd 0x00000f | 0x0100 | (%1 << 16)
+__?SECT?__
+%endmacro
+%define STAC SMAP_SITE 0xcb
+%define CLAC SMAP_SITE 0xca
+
+%macro MAY_FAULT 2				; label of the instruction, label of its fixup
+[section .rodata.extable align=4]
+	dd %1 - $
+	dd %2 - $
+__?SECT?__
+%endmacro
+
+section .rodata.smap align=4
+global smap_sites_start
+smap_sites_start:
+section .rodata.extable align=4
+global extable_start
+extable_start:
+
+section .text
+
+; size_t raw_copy_{to,from}_user(rdi dst, rsi src, rdx n): rax = bytes not copied
+global raw_copy_to_user, raw_copy_from_user
+raw_copy_to_user:
+raw_copy_from_user:
+	STAC
+	mov	rcx, rdx
+	and	edx, 7
+	shr	rcx, 3
+MAY_FAULT .quads, .bytewise
+.quads:	rep movsq
+	mov	ecx, edx
+MAY_FAULT .bytes, .done
+.bytes:	rep movsb
+.done:	mov	rax, rcx
+	CLAC
+	ret
+.bytewise:					; rcx quadwords were not moved: do their bytes up to the border
+	lea	rcx, [rdx + rcx * 8]
+	jmp	.bytes
+
+; int raw_cmpxchg32_user(rdi p, esi expected, edx desired, rcx found): 0 or -EFAULT
+global raw_cmpxchg32_user
+raw_cmpxchg32_user:
+	mov	eax, esi
+	STAC
+MAY_FAULT .swap, .fault
+.swap:	lock cmpxchg [rdi], edx
+	CLAC
+	mov	[rcx], eax
+	xor	eax, eax
+	ret
+.fault:	CLAC
+	mov	eax, -14
+	ret
+
+section .rodata.smap
+global smap_sites_end
+smap_sites_end:
+section .rodata.extable
+global extable_end
+extable_end:
+
+section .note.GNU-stack noalloc noexec nowrite progbits

@@ -1,0 +1,21 @@
+/* The counters of mm/vmstat.h and their names. */
+#include "mm/vmstat.h"
+
+atomic64_t vmstat[NR_VMSTAT];
+
+const char *const vmstat_names[NR_VMSTAT] = {
+	[VM_PAGE_ALLOC] = "page_alloc", [VM_PAGE_FREE] = "page_free", [VM_ALLOC_FAIL] = "page_alloc_fail",
+	[VM_FAULT] = "pgfault", [VM_FAULT_MAJOR] = "pgmajfault",
+	[VM_FAULT_ANON] = "fault_anon", [VM_FAULT_ZERO] = "fault_zero", [VM_FAULT_FILE] = "fault_file",
+	[VM_FAULT_RETRY] = "fault_retry", [VM_FAULT_STACK] = "fault_stack",
+	[VM_FIXUP] = "copy_fixup",
+	[VM_COW_COPY] = "cow_copy", [VM_COW_REUSE] = "cow_reuse",
+	[VM_FORK_SHARE] = "fork_share", [VM_FORK_COPY] = "fork_copy",
+	[VM_SHORT_COPY] = "short_copy", [VM_PREFAULT] = "prefault", [VM_PINNED_COPY] = "pinned_copy",
+	[VM_WRITE_INPLACE] = "write_inplace", [VM_WRITE_SWAP] = "write_swap", [VM_WRITE_BREAK] = "write_break",
+	[VM_CACHE_READ] = "cache_read", [VM_CACHE_READAHEAD] = "cache_readahead", [VM_PAGE_LOCK_WAIT] = "page_lock_wait",
+	[VM_WRITEBACK] = "writeback", [VM_RECLAIM_SCAN] = "reclaim_scan", [VM_RECLAIM_FREED] = "reclaim_freed",
+	[VM_OOM_KILL] = "oom_kill",
+	[VM_TLB_FLUSH_PAGE] = "tlb_flush_page", [VM_TLB_FLUSH_ALL] = "tlb_flush_all",
+	[VM_TABLE_ALLOC] = "table_alloc", [VM_TABLE_FREE] = "table_free",
+};

@@ -1,0 +1,29 @@
+/*
+ * Event counters of the memory system, for /proc/vmstat and the tests. Anybody may count; nothing reads
+ * them to decide. One atomic add each, any context.
+ */
+#pragma once
+
+#include "kernel/atomic.h"
+
+enum vmstat_item {
+	VM_PAGE_ALLOC, VM_PAGE_FREE, VM_ALLOC_FAIL,
+	VM_FAULT, VM_FAULT_MAJOR,		/* resolved; of these, waited for I/O */
+	VM_FAULT_ANON, VM_FAULT_ZERO, VM_FAULT_FILE, VM_FAULT_RETRY, VM_FAULT_STACK,
+	VM_FIXUP,				/* user copies that stopped at an exception-table fixup */
+	VM_COW_COPY, VM_COW_REUSE, VM_FORK_SHARE, VM_FORK_COPY,
+	VM_SHORT_COPY, VM_PREFAULT, VM_PINNED_COPY,	/* read/write: first copy short; faulted in; third attempt */
+	VM_WRITE_INPLACE, VM_WRITE_SWAP, VM_WRITE_BREAK,
+	VM_CACHE_READ, VM_CACHE_READAHEAD, VM_PAGE_LOCK_WAIT,
+	VM_WRITEBACK, VM_RECLAIM_SCAN, VM_RECLAIM_FREED, VM_OOM_KILL,
+	VM_TLB_FLUSH_PAGE, VM_TLB_FLUSH_ALL,
+	VM_TABLE_ALLOC, VM_TABLE_FREE,
+	NR_VMSTAT,
+};
+
+extern atomic64_t vmstat[NR_VMSTAT];
+extern const char *const vmstat_names[NR_VMSTAT];	/* as /proc/vmstat shows them */
+
+static inline void vmstat_add(enum vmstat_item item, s64 n) { __atomic_fetch_add(&vmstat[item].v, (u64)n, __ATOMIC_RELAXED); }
+static inline void vmstat_inc(enum vmstat_item item) { vmstat_add(item, 1); }
+static inline u64 vmstat_read(enum vmstat_item item) { return atomic64_read(&vmstat[item]); }
