@@ -1,0 +1,109 @@
+/*
+ * The ownership word of a frame (mm/page.h): every change is one compare-and-swap or one locked add, so
+ * that no two of its fields are ever seen out of step. Whoever makes the word zero frees the frame.
+ */
+#include "mm/page.h"
+
+#include "kernel/printk.h"
+
+#define OWN_MAX_REFS	0xffffUL
+#define OWN_MAX_RPINS	0xffffUL
+#define OWN_MAX_XPINS	0xfffUL
+#define OWN_MAX_HOLDERS	0xfffffUL
+
+static void own_sub(struct page *page, u64 unit)
+{
+	if (atomic64_add_return(&page->own, -(s64)unit) == 0)
+		page_free(page);
+}
+
+void page_get(struct page *page)
+{
+	u64 own = atomic64_add_return(&page->own, OWN_REF);
+
+	ASSERT(own_refs(own) != 0 && own != OWN_REF);	/* no overflow, was in use */
+}
+
+bool page_get_unless_free(struct page *page)
+{
+	u64 own = atomic64_read(&page->own);
+
+	while (own && own_refs(own) < OWN_MAX_REFS)
+		if (atomic64_cmpxchg(&page->own, &own, own + OWN_REF))
+			return true;
+	return false;
+}
+
+void page_put(struct page *page)
+{
+	ASSERT(own_refs(atomic64_read(&page->own)) != 0);
+	own_sub(page, OWN_REF);
+}
+
+void page_ref_to_holder(struct page *page)
+{
+	u64 own = atomic64_add_return(&page->own, OWN_HOLDER - OWN_REF);
+
+	ASSERT(own_holders(own) == 1 && own_xpins(own) == 0);
+}
+
+bool page_share(struct page *page)
+{
+	u64 own = atomic64_read(&page->own);
+
+	ASSERT(own_holders(own) != 0);
+	while (own_xpins(own) == 0 && own_holders(own) < OWN_MAX_HOLDERS)
+		if (atomic64_cmpxchg(&page->own, &own, own + OWN_HOLDER))
+			return true;
+	return false;
+}
+
+void page_drop_holder(struct page *page)
+{
+	ASSERT(own_holders(atomic64_read(&page->own)) != 0);
+	own_sub(page, OWN_HOLDER);
+}
+
+bool page_sole_holder(const struct page *page)
+{
+	return own_holders(atomic64_read(&page->own)) == 1;
+}
+
+bool page_adoptable(const struct page *page)
+{
+	u64 own = atomic64_read(&page->own);
+
+	return own_holders(own) == 1 && own_xpins(own) == 0 && own_rpins(own) == 0;
+}
+
+bool page_pin_read(struct page *page)
+{
+	u64 own = atomic64_read(&page->own);
+
+	while (own && own_rpins(own) < OWN_MAX_RPINS)
+		if (atomic64_cmpxchg(&page->own, &own, own + OWN_RPIN))
+			return true;
+	return false;
+}
+
+void page_unpin_read(struct page *page)
+{
+	ASSERT(own_rpins(atomic64_read(&page->own)) != 0);
+	own_sub(page, OWN_RPIN);
+}
+
+bool page_pin_exclusive(struct page *page)
+{
+	u64 own = atomic64_read(&page->own);
+
+	while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)
+		if (atomic64_cmpxchg(&page->own, &own, own + OWN_XPIN))
+			return true;
+	return false;
+}
+
+void page_unpin_exclusive(struct page *page)
+{
+	ASSERT(own_xpins(atomic64_read(&page->own)) != 0);
+	own_sub(page, OWN_XPIN);
+}

@@ -1,0 +1,202 @@
+/*
+ * Slabs: blocks of frames cut into equal objects. A cache keeps its slabs that have room on a list; full ones
+ * are on none and come back when an object is freed. The first word of a free object links to the next.
+ *
+ * kmalloc() is a row of caches; what is larger than the largest is a block of frames of its own.
+ *
+ * Locks: the cache's spinlock (RANK_SLAB) protects its list and the slab fields of its pages. It is never held while
+ * frames are allocated. Interrupt handlers may use the atomic form.
+ */
+#include "mm/slab.h"
+
+#include "kernel/printk.h"
+#include "kernel/string.h"
+#include "mm/page.h"
+
+struct slab_cache {
+	struct spinlock lock;
+	struct list_head partial;	/* lock: slabs with at least one free object, struct page.slab_node */
+	unsigned nr_empty;		/* lock: of these, slabs with no object in use (at most one is kept) */
+	u32 size;			/* I: of an object, a multiple of its alignment */
+	u32 per_slab;			/* I */
+	u8 order;			/* I: of a slab */
+	const char *name;		/* I */
+};
+
+#define KMALLOC_CACHE(var, bytes, ord) { .lock = SPINLOCK_INIT("kmalloc-" #bytes, RANK_SLAB), .partial = LIST_INIT((var).partial), \
+	.size = (bytes), .per_slab = (PAGE_SIZE << (ord)) / (bytes), .order = (ord), .name = "kmalloc-" #bytes }
+
+static struct slab_cache kmalloc_caches[] = {
+	KMALLOC_CACHE(kmalloc_caches[0], 16, 0), KMALLOC_CACHE(kmalloc_caches[1], 32, 0), KMALLOC_CACHE(kmalloc_caches[2], 64, 0),
+	KMALLOC_CACHE(kmalloc_caches[3], 128, 0), KMALLOC_CACHE(kmalloc_caches[4], 192, 0), KMALLOC_CACHE(kmalloc_caches[5], 256, 0),
+	KMALLOC_CACHE(kmalloc_caches[6], 512, 0), KMALLOC_CACHE(kmalloc_caches[7], 1024, 1), KMALLOC_CACHE(kmalloc_caches[8], 2048, 2),
+};
+
+struct slab_cache *slab_cache_create(const char *name, size_t size)
+{
+	struct slab_cache *cache = kzalloc(sizeof(*cache));
+
+	if (!cache)
+		return NULL;
+	spin_init(&cache->lock, name, RANK_SLAB);
+	list_init(&cache->partial);
+	cache->name = name;
+	cache->size = ALIGN_UP(size, size >= 64 ? 64 : 16);
+	/* Large enough that at most an eighth is lost at the end. */
+	while (cache->order < 3 && (PAGE_SIZE << cache->order) % cache->size > (PAGE_SIZE << cache->order) / 8)
+		cache->order++;
+	cache->per_slab = (PAGE_SIZE << cache->order) / cache->size;
+	ASSERT(cache->per_slab);
+	return cache;
+}
+
+/* --- slabs --- */
+
+static struct page *object_slab(const struct slab_cache *cache, const void *object)
+{
+	return virt_to_page((void *)ALIGN_DOWN((vaddr_t)object, PAGE_SIZE << cache->order));
+}
+
+/* A slab of free objects, on no list yet; NULL: no memory. */
+static struct page *slab_create(struct slab_cache *cache, unsigned flags)
+{
+	struct page *slab = page_alloc(cache->order, flags);
+
+	if (!slab)
+		return NULL;
+	for (unsigned i = 0; i < BIT(cache->order); i++) {
+		slab[i].kind = PAGE_SLAB;
+		slab[i].slab_cache = cache;
+	}
+	slab->slab_free = NULL;
+	slab->slab_used = 0;
+	for (unsigned i = cache->per_slab; i-- > 0; ) {
+		void **object = (void **)((char *)page_address(slab) + (size_t)i * cache->size);
+		*object = slab->slab_free;
+		slab->slab_free = object;
+	}
+	return slab;
+}
+
+static void slab_destroy(struct page *slab)
+{
+	for (unsigned i = 0, n = BIT(slab->order); i < n; i++)
+		slab[i].kind = PAGE_DATA;
+	page_put(slab);
+}
+
+/* Cache lock held. An object of the first slab with room, or NULL. */
+static void *take_object_locked(struct slab_cache *cache)
+{
+	if (list_empty(&cache->partial))
+		return NULL;
+	struct page *slab = list_first(&cache->partial, struct page, slab_node);
+	void **object = slab->slab_free;
+	slab->slab_free = *object;
+	if (slab->slab_used++ == 0)
+		cache->nr_empty--;
+	if (!slab->slab_free)
+		list_del(&slab->slab_node);
+	return object;
+}
+
+static void *slab_alloc_flags(struct slab_cache *cache, unsigned flags)
+{
+	if (alloc_fail_now())
+		return NULL;
+	for (;;) {
+		u64 irq = spin_lock_irqsave(&cache->lock);
+		void *object = take_object_locked(cache);
+		spin_unlock_irqrestore(&cache->lock, irq);
+		if (object)
+			return object;
+
+		struct page *slab = slab_create(cache, flags);
+		if (!slab)
+			return NULL;
+		irq = spin_lock_irqsave(&cache->lock);
+		list_add(&slab->slab_node, &cache->partial);
+		cache->nr_empty++;
+		spin_unlock_irqrestore(&cache->lock, irq);
+	}
+}
+
+void *slab_alloc(struct slab_cache *cache) { return slab_alloc_flags(cache, 0); }
+
+void slab_free(struct slab_cache *cache, void *object)
+{
+	struct page *slab = object_slab(cache, object), *surplus = NULL;
+
+	ASSERT(slab->kind == PAGE_SLAB && slab->slab_cache == cache);
+	u64 irq = spin_lock_irqsave(&cache->lock);
+	ASSERT(slab->slab_used > 0 && slab->slab_free != object);
+	if (!slab->slab_free)
+		list_add(&slab->slab_node, &cache->partial);
+	*(void **)object = slab->slab_free;
+	slab->slab_free = object;
+	if (--slab->slab_used == 0) {
+		if (cache->nr_empty) {
+			list_del(&slab->slab_node);
+			surplus = slab;
+		} else {
+			cache->nr_empty++;
+		}
+	}
+	spin_unlock_irqrestore(&cache->lock, irq);
+	if (surplus)
+		slab_destroy(surplus);
+}
+
+/* --- any size --- */
+
+static void *kmalloc_flags(size_t size, unsigned flags)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(kmalloc_caches); i++)
+		if (size <= kmalloc_caches[i].size)
+			return slab_alloc_flags(&kmalloc_caches[i], flags);
+
+	unsigned order = 0;
+	while (order <= 10 && PAGE_SIZE << order < size)
+		order++;
+	struct page *page = order <= 10 ? page_alloc(order, flags) : NULL;
+	if (!page)
+		return NULL;
+	page->kind = PAGE_LARGE;
+	return page_address(page);
+}
+
+void *kmalloc(size_t size) { return kmalloc_flags(size, 0); }
+void *kmalloc_atomic(size_t size) { return kmalloc_flags(size, PA_ATOMIC); }
+
+void *kzalloc(size_t size)
+{
+	void *p = kmalloc(size);
+
+	if (p)
+		memset(p, 0, size);
+	return p;
+}
+
+void kfree(void *p)
+{
+	if (!p)
+		return;
+	struct page *page = virt_to_page(p);
+	if (page->kind == PAGE_LARGE) {
+		page->kind = PAGE_DATA;
+		page_put(page);
+		return;
+	}
+	ASSERT(page->kind == PAGE_SLAB);
+	slab_free(page->slab_cache, p);
+}
+
+char *kstrdup(const char *s)
+{
+	size_t n = strlen(s) + 1;
+	char *copy = kmalloc(n);
+
+	if (copy)
+		memcpy(copy, s, n);
+	return copy;
+}

@@ -1,0 +1,77 @@
+/*
+ * Tables (mm/table.h): allocation, and the one gate through which a table becomes changeable.
+ *
+ * Tables are not shared yet, so table_own() only ever allocates; that a present child has one owning parent is asserted,
+ * so that the first sharing that appears without the copying code stops here.
+ */
+#include "mm/table.h"
+
+#include "kernel/printk.h"
+#include "mm/vmstat.h"
+
+/* Upper entries allow everything; restrictions are in the leaves (FOREST.md: upper entries restrict only while shared). */
+#define UPPER_FLAGS (ENTRY_P | ENTRY_RW | ENTRY_US | ENTRY_A)
+
+struct page *table_alloc(enum page_kind kind, unsigned level)
+{
+	struct page *table = page_alloc(0, PA_ZERO);
+
+	if (!table)
+		return NULL;
+	ASSERT(kind == PAGE_TABLE_PROCESS || kind == PAGE_TABLE_CACHE);
+	table->kind = kind;
+	table->level = level;
+	table->live = 0;
+	if (kind == PAGE_TABLE_PROCESS)
+		spin_init(&table->lock, "process table", RANK_TABLE_PROCESS);
+	else
+		spin_init(&table->lock, "file table", RANK_TABLE_FILE);
+	vmstat_inc(VM_TABLE_ALLOC);
+	return table;
+}
+
+void table_put(struct page *table)
+{
+	ASSERT(table->kind == PAGE_TABLE_PROCESS || table->kind == PAGE_TABLE_CACHE);
+	/* Only the last owning parent may change entries, and only it knows them to be clear. */
+	if (own_refs(atomic64_read(&table->own)) == 1) {
+		ASSERT(table->live == 0);
+		table->kind = PAGE_DATA;
+		vmstat_inc(VM_TABLE_FREE);
+	}
+	page_put(table);
+}
+
+struct page *table_own(struct page *parent, unsigned slot)
+{
+	entry_t *e = &table_entries(parent)[slot];
+	u64 value = entry_read(e);
+
+	ASSERT(parent->level > 0);
+	if (!(value & ENTRY_P)) {
+		struct page *child = table_alloc(parent->kind, parent->level - 1), *lost = NULL;
+		if (!child)
+			return NULL;
+		spin_lock(&parent->lock);
+		value = entry_read(e);
+		if (value & ENTRY_P)
+			lost = child;		/* somebody else was faster */
+		else
+			entry_exchange_locked(parent, e, value = page_to_phys(child) | UPPER_FLAGS);
+		spin_unlock(&parent->lock);
+		if (lost)
+			table_put(lost);
+	}
+	struct page *child = entry_page(value);
+	ASSERT(child->kind == parent->kind && child->level == parent->level - 1);
+	ASSERT(own_refs(atomic64_read(&child->own)) == 1);	/* stage 2: copy it here */
+	return child;
+}
+
+u64 entry_exchange_locked(struct page *table, entry_t *e, u64 value)
+{
+	ASSERT(spin_held(&table->lock));
+	u64 old = atomic64_xchg(e, value);
+	table->live += (value != 0) - (old != 0);
+	return old;
+}
