@@ -1,0 +1,206 @@
+/*
+ * The recount: walk every process and every file, count who holds which frame, and compare with the ownership
+ * words (the checker that MECHANISMS.md (c) asks for). Runs at quiet moments: no operation in progress. Checks
+ *   PG1  more than one holder: nobody may write      PG2  in use <=> own != 0
+ *   MM3, INV-E2  writable PRIV => EXCL => one holder  INV-T1  a FILE entry maps what its slot holds, within the file
+ *   PC1  nothing uptodate past the end                PC4  a writable FILE entry needs RW in the slot
+ *   T1   every table has one owning parent, and its count of live entries is right; no TLB entry gives more than the tables
+ */
+#include "host.h"
+
+struct count {
+	u32 holders, tables, writable_ptes;
+	u32 xpins, rpins, refs;
+};
+static struct count *counts;
+static u64 free_before;
+static struct { struct page *page; int xpins, rpins; } noted[64];
+
+static struct count *count_of(struct page *p)
+{
+	pfn_t n = page_to_pfn(p);
+	if (n >= nr_frames)
+		host_fail("entry points outside RAM (frame %lu)", (unsigned long)n);
+	return &counts[n];
+}
+
+void pin_note(struct page *page, int xpins, int rpins)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(noted); i++)
+		if (noted[i].page == page || !noted[i].page) {
+			noted[i].page = page;
+			noted[i].xpins += xpins;
+			noted[i].rpins += rpins;
+			return;
+		}
+	host_fail("too many pins noted");
+}
+
+static void count_table(struct page *t, enum page_kind kind, unsigned level)
+{
+	if (t->kind != kind || t->level != level)
+		host_fail("frame %lu is used as a table of level %u but is kind %u level %u", (unsigned long)page_to_pfn(t), level, t->kind, t->level);
+	if (own_refs(t->own.v) != 1 || count_of(t)->tables++)
+		host_fail("T1: table %lu has %u owning references", (unsigned long)page_to_pfn(t), (unsigned)own_refs(t->own.v));
+	unsigned live = 0;
+	for (unsigned i = 0; i < 512; i++)
+		live += table_entries(t)[i].v != 0;
+	if (live != t->live && !(kind == PAGE_TABLE_PROCESS && level == 3))
+		host_fail("table %lu (kind %u level %u) has %u live entries, says %u", (unsigned long)page_to_pfn(t), kind, level, live, t->live);
+}
+
+/* --- files --- */
+static void count_slot(struct hfile *f, u64 index, u64 v)
+{
+	if (v & ENTRY_LOCKED)
+		host_fail("%s: page %lu is locked at a quiet moment", f->name, (unsigned long)index);
+	if (!(v & ENTRY_FRAME))
+		return;
+	struct page *p = entry_page(v);
+	count_of(p)->holders++;
+	if (v & ENTRY_WRITEBACK)
+		count_of(p)->holders++;		/* writeback holds what it writes; a swap would have moved this: checked loosely below */
+	if ((v & ENTRY_P) && index >= DIV_UP((u64)f->mapping.size, PAGE_SIZE))
+		host_fail("PC1: %s: page %lu is past the end (%ld)", f->name, (unsigned long)index, f->mapping.size);
+	if (!f->mapping.no_writeback && (v & ENTRY_D) && !(v & ENTRY_RW) && (v & ENTRY_P) && !f->block_state[index])
+		host_fail("PC4: %s: page %lu is dirty without a block", f->name, (unsigned long)index);
+}
+static u64 count_file_table(struct hfile *f, u64 v, int height, u64 index)
+{
+	u64 pages = 0;
+	if (!(v & ENTRY_FRAME))
+		return 0;
+	if (height == 0) {
+		count_slot(f, index, v);
+		return 1;
+	}
+	struct page *t = entry_page(v);
+	count_table(t, PAGE_TABLE_CACHE, height - 1);
+	for (unsigned i = 0; i < 512; i++)
+		pages += count_file_table(f, table_entries(t)[i].v, height - 1, index << 9 | i);
+	return pages;
+}
+
+/* --- processes --- */
+static void count_pte(struct mm *mm, vaddr_t va, u64 v, bool write)
+{
+	struct page *p = entry_page(v);
+	struct vma *vma = vma_lookup(mm, va);
+	if (!vma)
+		host_fail("%lx is mapped (%lx) outside every VMA", (unsigned long)va, (unsigned long)v);
+	write &= !!(v & ENTRY_RW);
+	if (write && !(vma->flags & VM_WRITE))
+		host_fail("%lx is writable, its VMA is not", (unsigned long)va);
+	if (write)
+		count_of(p)->writable_ptes++;
+	if (v & ENTRY_PRIV) {
+		count_of(p)->holders++;
+		if (write && !(v & ENTRY_EXCL))
+			host_fail("INV-E2: %lx is writable and PRIV but not EXCL (%lx)", (unsigned long)va, (unsigned long)v);
+		if ((v & ENTRY_EXCL) && own_holders(p->own.v) != 1)
+			host_fail("INV-E2: %lx is EXCL but its page has %u holders", (unsigned long)va, (unsigned)own_holders(p->own.v));
+		if (vma->flags & VM_SHARED)
+			host_fail("%lx is PRIV in a shared mapping", (unsigned long)va);
+		return;
+	}
+	if (v & ENTRY_EXCL)
+		host_fail("%lx is EXCL but not PRIV", (unsigned long)va);
+	if (p == zero_page) {
+		if (write)
+			host_fail("INV-E7: the zero page is mapped writable at %lx", (unsigned long)va);
+		return;
+	}
+	if (!vma->mapping)
+		host_fail("FILE entry %lx in an anonymous VMA at %lx", (unsigned long)v, (unsigned long)va);
+	u64 index = vma->pgoff + ((va - vma->start) >> PAGE_SHIFT);
+	u64 slot = pagecache_peek(vma->mapping, index);
+	if (!(slot & ENTRY_P) || entry_page(slot) != p)
+		host_fail("INV-T1: %lx maps frame %lu, the slot %lu is %lx", (unsigned long)va, (unsigned long)page_to_pfn(p), (unsigned long)index, (unsigned long)slot);
+	if (write && (!(slot & ENTRY_RW) || !(vma->flags & VM_SHARED)))
+		host_fail("PC4: %lx is writable, the slot %lu is %lx", (unsigned long)va, (unsigned long)index, (unsigned long)slot);
+}
+static void count_mm_table(struct mm *mm, struct page *t, unsigned level, vaddr_t va, bool write)
+{
+	count_table(t, PAGE_TABLE_PROCESS, level);
+	for (unsigned i = 0; i < 512; i++) {
+		u64 v = table_entries(t)[i].v;
+		vaddr_t at = va | (vaddr_t)i << (PAGE_SHIFT + 9 * level);
+		if (!v)
+			continue;
+		if (!(v & ENTRY_P))
+			host_fail("entry %lx of a process table is neither empty nor present", (unsigned long)v);
+		if (level)
+			count_mm_table(mm, entry_page(v), level - 1, at, write && (v & ENTRY_RW));
+		else
+			count_pte(mm, at, v, write);
+	}
+}
+static void check_vmas(struct mm *mm)
+{
+	u64 pages = 0;
+	for (unsigned i = 0; i < mm->nr_vmas; i++) {
+		struct vma *v = mm->vmas[i];
+		pages += (v->end - v->start) >> PAGE_SHIFT;
+		if (v->start >= v->end || ((v->start | v->end) & ~PAGE_MASK) || v->end > USER_TOP || v->mm != mm)
+			host_fail("MM1: VMA %lx-%lx", (unsigned long)v->start, (unsigned long)v->end);
+		if (i && mm->vmas[i - 1]->end > v->start)
+			host_fail("MM1: VMAs overlap at %lx", (unsigned long)v->start);
+		bool listed = v->i_mmap_node.next && !list_empty(&v->i_mmap_node);
+		if (v->mapping && !listed)
+			host_fail("MM2: a file VMA is not on i_mmap");
+	}
+	if (pages != mm->total_pages)
+		host_fail("total_pages is %lu, VMAs have %lu", (unsigned long)mm->total_pages, (unsigned long)pages);
+}
+
+void check_all(void)
+{
+	struct hfile *f;
+	if (!counts)
+		counts = sys_calloc(nr_frames * sizeof(*counts));
+	memset(counts, 0, nr_frames * sizeof(*counts));
+	list_for_each(f, &hfiles, node) {
+		u64 n = count_file_table(f, f->mapping.root.v, f->mapping.height, 0);
+		if (n != f->mapping.nr_pages.v)
+			host_fail("%s: %lu pages cached, nr_pages says %lu", f->name, (unsigned long)n, (unsigned long)f->mapping.nr_pages.v);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(proc_all); i++)
+		if (proc_all[i]) {
+			check_vmas(proc_all[i]);
+			count_mm_table(proc_all[i], proc_all[i]->root, 3, 0, true);
+		}
+	for (unsigned i = 0; i < ARRAY_SIZE(noted) && noted[i].page; i++) {
+		count_of(noted[i].page)->xpins += noted[i].xpins;
+		count_of(noted[i].page)->rpins += noted[i].rpins;
+	}
+	count_of(zero_page)->holders++;
+	for (pfn_t i = 0; i < nr_frames; i++) {
+		struct page *p = pfn_to_page(i);
+		struct count *c = &counts[i];
+		u64 own = p->own.v;
+		if (p->kind == PAGE_FREE && (own || c->holders || c->tables))
+			host_fail("PG2: frame %lu is free and used (own %lx)", (unsigned long)i, (unsigned long)own);
+		if (c->holders && !own)
+			host_fail("PG2: frame %lu is used and has own == 0", (unsigned long)i);
+		if (c->tables)
+			continue;
+		if (p->kind == PAGE_SLAB || p->kind == PAGE_LARGE)
+			continue;
+		if (disk_pending() == 0 && own_holders(own) != c->holders)
+			host_fail("frame %lu: own says %u holders, counted %u (own %lx)", (unsigned long)i, (unsigned)own_holders(own), c->holders, (unsigned long)own);
+		if (own_xpins(own) != c->xpins || own_rpins(own) != c->rpins)
+			host_fail("frame %lu: own %lx, pins counted %u exclusive %u read", (unsigned long)i, (unsigned long)own, c->xpins, c->rpins);
+		if (own_holders(own) > 1 && (c->xpins || c->writable_ptes))
+			host_fail("PG1: frame %lu has %u holders, %u exclusive pins, %u writable entries", (unsigned long)i, (unsigned)own_holders(own), c->xpins, c->writable_ptes);
+	}
+	tlb_check(true);
+}
+
+void check_leaks_begin(void) { free_before = page_free_count(); }
+void check_leaks_end(void)
+{
+	long lost = (long)(free_before - page_free_count());
+	/* Slabs keep a few frames: what the tests make is counted in tens. */
+	if (lost > (long)sys_option("slack", 24))
+		host_fail("%ld frames leaked", lost);
+}

@@ -1,0 +1,244 @@
+/*
+ * Files for the hosted tests: an address_space over an array of bytes. I/O completes later, from the task
+ * "disk", in any order; a page under writeback is checked not to change (stable pages), a page that is written
+ * back must have been reserved (PC4), and freed blocks hold garbage that must never be seen (INV-T4).
+ */
+#include "host.h"
+
+#define PATTERN_FREED 0xdd
+
+struct list_head hfiles = LIST_INIT(hfiles);
+
+struct request {
+	struct list_head node;
+	struct hfile *file;
+	struct page *page;
+	u64 index, checksum;
+	bool write, fail;
+};
+static struct list_head queue = LIST_INIT(queue);
+static struct wait_queue queue_wait = WAIT_QUEUE_INIT(queue_wait);
+static unsigned nr_queued;
+static bool started;
+
+unsigned disk_pending(void) { return nr_queued; }
+
+static struct hfile *file_of(struct address_space *m) { return container_of(m, struct hfile, mapping); }
+
+static u64 checksum(struct page *page)
+{
+	const u64 *p = page_address(page);
+	u64 h = 0;
+	for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
+		h = (h ^ p[i]) * 0x100000001b3UL;
+	return h;
+}
+
+static void complete(struct request *r)
+{
+	struct hfile *f = r->file;
+	u8 *block = f->disk + r->index * PAGE_SIZE;
+	if (r->write) {
+		if (checksum(r->page) != r->checksum)
+			host_fail("page %lu of %s changed while it was being written back", (unsigned long)r->index, f->name);
+		if (!r->fail)
+			memcpy(block, page_address(r->page), PAGE_SIZE);
+		pagecache_write_done(&f->mapping, r->index, r->fail ? -EIO : 0);
+	} else {
+		if (!r->fail && f->block_state[r->index])
+			memcpy(page_address(r->page), block, PAGE_SIZE);
+		else
+			memset(page_address(r->page), r->fail ? 0xee : 0, PAGE_SIZE);
+		pagecache_read_done(&f->mapping, r->index, r->fail ? -EIO : 0);
+	}
+	sys_free(r);
+}
+
+static void disk_task(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		wait_event(&queue_wait, WAIT_UNINTERRUPTIBLE, !list_empty(&queue));
+		unsigned skip = host_random(nr_queued);
+		struct list_head *n = queue.next;
+		while (skip--)
+			n = n->next;
+		list_del(n);
+		nr_queued--;
+		complete(list_entry(n, struct request, node));
+	}
+}
+
+static void submit(struct hfile *f, u64 index, struct page *page, bool write, int *fail_counter)
+{
+	struct request *r = sys_calloc(sizeof(*r));
+	if (!started) {
+		started = true;
+		host_spawn_daemon("disk", disk_task, NULL);
+	}
+	CHECK(index < f->disk_pages);
+	*r = (struct request){ .file = f, .page = page, .index = index, .write = write };
+	r->fail = *fail_counter > 0 && --*fail_counter == 0;
+	if (write)
+		r->checksum = checksum(page);
+	list_add_tail(&r->node, &queue);
+	nr_queued++;
+	wake_up_all(&queue_wait, 0);
+}
+
+static int read_page(struct address_space *m, u64 index, struct page *page)
+{
+	struct hfile *f = file_of(m);
+	f->reads++;
+	if (!f->block_state[index]) {			/* a hole: complete at once, from the caller */
+		memset(page_address(page), 0, PAGE_SIZE);
+		pagecache_read_done(m, index, 0);
+		return 0;
+	}
+	submit(f, index, page, false, &f->fail_read);
+	return 0;
+}
+static int write_page(struct address_space *m, u64 index, struct page *page)
+{
+	struct hfile *f = file_of(m);
+	f->writes++;
+	if (!f->block_state[index])
+		host_fail("PC4: page %lu of %s is written back without a block", (unsigned long)index, f->name);
+	submit(f, index, page, true, &f->fail_write);
+	return 0;
+}
+static int reserve(struct address_space *m, u64 index, unsigned from, unsigned to)
+{
+	struct hfile *f = file_of(m);
+	(void)from, (void)to;
+	might_sleep();
+	f->reserves++;
+	if (index >= f->disk_pages)
+		return -EFBIG;
+	if (!f->block_state[index]) {
+		if (f->fail_reserve > 0 && --f->fail_reserve == 0)
+			return -ENOSPC;
+		memset(f->disk + index * PAGE_SIZE, PATTERN_FREED, PAGE_SIZE);
+		f->block_state[index] = 1;
+	}
+	return 0;
+}
+static void touched(struct address_space *m) { (void)m; }
+static void hold_owner(struct address_space *m) { file_of(m)->refs++; }
+static void release_owner(struct address_space *m) { file_of(m)->refs--; }
+static void file_name(struct address_space *m, char *buf, size_t size) { sys_snprintf(buf, size, "%s", file_of(m)->name); }
+
+static const struct address_space_ops ops = {
+	.read_page = read_page, .write_page = write_page, .reserve = reserve, .touched = touched,
+	.hold = hold_owner, .release = release_owner, .name = file_name,
+};
+
+struct hfile *hfile_create(const char *name, u64 max_bytes, const void *data, u64 size)
+{
+	struct hfile *f = sys_calloc(sizeof(*f));
+	str_copy(f->name, name, sizeof(f->name));
+	f->disk_pages = max_bytes / PAGE_SIZE;
+	f->disk = sys_calloc(max_bytes);
+	f->block_state = sys_calloc(f->disk_pages);
+	mapping_init(&f->mapping, &ops, f, RANK_PAGE);
+	rwsem_init(&f->i_rwsem, "i_rwsem", RANK_INODE);
+	memcpy(f->disk, data ? data : f->disk, size);
+	for (u64 i = 0; i < DIV_UP(size, PAGE_SIZE); i++)
+		f->block_state[i] = 1;
+	f->mapping.size = size;
+	list_add_tail(&f->node, &hfiles);
+	return f;
+}
+
+void hfile_destroy(struct hfile *f)
+{
+	if (f->refs)
+		host_fail("%s still has %d references", f->name, f->refs);
+	mapping_destroy(&f->mapping);
+	list_del(&f->node);
+	sys_free(f->disk);
+	sys_free(f->block_state);
+	sys_free(f);
+}
+
+ssize_t hfile_writev_user(struct hfile *f, const struct iovec *iov, unsigned nr, loff_t pos)
+{
+	struct iov_iter it;
+	iter_init_user(&it, iov, nr);
+	down_write(&f->i_rwsem);
+	ssize_t r = pagecache_write_iter(&f->mapping, &pos, &it);
+	up_write(&f->i_rwsem);
+	return r;
+}
+ssize_t hfile_pwrite_user(struct hfile *f, vaddr_t va, size_t n, loff_t pos)
+{
+	struct iovec iov = { (void *)va, n };
+	return hfile_writev_user(f, &iov, 1, pos);
+}
+ssize_t hfile_pread_user(struct hfile *f, vaddr_t va, size_t n, loff_t pos)
+{
+	struct iov_iter it;
+	struct iovec iov;
+	iter_init_user_buf(&it, &iov, (void __user *)va, n);
+	return pagecache_read_iter(&f->mapping, &pos, &it);
+}
+ssize_t hfile_pwrite(struct hfile *f, const void *buf, size_t n, loff_t pos)
+{
+	struct iov_iter it;
+	struct iovec iov;
+	iter_init_kernel_buf(&it, &iov, (void *)buf, n);
+	down_write(&f->i_rwsem);
+	ssize_t r = pagecache_write_iter(&f->mapping, &pos, &it);
+	up_write(&f->i_rwsem);
+	return r;
+}
+ssize_t hfile_pread(struct hfile *f, void *buf, size_t n, loff_t pos)
+{
+	struct iov_iter it;
+	struct iovec iov;
+	iter_init_kernel_buf(&it, &iov, buf, n);
+	return pagecache_read_iter(&f->mapping, &pos, &it);
+}
+
+int hfile_truncate(struct hfile *f, loff_t size)
+{
+	down_write(&f->i_rwsem);
+	int r = pagecache_truncate_begin(&f->mapping, size);
+	if (!r) {
+		for (u64 i = DIV_UP((u64)size, PAGE_SIZE); i < f->disk_pages; i++) {
+			f->block_state[i] = 0;
+			memset(f->disk + i * PAGE_SIZE, PATTERN_FREED, PAGE_SIZE);
+		}
+		pagecache_truncate_end(&f->mapping);
+	}
+	up_write(&f->i_rwsem);
+	return r;
+}
+
+int hfile_sync(struct hfile *f) { return mapping_writeback(&f->mapping, 0, ~0UL >> 12, true); }
+
+/* --- mapping a file --- */
+static void vma_open(struct vma *vma) { ((struct hfile *)vma->owner)->refs++; }
+static void vma_close(struct vma *vma)
+{
+	struct hfile *f = vma->owner;
+	if (rwsem_held(&current->mm->mmap_lock) && current->mm->mmap_lock.writer == current)
+		host_fail("vma close of %s with mmap_lock held", f->name);
+	f->refs--;
+}
+static int vma_name(struct vma *vma, char *buf, size_t size) { return sys_snprintf(buf, size, "%s", ((struct hfile *)vma->owner)->name); }
+static void vma_stat(struct vma *vma, u32 *major, u32 *minor, u64 *ino) { (void)vma; *major = 1, *minor = 0, *ino = 5; }
+static const struct vma_ops file_vma_ops = { .open = vma_open, .close = vma_close, .name = vma_name, .stat = vma_stat };
+
+long hfile_mmap(struct hfile *f, vaddr_t addr, u64 len, u64 prot, u64 flags, u64 pgoff)
+{
+	struct map_request req = {
+		.addr = addr, .length = len, .prot = prot, .map_flags = flags, .mapping = &f->mapping, .pgoff = pgoff,
+		.vm_flags = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC, .ops = &file_vma_ops, .owner = f,
+	};
+	f->refs++;
+	long r = mm_map(current->mm, &req);
+	if (r < 0)
+		f->refs--;
+	return r;
+}

@@ -1,0 +1,110 @@
+/*
+ * The hosted tests' view of the world: the kernel's own mm/ compiled for the host, on top of
+ *   sched.c  tasks, locks and wait queues on a cooperative scheduler that explores interleavings
+ *   mmu.c    the arena of frames, page walks, a TLB that keeps every translation until it is flushed
+ *   disk.c   files: an address_space over an array of bytes, with asynchronous I/O and injected errors
+ *   check.c  recounts who holds which frame and table, and compares with the ownership words
+ *   proc.c   processes: an mm, user loads and stores
+ *
+ * A test is TEST(name) { ... } in a test_*.c file; its body runs as a task. `mmtest NAME [option=value]`.
+ */
+#pragma once
+
+#include "kernel/cpu.h"
+#include "kernel/printk.h"
+#include "kernel/string.h"
+#include "kernel/task.h"
+#include "mm/mm.h"
+#include "mm/page.h"
+#include "mm/pagecache.h"
+#include "mm/slab.h"
+#include "sys.h"
+
+struct test {
+	const char *name;
+	const char *what;
+	void (*run)(void);
+	struct test *next;
+};
+void test_register(struct test *t);
+#define TEST(id, text) \
+	static void test_##id(void); \
+	static struct test test_entry_##id = { #id, text, test_##id, NULL }; \
+	static __attribute__((constructor)) void test_ctor_##id(void) { test_register(&test_entry_##id); } \
+	static void test_##id(void)
+
+/* A failed test: message, schedule, exit 1. */
+_Noreturn void host_fail(const char *fmt, ...) __printf(1, 2);
+#define CHECK(cond) do { if (!(cond)) host_fail("%s:%d: %s", __FILE__, __LINE__, #cond); } while (0)
+#define CHECK_EQ(a, b) do { long long a_ = (long long)(a), b_ = (long long)(b); \
+	if (a_ != b_) host_fail("%s:%d: %s = %lld (0x%llx), want %s = %lld (0x%llx)", __FILE__, __LINE__, #a, a_, a_, #b, b_, b_); } while (0)
+
+/* --- sched.c --- */
+void host_boot(unsigned megabytes);		/* RAM, allocator, slabs; once per process */
+struct task *host_spawn(const char *name, struct mm *mm, void (*fn)(void *), void *arg);
+void host_join(struct task *t);			/* wait until it has ended */
+void host_spawn_daemon(const char *name, void (*fn)(void *), void *arg);
+void host_kill(struct task *t);			/* a fatal signal */
+/* From now on switch at random at preemption points, one in `rate`; rate 0: only when a task sleeps. */
+void host_explore(u64 seed, unsigned rate);
+void host_preempt(const char *where);
+u32 host_random(u32 below);			/* the test's own stream */
+void host_seed(u64 seed);
+bool host_log_contains(const char *text);
+void host_log_clear(void);
+extern void (*host_on_deadlock)(void);		/* called instead of failing; must not return */
+extern unsigned long host_preemptions;		/* points passed */
+void host_set_mm(struct mm *mm);		/* the current task's (mm_switch, too) */
+
+/* --- mmu.c --- */
+/* An access by the program of the current task: 0, or the signal it gets (then host_fault_code() and _address()). */
+int user_access(vaddr_t va, void *buf, size_t n, bool write);
+int user_load(vaddr_t va, u64 *value);		/* 8 bytes */
+int user_store(vaddr_t va, u64 value);
+int user_exec(vaddr_t va);
+int host_fault_code(void);
+vaddr_t host_fault_address(void);
+extern unsigned long host_page_faults, host_tlb_flushes;
+void tlb_forget_mm(struct mm *mm);		/* no CPU runs it any more */
+void tlb_check(bool quiet);			/* no translation of a free frame; quiet: none that the tables would not give */
+
+/* --- disk.c --- */
+struct hfile {
+	struct address_space mapping;
+	struct rwsem i_rwsem;
+	struct list_head node;
+	char name[16];
+	u8 *disk;				/* contents of the blocks */
+	u8 *block_state;			/* per page: 0 hole, 1 allocated */
+	u64 disk_pages;
+	int refs;				/* VMAs, waits */
+	unsigned reads, writes, reserves;	/* counted */
+	int fail_read, fail_write, fail_reserve;	/* the n-th from now on fails (1 = next) */
+};
+extern struct list_head hfiles;
+struct hfile *hfile_create(const char *name, u64 max_bytes, const void *data, u64 size);
+void hfile_destroy(struct hfile *f);
+ssize_t hfile_pwrite_user(struct hfile *f, vaddr_t va, size_t n, loff_t pos);
+ssize_t hfile_pread_user(struct hfile *f, vaddr_t va, size_t n, loff_t pos);
+ssize_t hfile_pwrite(struct hfile *f, const void *buf, size_t n, loff_t pos);	/* kernel buffers */
+ssize_t hfile_pread(struct hfile *f, void *buf, size_t n, loff_t pos);
+ssize_t hfile_writev_user(struct hfile *f, const struct iovec *iov, unsigned nr, loff_t pos);
+int hfile_truncate(struct hfile *f, loff_t size);
+int hfile_sync(struct hfile *f);
+long hfile_mmap(struct hfile *f, vaddr_t addr, u64 len, u64 prot, u64 flags, u64 pgoff);
+void hfile_drop_cache(struct hfile *f);		/* write back, then forget every page */
+unsigned disk_pending(void);
+
+/* --- check.c --- */
+void check_all(void);				/* at a quiet moment: own words, tables, entries, TLB */
+void check_leaks_begin(void);			/* remembers the free frames */
+void check_leaks_end(void);			/* everything is back */
+void pin_note(struct page *page, int xpins, int rpins);	/* what the test itself pinned (or -1 to forget one) */
+
+/* --- proc.c --- */
+struct mm *proc_create(void);			/* a process's memory; current runs it */
+struct mm *proc_fork(void);			/* copy of the current one's */
+void proc_exit(struct mm *mm);
+void proc_run(struct mm *mm);			/* the current task changes to it */
+extern struct mm *proc_all[16];
+long map_anon(vaddr_t addr, u64 len, u64 prot, u64 flags);

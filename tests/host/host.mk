@@ -1,0 +1,25 @@
+# The hosted tests: the kernel's own mm/ with ASan and UBSan over the shims of this folder. make -f tests/host/host.mk
+# Variables: MUTATE=name (tests/host/mutants.py), OUT=folder.
+OUT  ?= build/host
+CC   := gcc
+SAN  := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+WARN := -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-sign-compare -Wno-address-of-packed-member
+KCC  := $(CC) -std=gnu11 -O1 -g -fno-strict-aliasing -fno-omit-frame-pointer -fno-builtin-printf $(SAN) $(WARN) -iquote tests/host/include -iquote $(OUT)/src -iquote .
+ifneq ($(WERROR),)
+KCC  += -Werror
+endif
+# extable.c searches a section that only the kernel's link has.
+MM   := $(filter-out mm/extable.c,$(wildcard mm/*.c))
+SHIM := tests/host/sched.c tests/host/mmu.c tests/host/disk.c tests/host/proc.c tests/host/check.c
+TEST := $(wildcard tests/host/test_*.c)
+OBJ  := $(MM:%.c=$(OUT)/%.o) $(SHIM:%.c=$(OUT)/%.o) $(TEST:%.c=$(OUT)/%.o) $(OUT)/tests/host/sys.o
+
+$(OUT)/mmtest: $(OBJ)
+	@$(CC) $(SAN) -no-pie -Wl,--unresolved-symbols=ignore-all -o $@ $^
+$(OUT)/tests/host/sys.o: tests/host/sys.c tests/host/sys.h
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu11 -O1 -g $(SAN) $(WARN) -c -o $@ $<
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	@$(KCC) -MMD -MP -c -o $@ $<
+-include $(OBJ:.o=.d)

@@ -1,0 +1,332 @@
+/*
+ * RAM and the MMU of the hosted tests.
+ *
+ * The TLB is as bad as the architecture allows: it keeps every translation, and every upper entry it has
+ * walked through (the paging-structure caches), until told to forget; it belongs to the address space, as if
+ * each process had a CPU that always runs it. tlb_check() fails when a translation leads to a free frame,
+ * and, at quiet moments, when it gives more than the tables do now.
+ */
+#include "host.h"
+#include "kernel/trap.h"
+#include "mm/usercopy.h"
+#include "mm/usercopy_raw.h"
+
+u8 *host_ram;
+struct page *host_pages;
+unsigned long host_page_faults, host_tlb_flushes;
+static int last_signal, last_code;
+static vaddr_t last_address;
+
+#define TLB_SIZE 8192
+struct translation {
+	struct mm *mm;
+	vaddr_t va;
+	paddr_t frame;		/* the page; or the leaf table, for an upper one */
+	bool upper, write, exec, dirty;
+};
+static struct translation tlb[TLB_SIZE];
+static unsigned tlb_nr;
+
+#define FIXUP_RIP 0xffffffff80000f1fUL
+#define COPY_RIP 0xffffffff80000c00UL
+
+static struct translation *tlb_find(struct mm *mm, vaddr_t va, bool upper)
+{
+	for (unsigned i = 0; i < tlb_nr; i++)
+		if (tlb[i].mm == mm && tlb[i].va == va && tlb[i].upper == upper)
+			return &tlb[i];
+	return NULL;
+}
+static void tlb_remove(unsigned i) { tlb[i] = tlb[--tlb_nr]; }
+static void tlb_add(struct translation t)
+{
+	if (tlb_nr == TLB_SIZE)
+		tlb_remove(host_random(TLB_SIZE));
+	tlb[tlb_nr++] = t;
+}
+
+void arch_flush_page(struct mm *mm, vaddr_t va)
+{
+	host_preempt("invlpg");
+	host_tlb_flushes++;
+	for (unsigned i = tlb_nr; i-- > 0;)
+		if (tlb[i].mm == mm && (tlb[i].upper || tlb[i].va == (va & PAGE_MASK)))
+			tlb_remove(i);
+}
+void tlb_forget_mm(struct mm *mm)
+{
+	for (unsigned i = tlb_nr; i-- > 0;)
+		if (tlb[i].mm == mm)
+			tlb_remove(i);
+}
+void arch_flush_all(struct mm *mm)
+{
+	host_preempt("flush");
+	host_tlb_flushes++;
+	tlb_forget_mm(mm);
+}
+
+/* The entry of va in the table at level, and what it allows together with those above. */
+static entry_t *walk(struct mm *mm, vaddr_t va, bool *write, bool *exec, paddr_t *leaf_table)
+{
+	struct page *table = mm->root;
+	*write = *exec = true;
+	for (int level = 3;; level--) {
+		entry_t *e = &table_entries(table)[table_index(va, level)];
+		u64 v = e->v;
+		if (!(v & ENTRY_P))
+			return NULL;
+		if (!(v & ENTRY_US))
+			host_fail("user address %lx is mapped without US", (unsigned long)va);
+		*write &= !!(v & ENTRY_RW);
+		*exec &= !(v & ENTRY_NX);
+		if (level == 0) {
+			*leaf_table = page_to_phys(table);
+			return e;
+		}
+		e->v |= ENTRY_A;
+		table = entry_page(v);
+		if (table->kind != PAGE_TABLE_PROCESS && table->kind != PAGE_TABLE_CACHE)
+			host_fail("table walk of %lx reaches a frame of kind %u", (unsigned long)va, table->kind);
+	}
+}
+
+/* The translation for an access, or NULL and the #PF error code. */
+static struct translation *translate(struct mm *mm, vaddr_t va, bool write, bool exec, u64 *error)
+{
+	va &= PAGE_MASK;
+	struct translation *t = tlb_find(mm, va, false);
+	*error = (write ? PF_WRITE : 0) | (exec ? PF_FETCH : 0);
+	if (t && write && t->write && !t->dirty) {	/* the CPU must set D in the table: it looks again */
+		*t = tlb[--tlb_nr];
+		t = NULL;
+	}
+	if (!t) {
+		bool w, x;
+		paddr_t leaf;
+		entry_t *e;
+		struct translation *upper = tlb_find(mm, va >> 21 << 21, true);
+		if (upper) {
+			struct page *table = phys_to_page(upper->frame);
+			if (!table->own.v || table->kind != PAGE_TABLE_PROCESS)
+				host_fail("INV-S5: a freed table is still cached for %lx", (unsigned long)va);
+			e = &table_entries(table)[table_index(va, 0)];
+			w = upper->write;
+			x = upper->exec;
+			leaf = upper->frame;
+			if (!(e->v & ENTRY_P))
+				e = NULL;
+			else {
+				w &= !!(e->v & ENTRY_RW);
+				x &= !(e->v & ENTRY_NX);
+			}
+		} else {
+			e = walk(mm, va, &w, &x, &leaf);
+			if (e)
+				tlb_add((struct translation){ mm, va >> 21 << 21, leaf, true, true, true, false });
+		}
+		if (!e)
+			return NULL;
+		*error |= PF_PRESENT;
+		if ((write && !w) || (exec && !x))
+			return NULL;
+		e->v |= ENTRY_A | (write ? ENTRY_D : 0);
+		tlb_add((struct translation){ mm, va, e->v & ENTRY_FRAME, false, w, x, write });
+		t = &tlb[tlb_nr - 1];
+	} else if ((write && !t->write) || (exec && !t->exec)) {
+		*error |= PF_PRESENT;
+		*t = tlb[--tlb_nr];		/* a fault drops what caused it */
+		return NULL;
+	}
+	if (!phys_to_page(t->frame)->own.v)
+		host_fail("stale translation: %lx still leads to frame %lx, which is free", (unsigned long)va, (unsigned long)t->frame);
+	return t;
+}
+
+void tlb_check(bool quiet)
+{
+	for (unsigned i = 0; i < tlb_nr; i++) {
+		struct translation *t = &tlb[i];
+		struct page *p = phys_to_page(t->frame);
+		if (!p->own.v)
+			host_fail("INV-S2: the TLB still has %lx -> frame %lx, which is free", (unsigned long)t->va, (unsigned long)t->frame);
+		if (!quiet || t->upper)
+			continue;
+		bool w, x;
+		paddr_t leaf;
+		entry_t *e = walk(t->mm, t->va, &w, &x, &leaf);
+		if (!e || (e->v & ENTRY_FRAME) != t->frame)
+			host_fail("stale translation of %lx: the table has %lx, the TLB frame %lx", (unsigned long)t->va, e ? (unsigned long)e->v : 0, (unsigned long)t->frame);
+		if (t->write && !w)
+			host_fail("stale write permission of %lx", (unsigned long)t->va);
+		if (t->exec && !x)
+			host_fail("stale execute permission of %lx", (unsigned long)t->va);
+	}
+}
+
+/* --- faults --- */
+void signal_fault(int sig, int code, vaddr_t address)
+{
+	last_signal = sig;
+	last_code = code;
+	last_address = address;
+}
+int host_fault_code(void) { return last_code; }
+vaddr_t host_fault_address(void) { return last_address; }
+
+bool extable_fixup(struct trapframe *frame)
+{
+	if (frame->rip != COPY_RIP)
+		host_fail("fixup asked for rip %lx", (unsigned long)frame->rip);
+	frame->rip = FIXUP_RIP;
+	return true;
+}
+
+static bool canonical_user(vaddr_t va) { return va < 1UL << 47; }
+
+int user_access(vaddr_t va, void *buf, size_t n, bool write)
+{
+	u8 *b = buf;
+	unsigned tries = 0;
+	while (n) {
+		u64 error;
+		if (!canonical_user(va))
+			return SIGSEGV;
+		size_t chunk = min(n, PAGE_SIZE - (va & ~PAGE_MASK));
+		struct translation *t = translate(current->mm, va, write, false, &error);
+		if (t) {
+			u8 *p = (u8 *)phys_to_virt(t->frame) + (va & ~PAGE_MASK);
+			memcpy(write ? p : b, write ? b : p, chunk);
+			va += chunk, b += chunk, n -= chunk, tries = 0;
+			host_preempt("access");
+			continue;
+		}
+		if (++tries > 50)
+			host_fail("the fault at %lx makes no progress (error %lx)", (unsigned long)va, (unsigned long)error);
+		struct trapframe frame = { .cs = USER_CS, .ss = USER_DS, .rip = 0x401000, .rsp = va & ~15UL, .error = error | PF_USER, .rflags = 0x202, .vector = 14 };
+		host_page_faults++;
+		last_signal = 0;
+		int seen;
+		struct task *me = current;
+		me->frame = &frame;
+		if (!page_fault(&frame, va))
+			host_fail("page_fault says panic for a user access to %lx", (unsigned long)va);
+		me->frame = NULL;
+		seen = last_signal;
+		if (seen || fatal_signal_pending(me))
+			return seen ? seen : SIGKILL;
+	}
+	return 0;
+}
+int user_load(vaddr_t va, u64 *value) { return user_access(va, value, 8, false); }
+int user_store(vaddr_t va, u64 value) { return user_access(va, &value, 8, true); }
+int user_exec(vaddr_t va)
+{
+	for (int i = 0; i < 50; i++) {
+		u64 error;
+		if (translate(current->mm, va, false, true, &error))
+			return 0;
+		struct trapframe frame = { .cs = USER_CS, .ss = USER_DS, .rip = va, .error = error | PF_USER, .rflags = 0x202 };
+		last_signal = 0;
+		if (!page_fault(&frame, va))
+			host_fail("page_fault says panic");
+		if (last_signal)
+			return last_signal;
+	}
+	host_fail("exec fault makes no progress");
+}
+
+/*
+ * The instructions of mm/usercopy.asm: copy byte for byte through the MMU; a fault enters page_fault() from
+ * kernel mode, which resolves it or has the fixup taken. Returns what was not copied.
+ */
+static size_t copy_user(vaddr_t va, void *buf, size_t n, bool write, int fill)
+{
+	u8 *b = buf;
+	unsigned tries = 0;
+	while (n) {
+		u64 error = 0;
+		struct translation *t = NULL;
+		if (!canonical_user(va))
+			return n;		/* #GP: fixup */
+		size_t chunk = min(n, PAGE_SIZE - (va & ~PAGE_MASK));
+		if (chunk > 64 && host_random(4) == 0)
+			chunk = 1 + host_random(chunk);	/* others see a copy half done */
+		t = translate(current->mm, va, write, false, &error);
+		if (t) {
+			u8 *p = (u8 *)phys_to_virt(t->frame) + (va & ~PAGE_MASK);
+			if (fill >= 0)
+				memset(p, fill, chunk);
+			else
+				memcpy(write ? p : b, write ? b : p, chunk);
+			va += chunk, n -= chunk, tries = 0;
+			b += fill >= 0 ? 0 : chunk;
+			host_preempt("copy");
+			continue;
+		}
+		if (++tries > 50)
+			host_fail("a copy at %lx makes no progress", (unsigned long)va);
+		struct trapframe frame = { .cs = KERNEL_CS, .ss = KERNEL_DS, .rip = COPY_RIP, .error = error, .rflags = 0x40202, .vector = 14 };
+		host_page_faults++;
+		if (!page_fault(&frame, va))
+			host_fail("page_fault says panic for a user copy at %lx", (unsigned long)va);
+		if (frame.rip == FIXUP_RIP)
+			return n;
+	}
+	return 0;
+}
+
+size_t raw_copy_to_user(void __user *dst, const void *src, size_t n) { return copy_user((vaddr_t)dst, (void *)src, n, true, -1); }
+size_t raw_copy_from_user(void *dst, const void __user *src, size_t n) { return copy_user((vaddr_t)src, dst, n, false, -1); }
+
+int raw_cmpxchg32_user(u32 __user *p, u32 expected, u32 desired, u32 *found)
+{
+	vaddr_t va = (vaddr_t)p;
+	u64 error;
+	for (unsigned tries = 0; tries < 50; tries++) {
+		if (!canonical_user(va))
+			return -EFAULT;
+		struct translation *t = translate(current->mm, va, true, false, &error);
+		if (t) {
+			u32 *word = (u32 *)((u8 *)phys_to_virt(t->frame) + (va & ~PAGE_MASK));
+			*found = *word;
+			if (*word == expected)
+				*word = desired;
+			return 0;
+		}
+		struct trapframe frame = { .cs = KERNEL_CS, .ss = KERNEL_DS, .rip = COPY_RIP, .error = error, .rflags = 0x40202, .vector = 14 };
+		host_page_faults++;
+		if (!page_fault(&frame, va))
+			host_fail("page_fault says panic for a cmpxchg at %lx", (unsigned long)va);
+		if (frame.rip == FIXUP_RIP)
+			return -EFAULT;
+	}
+	host_fail("a cmpxchg at %lx makes no progress", (unsigned long)va);
+}
+
+/* smap_patch() has nothing to patch here. */
+const struct extable_entry extable_start[1], extable_end[1];
+const struct smap_site smap_sites_start[1], smap_sites_end[1];
+
+void arch_clear_page(void *page)
+{
+	memset(page, 0, PAGE_SIZE / 2);
+	host_preempt("clear_page");
+	memset((u8 *)page + PAGE_SIZE / 2, 0, PAGE_SIZE / 2);
+}
+void arch_copy_page(void *dst, const void *src)
+{
+	memcpy(dst, src, PAGE_SIZE / 2);
+	host_preempt("copy_page");
+	memcpy((u8 *)dst + PAGE_SIZE / 2, (const u8 *)src + PAGE_SIZE / 2, PAGE_SIZE / 2);
+}
+
+void host_boot(unsigned megabytes)
+{
+	u64 frames = megabytes * 256UL;
+	host_ram = sys_map(frames * PAGE_SIZE);
+	host_pages = sys_map(frames * sizeof(struct page));
+	page_init_begin(frames);
+	page_add_range(0, frames * PAGE_SIZE);
+	page_init_end();
+}

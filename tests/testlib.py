@@ -1,0 +1,89 @@
+"""What the suites share: where things are, how a test fails, how to run a command on the host and in the guest."""
+import difflib
+import os
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, "build")
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+
+
+class Fail(Exception):
+    """The test failed; the text says how."""
+
+
+class Skip(Exception):
+    """The test cannot run here; the text says why. Not counted as passed."""
+
+
+def check(condition, text):
+    if not condition:
+        raise Fail(text)
+
+
+def equal(got, want, what):
+    if got != want:
+        raise Fail(f"{what}: got {short(got)}, want {short(want)}")
+
+
+def short(value):
+    text = repr(value)
+    return text if len(text) < 2000 else text[:1000] + " ... " + text[-900:]
+
+
+def same_text(guest, host, what):
+    """Two outputs that must agree line by line."""
+    if guest == host:
+        return
+    lines = difflib.unified_diff(host.decode("utf-8", "replace").splitlines(), guest.decode("utf-8", "replace").splitlines(),
+                                 "host", "guest", lineterm="", n=1)
+    raise Fail(what + "\n" + "\n".join(list(lines)[:60]))
+
+
+def command(argv, timeout=120, stdin=b"", cwd=ROOT, env=None):
+    """(status, stdout, stderr) of a program on the host; a signal counts as 128 + its number."""
+    try:
+        done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, cwd=cwd, env=env)
+    except subprocess.TimeoutExpired as late:
+        raise Fail(f"{argv[0]} did not end within {timeout} s\n{(late.stdout or b'').decode('utf-8', 'replace')[-2000:]}")
+    status = done.returncode if done.returncode >= 0 else 128 - done.returncode
+    return status, done.stdout, done.stderr
+
+
+def must(argv, **options):
+    """stdout of a program that has to succeed."""
+    status, out, err = command(argv, **options)
+    if status:
+        raise Fail(f"{' '.join(argv[:6])} gave {status}\n{(out + err).decode('utf-8', 'replace')[-6000:]}")
+    return out
+
+
+def guest(argv, **options):
+    """tools/runner.py run_guest(): (status, stdout, stderr, kernel log), all bytes but the log."""
+    import runner
+    return runner.run_guest(argv, **options)
+
+
+def guest_ok(argv, what="", **options):
+    """stdout of a guest program that has to end with 0 and leave the kernel healthy."""
+    status, out, err, log = guest(argv, **options)
+    if status:
+        raise Fail(f"{what or argv}: status {status}\nstdout: {short(out[-1500:])}\nstderr: {short(err[-1500:])}\nlog:\n{log[-1500:]}")
+    return out
+
+
+def build_kernel():
+    """Kernel and user programs, warnings are errors."""
+    import runner
+    try:
+        runner.build(werror=True)
+    except Exception as failure:
+        raise Fail(str(failure))
+
+
+def scratch():
+    """A temporary directory for one test: `with scratch() as d`."""
+    os.makedirs(BUILD, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=BUILD, prefix="test-")
