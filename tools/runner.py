@@ -1,0 +1,548 @@
+"""One run of Cowslip in QEMU: starts it, carries the job's streams, and turns its end into an exit status.
+
+Guest is one machine. run_guest() is what the tests use: bytes in, (status, stdout, stderr, kernel log) out.
+How runner and guest talk to each other is told in docs/running.md, "Between runner and guest".
+
+Each run has a directory build/runs/PID-N, locked as long as the runner lives; build/kernel.log and build/qemu.log are
+links into that of the run that was started last. QEMU works inside that directory, so that no path needs quoting.
+"""
+import fcntl
+import gzip
+import json
+import os
+import queue
+import re
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import image
+from common import BUILD, ROOT, Failure, build_lock
+
+KERNEL = os.path.join(BUILD, "cowslip.elf")
+STDIN_PACKET = 4096
+WINDOW_SIZE = 0xFFFF                            # length of a packet that holds rows and columns instead of bytes
+TIMEOUT, ERROR, NOT_FOUND = 124, 125, 127
+
+
+class Options:
+    """Options of a run, by the names of the command line."""
+
+    def __init__(self, **given):
+        self.smp, self.mem, self.append, self.timeout = 1, 512 << 20, "", None
+        self.roots, self.puts, self.get = [], [], None          # puts: (host path, path); get: file for /dev/ram0
+        self.size, self.block = None, 4096
+        self.icount = self.iso = self.gdb = self.kvm = False
+        self.cpu, self.image = "max,-erms,-fsrm", None          # image: use this root image as it is
+        for name, value in given.items():
+            if not hasattr(self, name):
+                raise TypeError(f"no option {name}")
+            setattr(self, name, value)
+
+
+# ---------------------------------------------------------------- building
+
+def build(werror=False):
+    """make the kernel and the user programs; what make prints goes to build/build.log, and to the error if it fails."""
+    command = ["make", "--no-print-directory", "-C", ROOT, f"-j{os.cpu_count() or 1}", "kernel", "user"]
+    if werror:
+        command.append("WERROR=1")
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    with build_lock(), open(os.path.join(BUILD, "build.log"), "w+", errors="replace") as log:
+        made = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment)
+        if made.returncode != 0:
+            log.seek(0)
+            raise Failure("the build failed:\n" + log.read().rstrip())
+
+
+# ---------------------------------------------------------------- the directory of a run
+
+class RunDirectory:
+    """build/runs/PID-N. Those whose runner is gone are removed when the next one is made, but for the newest."""
+    count = 0
+
+    def __init__(self):
+        runs = os.path.join(BUILD, "runs")
+        os.makedirs(runs, exist_ok=True)
+        with open(os.path.join(runs, ".lock"), "w") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            while True:
+                RunDirectory.count += 1
+                self.path = os.path.join(runs, f"{os.getpid()}-{RunDirectory.count}")
+                if not os.path.exists(self.path):
+                    break
+            os.mkdir(self.path)
+            self.lock = open(os.path.join(self.path, "lock"), "w")
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
+            for name in ("kernel.log", "qemu.log"):
+                open(os.path.join(self.path, name), "w").close()
+                new = os.path.join(self.path, "link")
+                os.symlink(os.path.join("runs", os.path.basename(self.path), name), new)
+                os.rename(new, os.path.join(BUILD, name))
+            for entry in os.scandir(runs):
+                if entry.is_dir() and entry.path != self.path:
+                    self.remove_if_dead(entry.path)
+
+    @staticmethod
+    def remove_if_dead(path):
+        try:
+            with open(os.path.join(path, "lock"), "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                image.remove(path)
+        except BlockingIOError:
+            pass
+        except OSError:
+            image.remove(path)
+
+    def file(self, name):
+        return os.path.join(self.path, name)
+
+    def release(self):
+        """The run is over: only its logs stay."""
+        for name in os.listdir(self.path):
+            if not name.endswith((".log", ".err")) and name != "lock":
+                path = self.file(name)
+                image.remove(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+        self.lock.close()
+
+
+# ---------------------------------------------------------------- the host's side of the job's streams
+
+class HostStreams:
+    """The job's streams are descriptors 0, 1 and 2 of this process."""
+
+    def __init__(self):
+        self.foreground = os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+        self.mask = self.foreground * 1 + os.isatty(1) * 2 + os.isatty(2) * 4
+        self.tty = self.foreground
+
+    def window(self):
+        for fd in (0, 1, 2):
+            if os.isatty(fd):
+                size = os.get_terminal_size(fd)
+                return size.lines, size.columns
+        return 0, 0
+
+    def read(self, limit):
+        try:
+            return os.read(0, limit)
+        except OSError:
+            return b""
+
+    def write(self, fd, data):
+        """False when nobody reads any more."""
+        try:
+            while data:
+                data = data[os.write(fd, data):]
+        except BlockingIOError:                 # the host's descriptor does not block: somebody else set it so
+            select.select([], [fd], [])
+            return self.write(fd, data)
+        except BrokenPipeError:
+            return False
+        except OSError as error:
+            os.write(2, f"cowslip: writing the job's output: {error.strerror}\n".encode())
+            return False
+        return True
+
+
+class ByteStreams:
+    """The job's streams are bytes in memory (the tests)."""
+    mask, tty = 0, False
+
+    def __init__(self, data=b""):
+        self.data, self.output = data, {1: bytearray(), 2: bytearray()}
+
+    def window(self):
+        return 0, 0
+
+    def read(self, limit):
+        packet, self.data = self.data[:limit], self.data[limit:]
+        return packet
+
+    def write(self, fd, data):
+        self.output[fd] += data
+        return True
+
+
+# ---------------------------------------------------------------- the machine
+
+class Guest:
+    """One QEMU with Cowslip in it. run() gives the exit status; self.message is the runner's own error, if any.
+
+    Threads carry the streams, each blocking on its own descriptors: output waits in QEMU while the host does not take
+    it, and no host descriptor is made non-blocking. Everything that decides the run arrives in one queue.
+    """
+
+    def __init__(self, options, argv, streams):
+        self.options, self.argv, self.streams = options, argv, streams
+        self.message = None
+        self.qemu = None
+        self.directory = RunDirectory()
+        self.events = queue.Queue()             # ("control", line) ("qmp", message) ("exit",) ("epipe", fd) ("kill",)
+        self.wanted = threading.Semaphore(0)    # packets of stdin the guest has asked for
+        self.ram0 = None                        # (physical address, size) of the root image in the guest
+        self.threads = []
+        self.keep = False                       # a debugger looks at the machine: leave it there after its end
+
+    # -- starting
+
+    def prepare(self):
+        """Everything QEMU needs, in the directory of the run."""
+        options, directory = self.options, self.directory
+        rows, columns = self.streams.window()
+        job = [str(self.streams.mask).encode(), f"{rows}x{columns}".encode()] + [os.fsencode(a) for a in self.argv]
+        with open(directory.file("job"), "wb") as file:
+            file.write(b"".join(word + b"\0" for word in job))
+        with build_lock():
+            if options.image:
+                shutil.copyfile(options.image, directory.file("root.img"))
+            else:
+                image.root_image(directory.path, options)
+            try:
+                os.link(KERNEL, directory.file("cowslip.elf"))
+            except OSError:
+                shutil.copyfile(KERNEL, directory.file("cowslip.elf"))
+        if not options.iso and os.path.getsize(directory.file("root.img")) + (6 << 20) > options.mem:
+            size = os.path.getsize(directory.file("root.img")) / (1 << 20)
+            raise Failure(f"a root file system of {size:.3g} MiB does not fit into {options.mem >> 20} MiB of memory"
+                          " (--size, --mem)")
+        if options.iso:
+            make_iso(directory.file("cowslip.iso"), directory.path, options.append)
+
+    def command(self, channels):
+        options = self.options
+        mem = f"{options.mem >> 10}K"
+        command = ["qemu-system-x86_64", "-accel", "kvm" if options.kvm else "tcg", "-cpu", options.cpu,
+                   "-object", f"memory-backend-ram,id=ram,size={mem},reserve=off", "-machine", "pc,memory-backend=ram",
+                   "-m", f"size={mem}", "-smp", str(options.smp), "-nodefaults", "-no-user-config",
+                   "-display", "none", "-vga", "none", "-no-reboot", "-action", "reboot=shutdown,shutdown=pause",
+                   "-d", "guest_errors,cpu_reset", "-D", "qemu.log", "-name", "cowslip",
+                   "-fw_cfg", "name=opt/cowslip/job,file=job",
+                   "-chardev", "file,id=log,path=kernel.log", "-serial", "chardev:log"]
+        for name, end in channels.items():
+            command += ["-chardev", f"socket,id={name},fd={end.fileno()}"]
+        command += ["-serial", "chardev:in", "-mon", "chardev=qmp,mode=control"]
+        for port, name in ((0x4E0, "out"), (0x4E1, "err"), (0x4E2, "control")):
+            command += ["-device", f"isa-debugcon,iobase={port:#x},chardev={name}"]
+        if options.icount:
+            command += ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01T00:00:00,clock=vm"]
+        if options.iso:
+            command += ["-cdrom", "cowslip.iso"]
+        else:
+            command += ["-kernel", "cowslip.elf", "-initrd", "root.img", "-append", options.append]
+        if options.gdb:
+            command += ["-S", "-chardev", "socket,id=gdb,path=gdb.sock,server=on,wait=off", "-gdb", "chardev:gdb"]
+        return command
+
+    def start(self):
+        if self.options.kvm and not os.access("/dev/kvm", os.R_OK | os.W_OK):
+            raise Failure("--kvm: /dev/kvm is not there or may not be used")
+        self.prepare()
+        ours, theirs = {}, {}
+        for name in ("in", "out", "err", "control", "qmp"):
+            ours[name], theirs[name] = socket.socketpair()
+        self.ends = ours
+        with open(self.directory.file("qemu.err"), "wb") as errors:
+            try:
+                self.qemu = subprocess.Popen(
+                    self.command(theirs), cwd=self.directory.path, stdin=subprocess.DEVNULL, stdout=errors,
+                    stderr=errors, pass_fds=[end.fileno() for end in theirs.values()], start_new_session=True,
+                    preexec_fn=die_with_parent)
+            except OSError as error:
+                raise Failure(f"qemu-system-x86_64: {error.strerror} (Debian package qemu-system-x86)")
+        for end in theirs.values():
+            end.close()
+        ours["qmp"].sendall(b'{"execute":"qmp_capabilities"}\n')
+        for target, arguments in ((self.carry_output, ("out", 1)), (self.carry_output, ("err", 2)),
+                                  (self.carry_input, ()), (self.listen, ("control",)), (self.listen, ("qmp",)),
+                                  (self.wait_for_qemu, ())):
+            thread = threading.Thread(target=target, args=arguments, daemon=True)
+            thread.start()
+            self.threads.append(thread)
+
+    # -- the threads
+
+    def carry_output(self, name, fd):
+        while True:
+            try:
+                data = self.ends[name].recv(65536)
+            except OSError:
+                data = b""
+            if not data:
+                return
+            if not self.streams.write(fd, data):
+                self.events.put(("epipe", fd))
+                return
+
+    def carry_input(self):
+        """A packet for each request; from a terminal as it is typed."""
+        try:
+            while True:
+                if self.streams.tty:
+                    data = self.streams.read(STDIN_PACKET)
+                    if self.escape(data):
+                        self.events.put(("kill",))
+                else:
+                    self.wanted.acquire()
+                    data = self.streams.read(STDIN_PACKET)
+                self.ends["in"].sendall(struct.pack("<H", len(data)) + data)
+                if self.streams.tty and not data:
+                    return
+        except OSError:
+            pass                                # QEMU has gone
+
+    presses = 0
+
+    def escape(self, data):
+        """Ctrl-] three times in a row ends the run, also where the guest does not listen any more."""
+        for byte in data:
+            self.presses = self.presses + 1 if byte == 0x1D else 0
+            if self.presses == 3:
+                return True
+        return False
+
+    def send_window(self):
+        rows, columns = self.streams.window()
+        try:
+            self.ends["in"].sendall(struct.pack("<HHH", WINDOW_SIZE, rows, columns))
+        except OSError:
+            pass
+
+    def listen(self, name):
+        rest = b""
+        while True:
+            try:
+                data = self.ends[name].recv(65536)
+            except OSError:
+                data = b""
+            if not data:
+                return
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                if name == "control" and line == b"R":
+                    self.wanted.release()
+                elif line.strip():
+                    self.events.put((name, line))
+
+    def wait_for_qemu(self):
+        self.qemu.wait()
+        for name in ("control", "qmp"):         # what it said last comes first
+            self.threads[3 + (name == "qmp")].join(5)
+        self.events.put(("exit",))
+
+    # -- the run
+
+    def run(self):
+        """Start, wait for the end, clean up. Returns the exit status."""
+        try:
+            self.start()
+            return self.watch()
+        except Failure as failure:
+            self.message = str(failure)
+            return ERROR
+        finally:
+            self.kill()
+            self.directory.release()
+
+    def watch(self):
+        """Follow the events until the run is decided."""
+        deadline = time.monotonic() + self.options.timeout if self.options.timeout is not None else None
+        status = failure = panicked = grace = None
+        while True:
+            limits = [t for t in (deadline, grace) if t is not None]
+            try:
+                event = self.events.get(timeout=max(0, min(limits) - time.monotonic()) if limits else None)
+            except queue.Empty:
+                if grace is not None and time.monotonic() >= grace:
+                    return self.finish(status, failure)
+                self.kill()
+                self.drain()
+                self.message = f"timeout: the job ran for more than {self.options.timeout:g} s"
+                return TIMEOUT
+            kind, text = event[0], event[1] if len(event) > 1 else None
+            if kind == "control":
+                word, _, argument = text.decode(errors="replace").partition(" ")
+                if word == "S" and argument.isdigit():
+                    status, deadline, grace = int(argument) & 0xFF, None, time.monotonic() + 20
+                elif word == "E":
+                    failure, deadline, grace = argument, None, time.monotonic() + 3
+                elif word == "P":
+                    panicked = True
+                    if not self.keep:
+                        return self.panic()
+                    os.write(2, (panic_text(self.directory.file("kernel.log")) + "\n").encode())
+                elif word == "M":
+                    self.ram0 = tuple(int(number, 16) for number in argument.split())
+            elif kind == "qmp":
+                message = json.loads(text)
+                if message.get("event") == "SHUTDOWN" and not self.keep:
+                    if message["data"].get("reason") == "guest-reset" and failure is None:
+                        raise Failure("the machine was reset (a triple fault?): " + self.evidence())
+                    if status is not None or failure is not None:
+                        return self.finish(status, failure)
+                    raise Failure("the machine was switched off before the job ended: " + self.evidence())
+            elif kind == "exit":
+                if status is not None and not self.options.get:
+                    return self.finish(status, failure)
+                if panicked or self.keep:
+                    return ERROR
+                raise Failure("QEMU ended unexpectedly: " + self.evidence())
+            elif kind == "kill":
+                self.message = "ended by Ctrl-] Ctrl-] Ctrl-]"
+                return ERROR
+            elif kind == "epipe":
+                self.broken_pipe = True
+                return 128 + signal.SIGPIPE
+
+    broken_pipe = False
+
+    def finish(self, status, failure):
+        """The guest has said how it ended and is switched off (or had the time to do so)."""
+        if failure is None and self.options.get:
+            self.save_ram0()
+        self.kill()
+        self.drain()
+        if failure is not None:
+            raise Failure(failure)
+        return status
+
+    def panic(self):
+        self.kill()
+        self.drain()
+        raise Failure("kernel panic\n" + panic_text(self.directory.file("kernel.log")))
+
+    def evidence(self):
+        """Where to look, and what QEMU itself said."""
+        self.kill()
+        self.drain()
+        with open(self.directory.file("qemu.err"), errors="replace") as file:
+            said = file.read().strip()
+        return "see build/kernel.log and build/qemu.log" + (f"\n{said}" if said else "")
+
+    def save_ram0(self):
+        """--get /dev/ram0:FILE, while the machine stands still."""
+        if self.ram0 is None:
+            raise Failure("--get: the kernel did not say where its root image lies")
+        address, size = self.ram0
+        answer = self.qmp("stop") and self.qmp("pmemsave", val=address, size=size, filename="ram0.out")
+        if "error" in answer:
+            raise Failure("--get: " + answer["error"].get("desc", "QEMU failed"))
+        try:
+            with open(self.directory.file("ram0.out"), "rb") as source, open(self.options.get, "wb") as target:
+                copy_sparse(source, target)
+        except OSError as error:
+            raise Failure(f"--get: {self.options.get}: {error.strerror}")
+
+    def qmp(self, command, **arguments):
+        """Send a command, wait for its answer (events that come in between are of no interest any more)."""
+        self.ends["qmp"].sendall(json.dumps({"execute": command, "arguments": arguments, "id": command}).encode() + b"\n")
+        while True:
+            event = self.events.get(timeout=60)
+            if event[0] == "exit":
+                raise Failure("QEMU ended unexpectedly: " + self.evidence())
+            if event[0] == "qmp":
+                message = json.loads(event[1])
+                if message.get("id") == command:
+                    return message
+
+    def kill(self):
+        if self.qemu is not None and self.qemu.poll() is None:
+            try:
+                self.qemu.kill()
+            except ProcessLookupError:
+                pass
+            if threading.current_thread() not in self.threads:
+                self.threads[5].join(10) if len(self.threads) > 5 else self.qemu.wait()
+
+    def drain(self):
+        """What the guest had written reaches the host, unless the host does not take it."""
+        for thread in self.threads[:2]:
+            thread.join(None if self.options.timeout is None else 5)
+
+
+def panic_text(path):
+    with open(path, errors="replace") as file:
+        text = file.read().replace("\r", "")
+    found = list(re.finditer(r"^(\[[^\]\n]*\] *)?PANIC:", text, re.M))
+    return text[found[0].start():].rstrip() if found else "(no text in build/kernel.log)"
+
+
+def copy_sparse(source, target):
+    """Blocks of zeros become holes where the target is a plain file."""
+    plain = target.seekable() and os.path.isfile(target.name)
+    while True:
+        data = source.read(1 << 16)
+        if not data:
+            break
+        if plain and not data.strip(b"\0"):
+            target.seek(len(data), os.SEEK_CUR)
+        else:
+            target.write(data)
+    if plain:
+        target.truncate()
+
+
+def die_with_parent():
+    """In the child: QEMU does not outlive its runner, however that ends. Asking for it needs the C library."""
+    PRCTL(1, signal.SIGKILL)                    # PR_SET_PDEATHSIG
+
+
+def find_prctl():
+    import ctypes
+    return ctypes.CDLL(None).prctl
+
+
+PRCTL = find_prctl()
+
+
+# ---------------------------------------------------------------- the ISO image
+
+def grub_words(append):
+    """The kernel's command line as GRUB's shell takes it: each word in single quotes, which leave everything but
+    themselves as it is."""
+    return " ".join("'" + word.replace("'", "'\\''") + "'" for word in append.split())
+
+
+def make_iso(path, directory, append):
+    """A BIOS ISO of directory/cowslip.elf and directory/root.img (gzipped: GRUB unpacks it faster than it reads)."""
+    tree = os.path.join(directory, "iso")
+    shutil.rmtree(tree, ignore_errors=True)
+    os.makedirs(os.path.join(tree, "boot/grub"))
+    shutil.copyfile(os.path.join(directory, "cowslip.elf"), os.path.join(tree, "boot/cowslip.elf"))
+    with open(os.path.join(directory, "root.img"), "rb") as source, \
+            gzip.GzipFile(os.path.join(tree, "boot/root.img.gz"), "wb", 1, mtime=0) as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+    with open(os.path.join(ROOT, "iso/grub.cfg"), encoding="utf-8") as file:
+        config = file.read()
+    with open(os.path.join(tree, "boot/grub/grub.cfg"), "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(config.replace("@APPEND@", grub_words(append)))
+    made = subprocess.run(["grub-mkrescue", "-o", path, tree], capture_output=True, text=True, errors="replace")
+    shutil.rmtree(tree, ignore_errors=True)
+    if made.returncode != 0 or not os.path.exists(path):
+        raise Failure("grub-mkrescue: " + made.stderr.strip())
+
+
+# ---------------------------------------------------------------- for the tests
+
+def run_guest(argv, stdin=b"", append="", smp=1, mem=None, timeout=60, root=(), put=(), iso=False, icount=False,
+              get=None, size=None, block=4096, cpu=None, image=None):
+    """Run argv in a fresh kernel: (status, stdout, stderr, kernel log), as `./cowslip run` would do it. Nothing is
+    built. put: (host path, path) pairs; mem and size in bytes; image: a root image to use as it is; get: a file for
+    /dev/ram0. The runner's own messages are at the end of stderr. May be called by several threads at a time."""
+    options = Options(append=append, smp=smp, mem=mem or 512 << 20, timeout=timeout, roots=list(root), puts=list(put),
+                      iso=iso, icount=icount, get=get, size=size, block=block, image=image)
+    if cpu:
+        options.cpu = cpu
+    streams = ByteStreams(stdin)
+    guest = Guest(options, argv, streams)
+    status = guest.run()
+    error = bytes(streams.output[2])
+    if guest.message:
+        error += f"cowslip: {guest.message}\n".encode(errors="surrogateescape")
+    with open(guest.directory.file("kernel.log"), errors="replace") as file:
+        return status, bytes(streams.output[1]), error, file.read()
