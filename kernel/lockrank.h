@@ -11,8 +11,10 @@ enum lock_rank {
 	RANK_INODE,		/* inode->i_rwsem: write(2), truncate, directory changes */
 	RANK_MMAP,		/* mm->mmap_lock: write(2) faults its source in under i_rwsem */
 	RANK_INVALIDATE,	/* mapping->invalidate_lock: fault (tried), read, truncate */
+	RANK_WRITEBACK,		/* mapping->wb_mutex: fsync looks for dirty pages, then locks them */
 	RANK_PAGE,		/* the LOCKED bit of a slot: read, write, fault (tried), truncate, writeback */
 	RANK_FSDATA,		/* ext2's own mutexes: block allocation under a page lock */
+	RANK_META_WRITEBACK,	/* wb_mutex and invalidate_lock of a block device: ext2 reads metadata under RANK_FSDATA */
 	RANK_META_PAGE,		/* LOCKED bit of a block device's slot: ext2 metadata under RANK_FSDATA */
 	RANK_I_MMAP,		/* mapping->i_mmap_lock: zap mappings of a locked page */
 	RANK_SLEEPING,		/* other sleeping locks that cover no call into mm/ or fs/: pipes, tty, ... */

@@ -42,6 +42,7 @@ enum page_kind {
 	PAGE_LARGE,		/* first page of a kmalloc larger than the slabs */
 };
 
+struct address_space;
 struct page {
 	atomic64_t own;			/* A */
 	u8 kind;			/* enum page_kind: written by allocator and owner only */
@@ -55,6 +56,11 @@ struct page {
 			struct list_head slab_node;
 			void *slab_free;
 			void *slab_cache;
+		};
+		struct {			/* data under writeback: in-flight table (mm/pagelock.c) */
+			struct page *wb_next;
+			struct address_space *wb_mapping;
+			u64 wb_index;
 		};
 	};
 	u32 slab_used;

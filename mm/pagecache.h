@@ -10,7 +10,9 @@
  * PC4 RW in a slot: the block is reserved; only then may a FILE entry be writable. Writeback clears RW and D at once,
  *     write-protects the mappings, then takes its own holder (a later store swaps the page, and never waits).
  * PC5 A slot is republished before the old frame's holder is dropped.
- * PC6 Tables live until the mapping is destroyed; height grows only, and from 0 only under page 0's lock.
+ * PC6 Tables live until the mapping is destroyed; height grows only, and from 0 only while page 0 is neither LOCKED nor
+ *     WRITEBACK (FOREST.md G1). The root entry says itself whether it is a slot or a table (ENTRY_TABLE).
+ * PC7 D in a slot => DIRTY_BELOW in every entry above it, from before the call that set D returns.
  */
 #pragma once
 
@@ -46,21 +48,25 @@ struct address_space {
 	const struct address_space_ops *ops;	/* I */
 	void *owner;				/* I: the inode */
 	loff_t size;				/* i_size: written under i_rwsem exclusive + invalidate_lock or the page lock; read by READ_ONCE */
-	entry_t root;				/* A: the page 0 slot (height 0) or the top table */
-	int height;				/* tables above a slot: grows only; release-stored after root */
-	struct spinlock tree_lock;		/* growing the tree */
+	entry_t root;				/* A: page 0's slot, or the top table (then with ENTRY_TABLE) */
 	struct rwsem invalidate_lock;
+	struct mutex wb_mutex;			/* one searcher of dirty pages at a time: it clears DIRTY_BELOW before it looks below */
 	struct mutex i_mmap_lock;		/* protects: */
 	struct list_head i_mmap;		/*   VMAs that map this file */
 	atomic_t nr_mapped;			/* A: length of i_mmap, so that nobody mapped costs no lock */
 	atomic64_t nr_pages;			/* A: cached */
+	atomic_t nr_writeback;			/* A: slots under WRITEBACK */
 	int wb_error;				/* A: last writeback error, reported once by fsync */
+	u64 next_read;				/* racy hint: the page after the last read from the device (read-ahead) */
+	u64 clock_hand;				/* racy hint: where reclaim goes on */
+	int visitors;				/* mapping_lists lock: writeback or reclaim is at work here: mapping_destroy waits */
 	bool no_writeback;			/* I: tmpfs, shared anonymous: pages are never clean */
-	struct list_head dirty_node;		/* writeback's list of mappings with dirty pages (its lock) */
-	struct list_head cache_node;		/* reclaim's list of mappings with pages (its lock) */
+	struct list_head dirty_node;		/* mapping_lists lock: mappings with dirty pages */
+	struct list_head cache_node;		/* mapping_lists lock: every mapping */
 	u8 lock_rank;				/* I: RANK_PAGE, or RANK_META_PAGE for a block device */
 };
 
+void pagecache_init(void);			/* once, before the first mapping_init */
 void mapping_init(struct address_space *m, const struct address_space_ops *ops, void *owner, enum lock_rank rank);
 /* The owner dies: no mapping, no user left. Drops every page (dirty ones too) and the tables. Waits for I/O. */
 void mapping_destroy(struct address_space *m);
@@ -68,8 +74,8 @@ void mapping_destroy(struct address_space *m);
 /* --- slots (mm/pagecache.c) --- */
 
 /*
- * Lockless lookup: the slot's value if its page is uptodate, else 0; the page is returned with a read pin that was
- * taken before the recheck of the path from the root (FOREST.md T2). Never sleeps.
+ * Lockless lookup: the page with a read pin that was taken before the recheck of the path from the root (FOREST.md
+ * T2), or NULL if it is not uptodate. Never sleeps.
  */
 struct page *pagecache_lookup(struct address_space *m, u64 index);
 /* The entry's value now (0 if there is no table). */

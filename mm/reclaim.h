@@ -1,10 +1,14 @@
-/* Getting frames back from the page cache (mm/reclaim.c). */
+/*
+ * Getting frames back from the page cache when the allocator runs short. The callers are the allocators of
+ * mm/page.c, on behalf of anybody who may sleep, whatever sleeping locks he holds: reclaim only tries locks, and
+ * waits for nothing that a lock holder could be waiting for.
+ */
 #pragma once
 
 #include "kernel/types.h"
 
 /*
- * Free about nr frames: clean, unlocked, unpinned cache pages that nobody used lately. True if any was freed. Sleeps;
- * takes page locks and i_mmap locks by trylock only, so the caller may hold page locks, but no spinlock.
+ * Free about nr frames: clean, unlocked, unpinned cache pages that nobody referenced lately. True if at least one was freed (try the
+ * allocation again). May sleep, a few milliseconds at most, for writeback to make pages clean.
  */
 bool reclaim_pages(unsigned nr);

@@ -1,0 +1,86 @@
+/*
+ * read(2): from the page cache to the user.
+ *
+ * The fast path finds the page without a lock, holds a read pin on it, and copies with the copy that fails instead
+ * of faulting. Only a copy that stops short is worth more work: then the user's page is faulted in and the copy
+ * tried again; the third time the copy itself may fault. All that is held meanwhile is the read pin, which never
+ * makes anybody wait, so a fault may take any page lock, even this page's.
+ */
+#include "mm/slot.h"
+
+#include "mm/switches.h"
+#include "mm/vmstat.h"
+
+#define READ_AHEAD 32		/* pages read from the device at once, when the reading looks sequential */
+
+/* How many pages after `index` to read along: what this call still wants, and more if it goes on from the last one. */
+static unsigned read_ahead(struct address_space *m, u64 index, size_t wanted)
+{
+	u64 call = (wanted + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	bool sequential = index && READ_ONCE(m->next_read) == index;
+	unsigned ahead = min(call, (u64)READ_AHEAD);
+
+	if (sequential || (!index && call))
+		ahead = max(ahead, sequential ? READ_AHEAD : 4U);
+	WRITE_ONCE(m->next_read, index + 1 + ahead);
+	vmstat_add(VM_CACHE_READAHEAD, ahead);
+	return ahead;
+}
+
+/* Copy n bytes of the pinned page. Fewer: the user's memory is bad from there on. */
+static size_t copy_page_out(const char *from, size_t n, struct iov_iter *to)
+{
+	size_t limit = copy_fail_limit(n);
+	size_t done = copy_to_iter_nofault(from, limit, to);
+
+	if (likely(done == n))
+		return n;
+	vmstat_inc(VM_SHORT_COPY);
+	if (!iter_fault_in_writeable(to, n - done))
+		return done;
+	done += copy_to_iter_nofault(from + done, n - done, to);
+	if (done == n)
+		return n;
+	/* It went away again, or the range has several pages of which only some could be touched. Only a pin is held: we
+	 * may as well fault. */
+	return done + copy_to_iter(from + done, n - done, to);
+}
+
+ssize_t pagecache_read_iter(struct address_space *m, loff_t *pos, struct iov_iter *to)
+{
+	ssize_t done = 0;
+	int error = 0;
+
+	while (to->count) {
+		u64 index = (u64)*pos >> PAGE_SHIFT;
+		size_t offset = *pos & ~PAGE_MASK, n, copied;
+		struct page *page;
+		loff_t size;
+
+		if (*pos >= READ_ONCE(m->size))
+			break;
+		if (switch_prefault)
+			iter_fault_in_writeable(to, min(to->count, PAGE_SIZE - offset));
+		page = pagecache_lookup(m, index);
+		if (!page) {
+			size_t after = to->count > PAGE_SIZE - offset ? to->count - (PAGE_SIZE - offset) : 0;
+			error = pagecache_read(m, index, read_ahead(m, index, after), &page);
+			if (error || !page)
+				break;
+		}
+		/* The size is read after the page was found uptodate: a page that truncate took away in between is either not
+		 * found, or the size already says so. */
+		size = smp_load_acquire(&m->size);
+		n = min(to->count, PAGE_SIZE - offset);
+		n = size > *pos ? min(n, (size_t)(size - *pos)) : 0;
+		copied = n ? copy_page_out((char *)page_address(page) + offset, n, to) : 0;
+		page_unpin_read(page);
+		*pos += copied;
+		done += copied;
+		if (copied < n)
+			error = -EFAULT;
+		if (!n || copied < n)
+			break;
+	}
+	return done ? done : error;
+}

@@ -1,0 +1,87 @@
+/*
+ * The inside of the page cache, for the files of mm/ that implement it (pagecache, pagelock, read, write, truncate,
+ * filemap, writeback, reclaim, shmem). Everybody else uses mm/pagecache.h.
+ *
+ * States of a slot:
+ *   0 or ERROR           empty (ERROR: the last read failed)
+ *   LOCKED               empty, somebody is about to fill it
+ *   LOCKED frame         being read or filled: the frame is reachable for the lock holder only
+ *   P frame ...          uptodate; LOCKED, WRITEBACK, D, A, RW as mm/table.h says
+ * Only the owner of LOCKED changes the frame or P. Anybody may set A (by compare-and-swap on what he read).
+ */
+#pragma once
+
+#include "mm/pagecache.h"
+
+/* --- pagecache.c: the tree --- */
+/* The slot of index, or NULL if there is no table for it. Lockless. */
+entry_t *slot_find(struct address_space *m, u64 index);
+/* The same, allocating tables. -ENOMEM, -EFBIG. Sleeps; the caller may hold page locks of this file, but not page 0's when the
+ * file has just outgrown one page (see tree_grow). */
+int slot_own(struct address_space *m, u64 index, entry_t **slot);
+/* The first slot that is not zero in [*index, last]; *index becomes its index. NULL: none. Lockless. */
+entry_t *slot_next(struct address_space *m, u64 *index, u64 last);
+/*
+ * Call fn for every slot with D in [first, last], looking only below DIRTY_BELOW; the tag of each subtree inside the range is
+ * taken off first. fn may sleep; a result other than 0 ends the search and is returned. Under wb_mutex.
+ */
+typedef int (*slot_fn)(struct address_space *m, u64 index, entry_t *slot, void *arg);
+int slot_each_dirty(struct address_space *m, u64 first, u64 last, slot_fn fn, void *arg);
+/* Set DIRTY_BELOW in all entries above the slot (PC7). */
+void slot_tag_dirty(struct address_space *m, u64 index);
+
+/* --- pagecache.c: changing a slot; the caller owns LOCKED --- */
+/*
+ * Make `page` (whose one lifetime reference becomes the holder) the contents, keeping LOCKED, WRITEBACK, D and RW; P if
+ * `uptodate`. Mappings of the old page are zapped and flushed first, its holder is dropped last (PC5). Sleeps if mapped.
+ */
+void slot_replace(struct address_space *m, u64 index, entry_t *slot, struct page *page, bool uptodate);
+/* Before a change in place: if somebody else holds the page (a snapshot, writeback), replace it by a copy. -ENOMEM. */
+int slot_make_sole(struct address_space *m, u64 index, entry_t *slot);
+/* Take the page out, unlock. The caller has waited for WRITEBACK and zapped the mappings. */
+void slot_remove(struct address_space *m, u64 index, entry_t *slot);
+/* Take away RW from the slot and from all its mappings, so that the next store faults and reserves again. */
+void slot_write_protect(struct address_space *m, u64 index, entry_t *slot);
+
+/*
+ * Read what is absent of [index, index + nr), inside the file, and wait for it. The caller holds invalidate_lock
+ * (either way). 0, or -ENOMEM, -EIO... if page `index` could not be started, -EINTR if somebody else has it locked
+ * and a fatal signal came. 0 does not promise that the page is there: look it up.
+ */
+int pagecache_fill(struct address_space *m, u64 index, unsigned nr);
+/* Lock page `index` with its contents uptodate. 0, -ENOMEM, -EIO, -EINTR; -ENODATA if it lies past the end.
+ * `have_invalidate`: the caller holds invalidate_lock. */
+int page_lock_uptodate(struct address_space *m, u64 index, bool have_invalidate, entry_t **slot);
+/* Pages that the size covers. */
+static inline u64 mapping_pages(const struct address_space *m)
+{
+	return ((u64)READ_ONCE(m->size) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+
+/* --- pagelock.c --- */
+/* The page lock that the task holds passes to an I/O that read_page is about to start. */
+void page_lock_handoff(struct address_space *m, u64 index);
+/* Wake who waits for LOCKED or WRITEBACK of this page. m may be gone: only its address is used. */
+void page_wake(const struct address_space *m, u64 index);
+/* Write the frame for this slot: remembered until pagecache_write_done. The caller gives a holder with it. */
+void writeback_add(struct address_space *m, u64 index, struct page *page);
+void pagelock_init(void);
+
+/* --- truncate.c --- */
+/* Zero what lies behind the end in the last page, before the size grows (FOREST.md). Caller: i_rwsem exclusive. -ENOMEM, -EINTR. */
+int pagecache_zero_tail(struct address_space *m);
+
+/* --- writeback.c --- */
+/* D of a slot of m went from clear to set (or back): counters, tags, writeback's list. */
+void slot_dirtied(struct address_space *m, u64 index);
+void slot_cleaned(struct address_space *m);
+/* After a write: if too much is dirty, help writing it. Holds nothing but i_rwsem. */
+void writeback_balance(struct address_space *m);
+void writeback_kick(void);		/* wake the thread now; any context */
+
+/* --- the list of all mappings (pagecache.c): lets writeback and reclaim visit mappings that may die --- */
+extern struct spinlock mapping_lists;		/* protects cache_node, dirty_node, visitors */
+extern struct list_head all_mappings;		/* address_space.cache_node */
+void mapping_visit_end(struct address_space *m);	/* visitors-- (raised under mapping_lists), waking mapping_destroy */
+
+extern atomic64_t cached_pages;			/* all mappings */

@@ -1,0 +1,34 @@
+/* The switches of mm/switches.h. */
+#include "mm/switches.h"
+
+#include "kernel/cmdline.h"
+#include "kernel/printk.h"
+
+bool switch_prefault = false;
+bool switch_atomic_copy = true;
+u64 switch_copy_fail = 0;
+
+void switches_init(void)
+{
+	switch_prefault = cmdline_u64("prefault", 0) != 0;
+	switch_atomic_copy = cmdline_u64("atomic_copy", 1) != 0;
+	switch_copy_fail = cmdline_u64("copy_fail", 0);
+	if (!switch_atomic_copy)
+		printk("atomic_copy=0: UNSAFE: write() from a mapping of the page it writes will deadlock\n");
+	if (switch_copy_fail)
+		printk("copy_fail: every first copy of read() and write() stops at a random byte\n");
+}
+
+/* xorshift64; a lost update between two tasks only changes the dice. */
+size_t copy_fail_limit(size_t n)
+{
+	u64 x = READ_ONCE(switch_copy_fail);
+
+	if (likely(!x))
+		return n;
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	WRITE_ONCE(switch_copy_fail, x);
+	return x % (n + 1);
+}

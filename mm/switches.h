@@ -1,0 +1,20 @@
+/*
+ * Switches from the kernel command line that turn a mechanism of read() and write() off, or make it fail, so that
+ * one can watch what it prevents (DESIGN.md 8). Plain variables: the hosted tests set them directly.
+ */
+#pragma once
+
+#include "kernel/types.h"
+
+/* prefault=1: touch the user's buffer before the first copy, as kernels do that do not trust their fixups. Default 0. */
+extern bool switch_prefault;
+/* atomic_copy=0: write() copies with faults allowed while it holds the page lock, as before 2002. UNSAFE: deadlocks
+ * when the source is a mapping of the page written. Default 1. */
+extern bool switch_atomic_copy;
+/* copy_fail=SEED: every first copy of read() and write() stops at a random byte. 0 (default): off. */
+extern u64 switch_copy_fail;
+
+void switches_init(void);	/* from the command line; says what is unsafe */
+
+/* How many of n bytes a first copy may copy: n, or with copy_fail any number from 0 to n. */
+size_t copy_fail_limit(size_t n);
