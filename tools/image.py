@@ -274,7 +274,7 @@ def make_image(tree, path, size, block, memory):
     environment = dict(os.environ, E2FSPROGS_FAKE_TIME=str(EPOCH), MKE2FS_CONFIG="/dev/null", LC_ALL="C")
     made = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
     if made.returncode != 0:
-        text = made.stderr.strip()
+        text = "\n".join(line for line in made.stderr.splitlines() if line.strip() and "Warning:" not in line)
         if "allocate" in text or "too small" in text or "No space" in text or "reserved" in text:
             text += f"\n(the contents need about {-(-content // MiB)} MiB, the file system has {size / MiB:.3g} MiB: --size)"
         raise Failure(f"mke2fs: {text}")
