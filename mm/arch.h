@@ -19,6 +19,9 @@ struct mm;
 static inline void arch_flush_page(struct mm *mm, vaddr_t va) { (void)mm; invlpg(va); }
 static inline void arch_flush_all(struct mm *mm) { (void)mm; write_cr3(read_cr3()); }
 
+/* The no-execute bit of an entry, where the processor has it. */
+static inline u64 arch_nx(void) { return cpu_features.nx ? 1UL << 63 : 0; }
+
 /* A new address space's root: empty below, the kernel's entries above. */
 static inline void arch_init_root(u64 *root)
 {

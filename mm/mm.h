@@ -67,6 +67,7 @@ struct mm {
 	vaddr_t arg_start, arg_end, env_start, env_end;
 	u64 total_pages;		/* M: of all VMAs */
 	u64 locked_pages;		/* M */
+	u64 def_flags;			/* M: VM_LOCKED for new mappings after mlockall(MCL_FUTURE) */
 	u64 cpus;			/* A: CPUs that may hold translations */
 	u64 auxv[48];			/* I after exec: /proc/PID/auxv */
 };
@@ -79,6 +80,9 @@ void mm_get(struct mm *mm);				/* users++ */
 void mm_put(struct mm *mm);				/* users--; the last unmaps all (sleeps) */
 /* Make CR3 hold mm (NULL: stay on what is loaded: a kernel thread). Called by the scheduler, preemption off. */
 void mm_switch(struct mm *mm);
+/* refs only: keeps struct mm and its root, not the mappings. Any context. */
+void mm_ref_get(struct mm *mm);
+void mm_ref_put(struct mm *mm);
 
 /* mm/vma.c: lookup and bookkeeping; mmap_lock held */
 struct vma *vma_find(struct mm *mm, vaddr_t va);	/* the first VMA with end > va, or NULL */
@@ -127,6 +131,8 @@ struct fault {
  * Gives FAULT_DONE or the failure, never FAULT_RETRY.
  */
 enum fault_result mm_fault(struct mm *mm, vaddr_t va, bool write, bool exec);
+/* The same; *mapped tells, of FAULT_SIGSEGV, whether there is a mapping (SEGV_ACCERR) or not (SEGV_MAPERR). */
+enum fault_result mm_fault_mapped(struct mm *mm, vaddr_t va, bool write, bool exec, bool *mapped);
 /* Called by the file fault (mm/filemap.c) with the page locked, to install what it found. Take the leaf's lock. */
 enum fault_result fault_map_file(struct fault *f, struct page *page, bool writable);	/* FILE entry, owns nothing */
 /* Private copy: `copy` carries one lifetime reference, which becomes the holder (or is dropped if the entry changed

@@ -30,7 +30,10 @@ typedef atomic64_t entry_t;
 #define ENTRY_NX	BIT(63)
 #define ENTRY_FRAME	0x000ffffffffff000UL
 
-/* Software bits of PROCESS leaves */
+/*
+ * Software bits of PROCESS leaves. An entry that is not zero but has P=0 is a PRIV entry under PROT_NONE: it keeps
+ * its page, of which it is a holder, until mprotect() gives access back or it is zapped.
+ */
 #define ENTRY_PRIV	BIT(9)	/* this entry is a holder of its page (anonymous or a private copy); clear: FILE entry, owns nothing */
 #define ENTRY_EXCL	BIT(10)	/* the page is this address space's alone, whatever RW says */
 

@@ -1,0 +1,78 @@
+/*
+ * Copy-on-write: a store to a page that this entry may not write.
+ *
+ * Reuse it if it is ours alone: the entry says so (EXCL), or the page's word does (one holder, no pin: this entry is
+ * that holder). Otherwise copy. References that only keep the page alive never decide (INV-E5); the VMA's flags never
+ * do (INV-E6); the frame of zeroes and cache pages are never reused (INV-E7).
+ */
+#include "mm/vma.h"
+
+#include "kernel/printk.h"
+#include "mm/pagecache.h"
+#include "mm/vmstat.h"
+
+/* Leaf locked. True: nothing is left to do, or the entry has changed and the access is to be tried again. */
+static bool reuse_locked(entry_t *e, u64 seen)
+{
+	u64 now = entry_read(e);
+
+	if (!entry_same(now, seen))
+		return true;
+	if (!(now & ENTRY_PRIV))
+		return false;
+	if (!(now & ENTRY_EXCL) && !page_adoptable(entry_page(now)))
+		return false;
+	/* Other CPUs may keep the read-only translation: they fault once more and find this. */
+	atomic64_fetch_or(e, ENTRY_EXCL | ENTRY_RW | ENTRY_D | ENTRY_A);
+	vmstat_inc(VM_COW_REUSE);
+	return true;
+}
+
+/* Put `copy` in the place of what was `seen`, unless the entry has changed meanwhile. */
+static void replace(struct fault *f, struct page *leaf, entry_t *e, u64 seen, struct page *copy)
+{
+	struct page *old = NULL;
+	bool replaced = false;
+
+	spin_lock(&leaf->lock);
+	if (entry_same(entry_read(e), seen)) {
+		u64 was = entry_exchange_locked(leaf, e, 0);
+		/* No CPU may read the old page through this address after one has written the new (INV-S2). */
+		tlb_flush_page(f->mm, f->address);
+		page_ref_to_holder(copy);
+		entry_exchange_locked(leaf, e, page_to_phys(copy) | vma_entry_bits(f->vma) | ENTRY_RW | ENTRY_D |
+				      ENTRY_PRIV | ENTRY_EXCL);
+		if (was & ENTRY_PRIV)
+			old = entry_page(was);
+		replaced = true;
+	}
+	spin_unlock(&leaf->lock);
+	if (old)
+		page_drop_holder(old);
+	if (!replaced)
+		page_put(copy);
+}
+
+enum fault_result cow_fault(struct fault *f, struct page *leaf, entry_t *e, u64 seen)
+{
+	struct page *old = entry_page(seen);
+
+	spin_lock(&leaf->lock);
+	bool done = reuse_locked(e, seen);
+	/* The pin keeps the data while we copy without the lock; under the lock the page is certainly in use. */
+	if (!done && !page_pin_read(old))
+		done = true;		/* 65535 readers at this moment: try again */
+	spin_unlock(&leaf->lock);
+	if (done)
+		return FAULT_DONE;
+
+	struct page *copy = page_alloc(0, old == zero_page ? PA_ZERO : 0);
+	if (copy && old != zero_page)
+		arch_copy_page(page_address(copy), page_address(old));
+	page_unpin_read(old);
+	if (!copy)
+		return FAULT_OOM;
+	vmstat_inc(VM_COW_COPY);
+	replace(f, leaf, e, seen, copy);
+	return FAULT_DONE;
+}

@@ -1,0 +1,169 @@
+/* madvise() and mincore(): hints that do something here, hints that need not, and what is in memory. */
+#include "mm/syscalls.h"
+
+#include "kernel/cpu.h"
+#include "mm/pagecache.h"
+#include "mm/usercopy.h"
+#include "mm/vma.h"
+
+/* MADV_DONTNEED and MADV_FREE: private pages are dropped and read as zeroes (or the file) again. */
+static int zap_vma(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t end, bool anonymous_only)
+{
+	struct tlb_batch batch;
+
+	if (vma->flags & VM_LOCKED || (anonymous_only && vma->mapping))
+		return -EINVAL;
+	tlb_batch_init(&batch, mm);
+	zap_range(mm, start, end, ZAP_FILE | ZAP_PRIVATE, &batch);
+	tlb_batch_finish(&batch);
+	return 0;
+}
+
+/* Change flags of [start, end) of one VMA; mmap_lock held for writing. */
+static int change_flags(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t end, u64 set, u64 clear)
+{
+	if (set & VM_WIPEONFORK && (vma->mapping || vma->flags & VM_SHARED))
+		return -EINVAL;
+	if (((vma->flags & ~clear) | set) == vma->flags)
+		return 0;
+	int error = vma_split_range(mm, start, end);
+	if (error)
+		return error == -ENOMEM ? -EAGAIN : error;
+	vma = vma_lookup(mm, start);
+	vma->flags = (vma->flags & ~clear) | set;
+	return 0;
+}
+
+static int advise_vma(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t end, int advice)
+{
+	switch (advice) {
+	case MADV_DONTNEED:	return zap_vma(mm, vma, start, end, false);
+	case MADV_FREE:		return zap_vma(mm, vma, start, end, true);
+	case MADV_DONTFORK:	return change_flags(mm, vma, start, end, VM_DONTFORK, 0);
+	case MADV_DOFORK:	return change_flags(mm, vma, start, end, 0, VM_DONTFORK);
+	case MADV_WIPEONFORK:	return change_flags(mm, vma, start, end, VM_WIPEONFORK, 0);
+	case MADV_KEEPONFORK:	return change_flags(mm, vma, start, end, 0, VM_WIPEONFORK);
+	default:		return 0;	/* a hint that changes nothing here */
+	}
+}
+
+/* Is it one that Linux knows, and that we follow or may ignore? */
+static bool known_advice(int advice)
+{
+	switch (advice) {
+	case MADV_NORMAL: case MADV_RANDOM: case MADV_SEQUENTIAL: case MADV_WILLNEED:
+	case MADV_DONTNEED: case MADV_FREE: case MADV_COLD: case MADV_PAGEOUT:
+	case MADV_DONTFORK: case MADV_DOFORK: case MADV_WIPEONFORK: case MADV_KEEPONFORK:
+	case MADV_HUGEPAGE: case MADV_NOHUGEPAGE: case MADV_DONTDUMP: case MADV_DODUMP:
+	case MADV_POPULATE_READ: case MADV_POPULATE_WRITE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int populate(struct mm *mm, vaddr_t start, vaddr_t end, bool write)
+{
+	for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
+		bool mapped;
+		switch (mm_fault_mapped(mm, va, write, false, &mapped)) {
+		case FAULT_DONE:	break;
+		case FAULT_SIGSEGV:	return mapped ? -EFAULT : -ENOMEM;
+		case FAULT_OOM:		return -ENOMEM;
+		default:		return -EFAULT;
+		}
+	}
+	return 0;
+}
+
+/* A hole does not stop the rest; it is reported at the end. */
+static int advise_locked(struct mm *mm, vaddr_t start, vaddr_t end, int advice)
+{
+	int hole = vma_covered(mm, start, end) ? 0 : -ENOMEM;
+
+	for (vaddr_t va = start; va < end; ) {
+		struct vma *vma = vma_find(mm, va);
+		if (!vma || vma->start >= end)
+			break;
+		va = max(va, vma->start);
+		vaddr_t stop = min(vma->end, end);
+		int error = advise_vma(mm, vma, va, stop, advice);
+		if (error)
+			return error;
+		va = stop;
+	}
+	return hole;
+}
+
+long sys_madvise(unsigned long addr, size_t len, int advice)
+{
+	struct mm *mm = current->mm;
+	LIST_HEAD(dead);
+
+	if (!known_advice(advice) || addr & ~PAGE_MASK)
+		return -EINVAL;
+	size_t length = ALIGN_UP(len, PAGE_SIZE);
+	if (length < len || addr + length < addr)
+		return -EINVAL;
+	if (length == 0)
+		return 0;
+	if (addr > USER_TOP || length > USER_TOP - addr)
+		return -ENOMEM;
+	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
+		return populate(mm, addr, addr + length, advice == MADV_POPULATE_WRITE);
+	down_write(&mm->mmap_lock);
+	int error = advise_locked(mm, addr, addr + length, advice);
+	vma_merge_range(mm, addr, addr + length, &dead);
+	up_write(&mm->mmap_lock);
+	vmas_close(&dead);
+	return error;
+}
+
+/* Is the page at va in memory: mapped, or in the cache of its file? */
+static bool in_core(struct mm *mm, const struct vma *vma, vaddr_t va)
+{
+	if (mm_entry(mm, va) & ENTRY_P)
+		return true;
+	return vma->mapping && pagecache_peek(vma->mapping, vma->pgoff + ((va - vma->start) >> PAGE_SHIFT)) & ENTRY_P;
+}
+
+/* Answers for up to n pages from va on: how many were found mapped. */
+static size_t mincore_some(struct mm *mm, vaddr_t va, size_t n, unsigned char *vec)
+{
+	size_t i = 0;
+
+	down_read(&mm->mmap_lock);
+	for (; i < n; i++, va += PAGE_SIZE) {
+		struct vma *vma = vma_lookup(mm, va);
+		if (!vma)
+			break;
+		vec[i] = in_core(mm, vma, va);
+	}
+	up_read(&mm->mmap_lock);
+	return i;
+}
+
+long sys_mincore(unsigned long addr, size_t len, unsigned char __user *vec)
+{
+	unsigned char buf[256];
+
+	if (addr & ~PAGE_MASK)
+		return -EINVAL;
+	if (addr > USER_TOP || len > USER_TOP - addr)
+		return -ENOMEM;
+	size_t pages = DIV_UP(len, PAGE_SIZE);
+	/* Linux looks at the whole result buffer's address first. */
+	if ((__force vaddr_t)vec > USER_TOP || pages > USER_TOP - (__force vaddr_t)vec)
+		return -EFAULT;
+	while (pages) {
+		size_t want = min(pages, sizeof(buf)), got = mincore_some(current->mm, addr, want, buf);
+		if (copy_to_user(vec, buf, got))
+			return -EFAULT;
+		if (got < want)
+			return -ENOMEM;
+		vec += got;
+		addr += got << PAGE_SHIFT;
+		pages -= got;
+	}
+	return 0;
+}

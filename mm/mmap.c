@@ -1,0 +1,283 @@
+/*
+ * mmap() and munmap(): finding a place, making a VMA, taking one away.
+ *
+ * The order of an unmapping: clear the entries, flush, leave the file's list, free the tables; and after mmap_lock is
+ * dropped let the file go, whose last close may sleep on locks that come before ours.
+ */
+#include "mm/vma.h"
+
+#include "kernel/cpu.h"
+#include "kernel/printk.h"
+#include "mm/pagecache.h"
+#include "mm/vmstat.h"
+
+#define HUGE_SIZE (PAGE_SIZE << 9)	/* one leaf table's span: ranges are aligned to it so that tables can be shared */
+
+u64 task_limit(unsigned which)
+{
+	return current->process ? READ_ONCE(current->process->limits[which].rlim_cur) : RLIM64_INFINITY;
+}
+
+bool may_expand(const struct mm *mm, u64 pages)
+{
+	return mm->total_pages + pages <= task_limit(RLIMIT_AS) >> PAGE_SHIFT;
+}
+
+/* As Linux's heuristic overcommit: only what could never fit is refused. */
+bool enough_memory(u64 pages) { return pages <= page_total_count(); }
+
+/* --- places --- */
+
+bool range_free(const struct mm *mm, vaddr_t start, vaddr_t end)
+{
+	unsigned i = vma_index(mm, start);
+
+	return i == mm->nr_vmas || end <= vma_start_gap(mm->vmas[i]);
+}
+
+vaddr_t find_gap(const struct mm *mm, u64 length, u64 align, u64 phase, vaddr_t top)
+{
+	for (unsigned i = mm->nr_vmas + 1; i-- > 0; ) {		/* the gap below VMA i, from the top down */
+		vaddr_t high = i < mm->nr_vmas ? min(vma_start_gap(mm->vmas[i]), top) : top;
+		vaddr_t low = i > 0 ? max(mm->vmas[i - 1]->end, MMAP_MIN_ADDR) : MMAP_MIN_ADDR;
+		if (high < low || high - low < length)
+			continue;
+		vaddr_t addr = high - length, misfit = (addr - phase) & (align - 1);
+		if (addr - low >= misfit)
+			return addr - misfit;
+	}
+	return 0;
+}
+
+vaddr_t find_place(const struct mm *mm, u64 length, const struct address_space *mapping, u64 pgoff, vaddr_t top)
+{
+	vaddr_t addr = 0;
+
+	if (length >= HUGE_SIZE)
+		addr = find_gap(mm, length, HUGE_SIZE, mapping ? (pgoff << PAGE_SHIFT) & (HUGE_SIZE - 1) : 0, top);
+	if (!addr)
+		addr = find_gap(mm, length, PAGE_SIZE, 0, top);
+	return addr;
+}
+
+/* Where the request goes, or a negative errno. mmap_lock held for writing. */
+static long choose_address(struct mm *mm, const struct map_request *req)
+{
+	bool noreplace = req->map_flags & MAP_FIXED_NOREPLACE;
+	vaddr_t addr = req->addr, top = mm->mmap_top;
+
+	if (req->map_flags & MAP_FIXED || noreplace) {
+		unsigned i = vma_index(mm, addr);
+		if (noreplace && i < mm->nr_vmas && mm->vmas[i]->start < addr + req->length)
+			return -EEXIST;
+		return addr;
+	}
+	addr = ALIGN_DOWN(addr, PAGE_SIZE);
+	if (addr && addr < MMAP_MIN_ADDR)
+		addr = MMAP_MIN_ADDR;
+	if (addr && addr < USER_TOP && req->length <= USER_TOP - addr && range_free(mm, addr, addr + req->length))
+		return addr;
+	if (req->map_flags & MAP_32BIT)
+		top = min(top, BIT(31));
+	addr = find_place(mm, req->length, req->mapping, req->pgoff, top);
+	if (!addr && !(req->map_flags & MAP_32BIT))
+		addr = find_place(mm, req->length, req->mapping, req->pgoff, USER_TOP);
+	return addr ? (long)addr : -ENOMEM;
+}
+
+/* --- mapping --- */
+
+static u64 request_flags(const struct mm *mm, const struct map_request *req)
+{
+	u64 flags = req->vm_flags | (req->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) | mm->def_flags;
+
+	if (!req->mapping || req->map_flags & MAP_ANONYMOUS)
+		flags |= VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+	if ((req->map_flags & MAP_TYPE) != MAP_PRIVATE)
+		flags |= VM_SHARED;
+	if (req->map_flags & MAP_GROWSDOWN)
+		flags |= VM_GROWSDOWN;
+	if (req->map_flags & MAP_LOCKED)
+		flags |= VM_LOCKED;
+	if (req->map_flags & MAP_NORESERVE)
+		flags |= VM_NORESERVE;
+	return flags;
+}
+
+static int check_request(struct map_request *req)
+{
+	u64 type = req->map_flags & MAP_TYPE;
+
+	if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
+		return -EINVAL;
+	if (req->length == 0)
+		return -EINVAL;
+	if (req->length > USER_TOP)
+		return -ENOMEM;
+	req->length = ALIGN_UP(req->length, PAGE_SIZE);
+	if (req->length > USER_TOP)
+		return -ENOMEM;
+	if (req->pgoff + (req->length >> PAGE_SHIFT) < req->pgoff)
+		return -EOVERFLOW;
+	if (req->map_flags & MAP_HUGETLB)
+		return -ENOMEM;		/* the pool of huge pages is empty, and stays so */
+	if (req->map_flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+		if (req->addr > USER_TOP - req->length)
+			return -ENOMEM;
+		if (req->addr & ~PAGE_MASK)
+			return -EINVAL;
+		if (req->addr < MMAP_MIN_ADDR)
+			return -EPERM;
+	}
+	if (req->map_flags & MAP_GROWSDOWN && type != MAP_PRIVATE)
+		return -EINVAL;
+	return 0;
+}
+
+/* Pages that the range would add to total_pages, given what MAP_FIXED replaces. */
+static u64 overlap_pages(const struct mm *mm, vaddr_t start, vaddr_t end)
+{
+	u64 pages = 0;
+
+	for (unsigned i = vma_index(mm, start); i < mm->nr_vmas && mm->vmas[i]->start < end; i++)
+		pages += (min(mm->vmas[i]->end, end) - max(mm->vmas[i]->start, start)) >> PAGE_SHIFT;
+	return pages;
+}
+
+static long map_locked(struct mm *mm, const struct map_request *req, struct vma *vma, struct list_head *dead)
+{
+	long addr = choose_address(mm, req);
+	if (addr < 0)
+		return addr;
+	vaddr_t start = addr, end = start + req->length;
+	u64 pages = req->length >> PAGE_SHIFT;
+	u64 flags = request_flags(mm, req);
+
+	if (!may_expand(mm, pages - overlap_pages(mm, start, end)))
+		return -ENOMEM;
+	bool accounted = (flags & (VM_WRITE | VM_SHARED)) == VM_WRITE || (req->map_flags & MAP_ANONYMOUS && flags & VM_SHARED);
+	if (accounted && !(flags & VM_NORESERVE) && !enough_memory(pages))
+		return -ENOMEM;
+	/* Room for the cuts of unmap_locked and for the new VMA: from here on only memory for a cut can fail, and that comes first. */
+	int error = vmas_reserve(mm, 3);
+	if (!error)
+		error = unmap_locked(mm, start, end, dead);
+	if (error)
+		return error;
+
+	vma->start = start;
+	vma->end = end;
+	vma->flags = flags;
+	vma->mapping = req->mapping;
+	vma->pgoff = req->mapping ? req->pgoff : start >> PAGE_SHIFT;
+	vma->ops = req->ops;
+	vma->owner = req->owner;
+	vma_insert(mm, vma, NULL);
+	vma_merge_range(mm, start, end, dead);
+	return addr;
+}
+
+long mm_map(struct mm *mm, const struct map_request *request)
+{
+	struct map_request req = *request;
+	LIST_HEAD(dead);
+
+	int error = check_request(&req);
+	if (error)
+		return error;
+	bool anonymous_shared = !req.mapping && (req.map_flags & MAP_TYPE) != MAP_PRIVATE;
+	if (anonymous_shared) {
+		req.map_flags |= MAP_ANONYMOUS;
+		req.pgoff = 0;
+		error = shmem_prepare(&req, req.length);
+		if (error)
+			return error;
+	}
+	struct vma *vma = vma_alloc();
+	long addr = -ENOMEM;
+	if (vma) {
+		down_write(&mm->mmap_lock);
+		addr = map_locked(mm, &req, vma, &dead);
+		up_write(&mm->mmap_lock);
+		vmas_close(&dead);
+	}
+	if (addr < 0) {
+		if (vma)
+			vma_free(vma);
+		if (anonymous_shared)
+			shmem_abort(&req);
+		return addr;
+	}
+	if (req.map_flags & (MAP_POPULATE | MAP_LOCKED) && !(req.map_flags & MAP_NONBLOCK))
+		mm_populate(mm, addr, addr + req.length);
+	return addr;
+}
+
+void mm_populate(struct mm *mm, vaddr_t start, vaddr_t end)
+{
+	for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
+		down_read(&mm->mmap_lock);
+		struct vma *vma = vma_find(mm, va);
+		if (vma && vma->start > va)
+			va = vma->start;
+		u64 flags = vma && va < end ? vma->flags : 0;
+		up_read(&mm->mmap_lock);
+		if (!vma || va >= end)
+			return;
+		if (!(flags & (VM_READ | VM_WRITE | VM_EXEC)))
+			continue;
+		/* Private and writable: break COW now. Shared: as for reading, so that nothing becomes dirty. */
+		if (mm_fault(mm, va, (flags & (VM_WRITE | VM_SHARED)) == VM_WRITE, false) != FAULT_DONE)
+			return;
+	}
+}
+
+/* --- unmapping --- */
+
+/* The VMAs in [start, end) are not cut by the borders. */
+static void unmap_vmas(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head *dead)
+{
+	struct tlb_batch batch;
+	unsigned i = vma_index(mm, start), last = i;
+
+	tlb_batch_init(&batch, mm);
+	for (; last < mm->nr_vmas && mm->vmas[last]->start < end; last++)
+		zap_range(mm, mm->vmas[last]->start, mm->vmas[last]->end, ZAP_FILE | ZAP_PRIVATE, &batch);
+	if (last == i)
+		return;
+	tlb_batch_finish(&batch);
+	while (last-- > i)
+		vma_remove(mm, last, dead);
+	vaddr_t low = i > 0 ? mm->vmas[i - 1]->end : 0, high = i < mm->nr_vmas ? mm->vmas[i]->start : USER_TOP + PAGE_SIZE;
+	free_tables(mm, start, end, low, high, &batch);
+	tlb_batch_finish(&batch);
+}
+
+int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head *dead)
+{
+	unsigned i = vma_index(mm, start);
+
+	if (i == mm->nr_vmas || mm->vmas[i]->start >= end)
+		return 0;
+	if (mm->vmas[i]->start < start || (vma_lookup(mm, end - 1) && vma_lookup(mm, end - 1)->end > end)) {
+		int error = vma_split_range(mm, start, end);
+		if (error)
+			return error;
+	}
+	unmap_vmas(mm, start, end, dead);
+	return 0;
+}
+
+long mm_unmap(struct mm *mm, vaddr_t addr, u64 length)
+{
+	LIST_HEAD(dead);
+
+	if (addr & ~PAGE_MASK || length == 0 || addr > USER_TOP || length > USER_TOP - addr)
+		return -EINVAL;
+	length = ALIGN_UP(length, PAGE_SIZE);
+	down_write(&mm->mmap_lock);
+	int error = unmap_locked(mm, addr, addr + length, &dead);
+	up_write(&mm->mmap_lock);
+	vmas_close(&dead);
+	return error;
+}

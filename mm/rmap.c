@@ -1,0 +1,82 @@
+/*
+ * From a file to the entries that map it: walk the VMAs on the mapping's list.
+ *
+ * The list's lock keeps the VMAs, their bounds and the tables below them (mm/walk.c). fork and mremap copy or move
+ * entries between two listed VMAs under both leaf locks, the target being listed after the source, so a walk from the head meets every
+ * entry at least once.
+ */
+#include "mm/vma.h"
+
+#include "mm/pagecache.h"
+
+/* The part of vma that shows pages [first, last]; false: none. */
+static bool vma_part(const struct vma *vma, u64 first, u64 last, vaddr_t *start, vaddr_t *end)
+{
+	u64 vma_last = vma->pgoff + vma_pages(vma) - 1;
+
+	if (last < vma->pgoff || first > vma_last)
+		return false;
+	*start = vma->start + ((max(first, vma->pgoff) - vma->pgoff) << PAGE_SHIFT);
+	*end = vma->start + ((min(last, vma_last) - vma->pgoff + 1) << PAGE_SHIFT);
+	return true;
+}
+
+void rmap_zap(struct address_space *mapping, u64 first, u64 last, bool private_copies_too)
+{
+	struct vma *vma;
+	vaddr_t start, end;
+
+	if (!atomic_read(&mapping->nr_mapped))
+		return;
+	mutex_lock(&mapping->i_mmap_lock);
+	list_for_each(vma, &mapping->i_mmap, i_mmap_node) {
+		struct tlb_batch batch;
+		if (!vma_part(vma, first, last, &start, &end))
+			continue;
+		tlb_batch_init(&batch, vma->mm);
+		zap_range(vma->mm, start, end, ZAP_FILE | (private_copies_too ? ZAP_PRIVATE : 0), &batch);
+		tlb_batch_finish(&batch);
+	}
+	mutex_unlock(&mapping->i_mmap_lock);
+}
+
+/* Take RW from the FILE entries of one leaf; true if any had it. */
+static bool write_protect_leaf(struct page *leaf, vaddr_t va, vaddr_t end)
+{
+	bool any = false;
+
+	spin_lock(&leaf->lock);
+	for (; va < end; va += PAGE_SIZE) {
+		entry_t *e = leaf_entry(leaf, va);
+		u64 value = entry_read(e);
+		if (!(value & ENTRY_PRIV) && value & ENTRY_RW) {
+			atomic64_fetch_and(e, ~ENTRY_RW);
+			any = true;
+		}
+	}
+	spin_unlock(&leaf->lock);
+	return any;
+}
+
+void rmap_write_protect(struct address_space *mapping, u64 first, u64 last)
+{
+	struct vma *vma;
+	vaddr_t start, end, next;
+
+	if (!atomic_read(&mapping->nr_mapped))
+		return;
+	mutex_lock(&mapping->i_mmap_lock);
+	list_for_each(vma, &mapping->i_mmap, i_mmap_node) {
+		if (!(vma->flags & VM_SHARED) || !vma_part(vma, first, last, &start, &end))
+			continue;
+		bool any = false;
+		for (vaddr_t va = start; va < end; va = next) {
+			struct page *leaf = leaf_find(vma->mm, va, &next);
+			if (leaf && READ_ONCE(leaf->live))
+				any |= write_protect_leaf(leaf, va, min(next, end));
+		}
+		if (any)
+			tlb_flush_range(vma->mm, start, end);
+	}
+	mutex_unlock(&mapping->i_mmap_lock);
+}

@@ -1,0 +1,82 @@
+/*
+ * Inside mm/: the sorted array of VMAs, and walking and clearing of process tables. Everything here
+ * needs mmap_lock, for writing where it changes VMAs; what may run under i_mmap_lock alone (rmap) says so.
+ */
+#pragma once
+
+#include "mm/mm.h"
+
+#define STACK_GUARD_GAP (256 * PAGE_SIZE)	/* kept free below a VMA that grows down */
+
+/* --- VMAs (mm/vma.c) --- */
+
+struct vma *vma_alloc(void);			/* zeroed, lists empty; NULL */
+void vma_free(struct vma *vma);
+static inline u64 vma_pages(const struct vma *vma) { return (vma->end - vma->start) >> PAGE_SHIFT; }
+/* Where a mapping below this one must end. */
+vaddr_t vma_start_gap(const struct vma *vma);
+/* Index of the first VMA with end > va (nr_vmas if none). */
+unsigned vma_index(const struct mm *mm, vaddr_t va);
+/* Room for `extra` more VMAs in the array. 0 or -ENOMEM. Then vma_insert and vma_split do not fail for want of it. */
+int vmas_reserve(struct mm *mm, unsigned extra);
+/* Put a filled-in VMA into the array and on its mapping's list (after `parent` there, if given). Room was reserved. */
+void vma_insert(struct mm *mm, struct vma *vma, struct vma *parent);
+/* Take the VMA at index i out of the array, the counts and the mapping's list; it goes on `dead`. */
+void vma_remove(struct mm *mm, unsigned i, struct list_head *dead);
+/* A VMA that shall no longer be in the array only: used where tables must be cleared in between. */
+void vma_unlink_file(struct vma *vma);
+/* Change the bounds (pgoff follows start) under the mapping's lock; counts are adjusted. */
+void vma_set_bounds(struct vma *vma, vaddr_t start, vaddr_t end);
+/* Make `start` and `end` VMA borders where they lie inside one. 0 or -ENOMEM (then the borders may be half done: harmless). */
+int vma_split_range(struct mm *mm, vaddr_t start, vaddr_t end);
+/* Join equal neighbours that meet in [start, end]; the surplus VMAs go on `dead`. */
+void vma_merge_range(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head *dead);
+/* After mmap_lock is dropped: let the owners go. */
+void vmas_close(struct list_head *dead);
+/* Is every page of [start, end) in some VMA? */
+bool vma_covered(const struct mm *mm, vaddr_t start, vaddr_t end);
+
+/* --- process tables (mm/walk.c) --- */
+
+/* The leaf table for va, allocated with its parents if need be; NULL: no memory. */
+struct page *leaf_own(struct mm *mm, vaddr_t va);
+/* The leaf table for va, or NULL; *next is the end of what it, or the hole in its place, covers. i_mmap_lock suffices. */
+struct page *leaf_find(struct mm *mm, vaddr_t va, vaddr_t *next);
+static inline entry_t *leaf_entry(struct page *leaf, vaddr_t va) { return &table_entries(leaf)[table_index(va, 0)]; }
+
+/* Equal but for what the MMU may set at any moment. */
+static inline bool entry_same(u64 a, u64 b) { return !((a ^ b) & ~(ENTRY_A | ENTRY_D)); }
+/* Present and execute bits of a page of this VMA; never RW: that is earned (INV-E6). */
+static inline u64 vma_entry_bits(const struct vma *vma)
+{
+	return ENTRY_US | ENTRY_A | (vma->flags & (VM_READ | VM_WRITE | VM_EXEC) ? ENTRY_P : 0) |
+	       (vma->flags & VM_EXEC ? 0 : arch_nx());
+}
+
+#define ZAP_FILE	BIT(0)	/* entries that own nothing: cache pages, the frame of zeroes */
+#define ZAP_PRIVATE	BIT(1)	/* holders */
+/* Clear entries in [start, end) of one VMA. What they held is dropped when the batch is finished (which may happen here). i_mmap_lock suffices. */
+void zap_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned what, struct tlb_batch *batch);
+/* Free the tables under [start, end), zapped, that no VMA in [low, high) needs: [low, high) holds no VMA. mmap_lock for writing. */
+void free_tables(struct mm *mm, vaddr_t start, vaddr_t end, vaddr_t low, vaddr_t high, struct tlb_batch *batch);
+
+/* --- mappings (mm/mmap.c) --- */
+
+/* munmap under mmap_lock held for writing; VMAs go on `dead`, TLBs are flushed. 0 or -ENOMEM (nothing changed). */
+int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head *dead);
+/* A free place of `length` bytes in [MMAP_MIN_ADDR, top), address congruent to `phase` modulo `align`; 0: none. */
+vaddr_t find_gap(const struct mm *mm, u64 length, u64 align, u64 phase, vaddr_t top);
+vaddr_t find_place(const struct mm *mm, u64 length, const struct address_space *mapping, u64 pgoff, vaddr_t top);
+/* Is [start, end) free, guard gaps included? */
+bool range_free(const struct mm *mm, vaddr_t start, vaddr_t end);
+/* May the mm grow by so many pages (RLIMIT_AS; RLIMIT_DATA by the caller)? */
+bool may_expand(const struct mm *mm, u64 pages);
+/* Could a writable private mapping of that many pages ever be filled? */
+bool enough_memory(u64 pages);
+u64 task_limit(unsigned which);			/* current's soft limit */
+void mm_populate(struct mm *mm, vaddr_t start, vaddr_t end);	/* no lock held; best effort */
+
+/* --- copy-on-write (mm/cow.c) --- */
+
+/* A write fault on a present entry without RW that is PRIV, or in a private mapping. mmap_lock held for reading. */
+enum fault_result cow_fault(struct fault *f, struct page *leaf, entry_t *e, u64 seen);

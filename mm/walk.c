@@ -1,0 +1,142 @@
+/*
+ * Walking the tables of an address space: find a leaf, make one, clear a range, free what is left over.
+ *
+ * Upper tables and leaves go away only under mmap_lock held for writing, and only where no VMA is; so whoever holds
+ * mmap_lock, or the i_mmap_lock of a listed VMA, may walk below that VMA without further locks. Entries of leaves
+ * change under the leaf's own lock.
+ */
+#include "mm/vma.h"
+
+#include "kernel/printk.h"
+
+static u64 span(unsigned level) { return PAGE_SIZE << (9 * level); }	/* bytes under one entry of that level */
+
+struct page *leaf_own(struct mm *mm, vaddr_t va)
+{
+	struct page *table = mm->root;
+
+	while (table && table->level > 0)
+		table = table_own(table, table_index(va, table->level));
+	return table;
+}
+
+struct page *leaf_find(struct mm *mm, vaddr_t va, vaddr_t *next)
+{
+	struct page *table = mm->root;
+
+	while (table->level > 0) {
+		u64 value = entry_read(&table_entries(table)[table_index(va, table->level)]);
+		if (!(value & ENTRY_P)) {
+			*next = ALIGN_DOWN(va, span(table->level)) + span(table->level);
+			return NULL;
+		}
+		table = entry_page(value);
+	}
+	*next = ALIGN_DOWN(va, span(1)) + span(1);
+	return table;
+}
+
+u64 mm_entry(struct mm *mm, vaddr_t va)
+{
+	vaddr_t next;
+
+	/* Tables are freed after a flush that asks every CPU; one that may not be preempted has not answered yet. */
+	preempt_disable();
+	struct page *leaf = leaf_find(mm, va, &next);
+	u64 value = leaf ? entry_read(leaf_entry(leaf, va)) : 0;
+	preempt_enable();
+	return value;
+}
+
+/* Clear in one leaf, from va to end or until the batch is full; returns where it stopped. */
+static vaddr_t zap_leaf(struct page *leaf, vaddr_t va, vaddr_t end, unsigned what, struct tlb_batch *batch)
+{
+	if (!READ_ONCE(leaf->live))
+		return end;
+	spin_lock(&leaf->lock);
+	for (; va < end && !tlb_batch_full(batch); va += PAGE_SIZE) {
+		entry_t *e = leaf_entry(leaf, va);
+		u64 value = entry_read(e);
+		if (!value || !(what & (value & ENTRY_PRIV ? ZAP_PRIVATE : ZAP_FILE)))
+			continue;
+		entry_exchange_locked(leaf, e, 0);
+		tlb_batch_range(batch, va, va + PAGE_SIZE);
+		if (value & ENTRY_PRIV)
+			tlb_batch_holder(batch, entry_page(value));
+	}
+	spin_unlock(&leaf->lock);
+	return va;
+}
+
+void zap_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned what, struct tlb_batch *batch)
+{
+	vaddr_t next;
+
+	for (vaddr_t va = start; va < end; ) {
+		struct page *leaf = leaf_find(mm, va, &next);
+		va = leaf ? zap_leaf(leaf, va, min(next, end), what, batch) : next;
+		if (tlb_batch_full(batch))
+			tlb_batch_finish(batch);
+	}
+}
+
+/*
+ * Below `table`, whose first address is `base`: free the children that lie in [low, high) whole and touch [start, end).
+ * All their entries are clear.
+ */
+static void free_children(struct page *table, vaddr_t base, vaddr_t start, vaddr_t end, vaddr_t low, vaddr_t high, struct tlb_batch *batch)
+{
+	u64 size = span(table->level);
+	unsigned first = start > base ? (start - base) / size : 0;
+
+	for (unsigned slot = first; slot < 512 && base + slot * size < end; slot++) {
+		vaddr_t child_base = base + slot * size;
+		entry_t *e = &table_entries(table)[slot];
+		u64 value = entry_read(e);
+		if (!(value & ENTRY_P))
+			continue;
+		struct page *child = entry_page(value);
+		if (child->level > 0)
+			free_children(child, child_base, start, end, low, high, batch);
+		if (child_base < low || child_base + size > high || READ_ONCE(child->live))
+			continue;
+		spin_lock(&table->lock);
+		entry_exchange_locked(table, e, 0);
+		spin_unlock(&table->lock);
+		tlb_batch_table(batch, child);
+		if (tlb_batch_full(batch))
+			tlb_batch_finish(batch);
+	}
+}
+
+void free_tables(struct mm *mm, vaddr_t start, vaddr_t end, vaddr_t low, vaddr_t high, struct tlb_batch *batch)
+{
+	free_children(mm->root, 0, start, end, low, high, batch);
+}
+
+static u64 leaf_present(struct page *leaf, vaddr_t va, vaddr_t end)
+{
+	u64 pages = 0;
+
+	for (; va < end; va += PAGE_SIZE) {
+		u64 value = entry_read(leaf_entry(leaf, va));
+		pages += value && entry_page(value) != zero_page;
+	}
+	return pages;
+}
+
+u64 mm_rss_pages(struct mm *mm)
+{
+	u64 pages = 0;
+	vaddr_t next;
+
+	down_read(&mm->mmap_lock);
+	for (unsigned i = 0; i < mm->nr_vmas; i++)
+		for (vaddr_t va = mm->vmas[i]->start, end = mm->vmas[i]->end; va < end; va = next) {
+			struct page *leaf = leaf_find(mm, va, &next);
+			if (leaf && READ_ONCE(leaf->live))
+				pages += leaf_present(leaf, va, min(next, end));
+		}
+	up_read(&mm->mmap_lock);
+	return pages;
+}
