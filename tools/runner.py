@@ -113,12 +113,18 @@ class RunDirectory:
 
 # ---------------------------------------------------------------- the host's side of the job's streams
 
+def same_file(one, other):
+    """Are the two descriptors one open file (2>&1)? Then the job must have them so too, to keep the order of its lines."""
+    kinds = [(info.st_dev, info.st_ino, info.st_rdev) for info in map(os.fstat, (one, other))]
+    return kinds[0] == kinds[1] and fcntl.fcntl(one, fcntl.F_GETFL) == fcntl.fcntl(other, fcntl.F_GETFL)
+
+
 class HostStreams:
     """The job's streams are descriptors 0, 1 and 2 of this process."""
 
     def __init__(self):
         self.foreground = os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
-        self.mask = self.foreground * 1 + os.isatty(1) * 2 + os.isatty(2) * 4
+        self.mask = self.foreground * 1 + os.isatty(1) * 2 + os.isatty(2) * 4 + same_file(1, 2) * 8
         self.tty = self.foreground
 
     def window(self):
@@ -217,7 +223,9 @@ class Guest:
     def command(self, channels):
         options = self.options
         mem = f"{options.mem >> 10}K"
-        command = ["qemu-system-x86_64", "-accel", "kvm" if options.kvm else "tcg", "-cpu", options.cpu,
+        # setpriv: QEMU does not outlive its runner, however that ends.
+        command = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        command += ["qemu-system-x86_64", "-accel", "kvm" if options.kvm else "tcg", "-cpu", options.cpu,
                    "-object", f"memory-backend-ram,id=ram,size={mem},reserve=off", "-machine", "pc,memory-backend=ram",
                    "-m", f"size={mem}", "-smp", str(options.smp), "-nodefaults", "-no-user-config",
                    "-display", "none", "-vga", "none", "-no-reboot", "-action", "reboot=shutdown,shutdown=pause",
@@ -248,13 +256,9 @@ class Guest:
             ours[name], theirs[name] = socket.socketpair()
         self.ends = ours
         with open(self.directory.file("qemu.err"), "wb") as errors:
-            try:
-                self.qemu = subprocess.Popen(
-                    self.command(theirs), cwd=self.directory.path, stdin=subprocess.DEVNULL, stdout=errors,
-                    stderr=errors, pass_fds=[end.fileno() for end in theirs.values()], start_new_session=True,
-                    preexec_fn=die_with_parent)
-            except OSError as error:
-                raise Failure(f"qemu-system-x86_64: {error.strerror} (Debian package qemu-system-x86)")
+            self.qemu = subprocess.Popen(
+                self.command(theirs), cwd=self.directory.path, stdin=subprocess.DEVNULL, stdout=errors,
+                stderr=errors, pass_fds=[end.fileno() for end in theirs.values()], start_new_session=True)
         for end in theirs.values():
             end.close()
         ours["qmp"].sendall(b'{"execute":"qmp_capabilities"}\n')
@@ -487,19 +491,6 @@ def copy_sparse(source, target):
             target.write(data)
     if plain:
         target.truncate()
-
-
-def die_with_parent():
-    """In the child: QEMU does not outlive its runner, however that ends. Asking for it needs the C library."""
-    PRCTL(1, signal.SIGKILL)                    # PR_SET_PDEATHSIG
-
-
-def find_prctl():
-    import ctypes
-    return ctypes.CDLL(None).prctl
-
-
-PRCTL = find_prctl()
 
 
 # ---------------------------------------------------------------- the ISO image
