@@ -65,7 +65,9 @@ struct task {
 	struct mm *mm;			/* T: user address space, NULL in a kernel thread */
 	struct files *files;		/* T */
 	struct fs_context *fs;		/* T */
+	int __user *set_child_tid;	/* T: CLONE_CHILD_SETTID: written on the first way to user mode */
 	int __user *clear_child_tid;	/* T: CLONE_CHILD_CLEARTID */
+	struct vfork_wait *vfork;	/* L: the parent that waits for our exec or exit (kernel/fork.c) */
 	void __user *robust_list;	/* T */
 
 	/* Signals of this thread (kernel/signal.c) */
@@ -74,6 +76,7 @@ struct task {
 	u64 saved_mask;			/* T */
 	siginfo_t sig_info[32];		/* S: of standard signals pending */
 	stack_t sig_stack;		/* T: sigaltstack */
+	u64 trap_nr, trap_error, trap_address;	/* T: of the last fault, for sigcontext */
 
 	/* Debugging: who holds what (kernel/lock.c) and waits for what */
 	struct held_lock held[HELD_MAX];	/* T; read racily by panic and the hang detector */
@@ -91,6 +94,9 @@ struct process {
 	atomic_t refs;			/* A: threads, /proc, waiters */
 	struct list_head threads;	/* L: struct task.thread_node */
 	int nr_threads;			/* L */
+	atomic_t live;			/* A: threads that have not begun to exit */
+	struct task *exec_task;		/* S: this thread is in execve and kills the others */
+	struct wait_queue thread_wait;	/* woken when a thread has gone */
 	struct list_head all_node;	/* L: every process */
 	struct process *parent;		/* L */
 	struct list_head children;	/* L */
@@ -101,7 +107,10 @@ struct process {
 	bool group_exit;		/* S: exit_group or a fatal signal is under way */
 	int exit_code;			/* S until zombie, then L: as wait4 gives it (status << 8 | signal) */
 	int exit_signal;		/* I: sent to the parent at exit (SIGCHLD) */
+	int pdeath_signal;		/* S: sent to us when the parent dies (prctl) */
 	bool did_exec;			/* L */
+	bool no_new_privs, dumpable;	/* written by its own threads */
+	u32 personality;		/* written by its own threads */
 
 	struct spinlock sig_lock;	/* S */
 	u64 sig_pending;		/* S: for any thread */

@@ -8,10 +8,14 @@
 /* kernel/exec.c: replace the current program. Kernel strings. 0 (then the frame is the new program's) or errno. */
 int exec_kernel(const char *path, const char *const argv[], const char *const envp[]);
 
-/* kernel/signal.c */
+/* kernel/init.c: start /sbin/init as PID 1 in a task of its own. Called once by kmain when the root is mounted. */
+void init_start(void);
+
+/* kernel/signal.c. signal_send and _task take tasklist_lock, the _locked form wants it held. info NULL: SI_KERNEL. */
 int signal_send(struct process *p, int sig, const siginfo_t *info);	/* to a process; info NULL: SI_KERNEL. 0 or -ESRCH... */
 int signal_send_task(struct task *t, int sig, const siginfo_t *info);
-int signal_send_pgrp(int pgid, int sig);
+int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info);	/* t NULL: the process */
+int signal_send_pgrp(int pgid, int sig);		/* 0, or -ESRCH if nobody is in it */
 void signal_flush_handlers(struct process *p);		/* exec: handlers to default */
 
 /* kernel/exit.c */
@@ -23,7 +27,12 @@ struct task *task_find(int tid);			/* tasklist_lock held */
 struct process *process_find(int pid);			/* tasklist_lock held */
 struct process *process_find_get(int pid);		/* with a reference, or NULL */
 void process_put(struct process *p);
-int pid_alloc(void);
+int pid_alloc(void);					/* from 2 on (1 is init's); -EAGAIN */
+void pid_free(int tid);
+extern struct process kernel_process;			/* pid 0: all kernel threads; not on process_list */
+/* Put the task into t->process, tid set (fork, kthread_start); take it out at its death. Take tasklist_lock. */
+void task_attach(struct task *t);
+void task_detach(struct task *t);
 
 /* FPU (kernel/fpu.c): XSAVE or FXSAVE areas */
 void *fpu_alloc(void);					/* initial state; NULL */

@@ -1,0 +1,41 @@
+/*
+ * Signals inside the kernel: sets, dispositions, and what its parts (signal.c: sending and taking;
+ * sigcalls.c: the calls; sigframe.c: the user stack frame) need of each other.
+ *
+ * A signal is pending for one task or for its process (bit sig-1 of sig_pending); standard signals keep one siginfo,
+ * real-time signals are not queued: several sent while one is pending count once (a stated difference).
+ *
+ * SG1 A signal whose action is to ignore it is dropped when sent, unless blocked.
+ * SG2 group_exit once set stays set: every thread dies on its next way to user mode; exit_code is fixed with it.
+ * SG3 SIGKILL and SIGSTOP are in no mask.
+ */
+#pragma once
+
+#include "kernel/task.h"
+#include "kernel/trap.h"
+
+#define SIG_BIT(sig) (1UL << ((sig) - 1))
+#define SIG_UNBLOCKABLE (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP))
+#define SIG_SYNCHRONOUS (SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGFPE) | SIG_BIT(SIGSYS))
+#define NR_SIGNALS 64
+
+enum sig_default { SIGDEF_KILL, SIGDEF_CORE, SIGDEF_IGNORE, SIGDEF_STOP };
+enum sig_default signal_default(int sig);
+
+static inline void task_set_flag(struct task *t, u32 flag) { __atomic_fetch_or(&t->flags, flag, __ATOMIC_SEQ_CST); }
+static inline void task_clear_flag(struct task *t, u32 flag) { __atomic_fetch_and(&t->flags, ~flag, __ATOMIC_SEQ_CST); }
+
+/* Set the current task's mask (SG3 is seen to) and look whether something is deliverable now. Takes sig_lock. */
+void signal_set_mask(u64 mask);
+/* Take one pending signal of `which` (bits) off the current task or its process: its number, or 0. sig_lock held. */
+int signal_take_locked(u64 which, siginfo_t *info);
+/* A siginfo as kill(2) and tkill(2) make it. */
+void siginfo_user(siginfo_t *info, int sig, int code);
+/* May the current process send sig to p? 0 or -EPERM. tasklist_lock held. */
+int signal_may_send(const struct process *p, int sig);
+
+/* kernel/sigframe.c: make the handler's frame on the user stack and enter the handler; `mask` is what sigreturn restores.
+ * 0 or -EFAULT (the caller kills). Sleeps. */
+int sigframe_setup(struct trapframe *frame, int sig, const siginfo_t *info, const struct sigaction_k *action, u64 mask);
+/* Is sp on the current task's alternate stack? */
+bool on_alt_stack(u64 sp);

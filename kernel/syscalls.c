@@ -1,0 +1,75 @@
+/*
+ * The system-call table and its dispatcher.
+ *
+ * Every entry has exactly Linux's number and arguments; arguments arrive in rdi rsi rdx r10 r8 r9 and a
+ * function takes as many as it wants. A number that is not in the table gives -ENOSYS and is logged once.
+ */
+#include "kernel/syscall.h"
+
+#include "kernel/cpu.h"
+#include "kernel/printk.h"
+#include "kernel/proc_syscalls.h"
+#include "kernel/signal.h"
+#include "kernel/syscall_names.h"
+#include "mm/syscalls.h"
+
+#define NR_SYSCALLS ARRAY_SIZE(syscall_names)
+#define CALL(name) [__NR_##name] = sys_##name
+
+/* void *: the functions have different types; the calling convention lets one type call them all. */
+static void *const syscall_table[NR_SYSCALLS] = {
+	/* kernel/proc_syscalls.h */
+	CALL(fork), CALL(vfork), CALL(clone), CALL(clone3), CALL(set_tid_address), CALL(execve), CALL(execveat),
+	CALL(exit), CALL(exit_group), CALL(wait4), CALL(waitid), CALL(kill), CALL(tkill), CALL(tgkill),
+	CALL(rt_sigqueueinfo), CALL(rt_tgsigqueueinfo), CALL(rt_sigaction), CALL(rt_sigprocmask),
+	CALL(rt_sigreturn), CALL(rt_sigpending), CALL(rt_sigsuspend), CALL(rt_sigtimedwait), CALL(sigaltstack),
+	CALL(pause), CALL(restart_syscall), CALL(alarm), CALL(setitimer), CALL(getitimer), CALL(futex),
+	CALL(set_robust_list), CALL(get_robust_list), CALL(gettid), CALL(getpid), CALL(getppid), CALL(getpgid),
+	CALL(setpgid), CALL(getpgrp), CALL(setsid), CALL(getsid), CALL(getuid), CALL(geteuid), CALL(getgid),
+	CALL(getegid), CALL(setuid), CALL(setgid), CALL(setreuid), CALL(setregid), CALL(setresuid), CALL(setresgid),
+	CALL(getresuid), CALL(getresgid), CALL(setfsuid), CALL(setfsgid), CALL(getgroups), CALL(setgroups),
+	CALL(capget), CALL(capset), CALL(uname), CALL(sethostname), CALL(setdomainname), CALL(sysinfo),
+	CALL(getcpu), CALL(syslog), CALL(personality), CALL(getrlimit), CALL(setrlimit), CALL(prlimit64),
+	CALL(getrusage), CALL(times), CALL(prctl), CALL(arch_prctl), CALL(sched_yield), CALL(sched_getaffinity),
+	CALL(sched_setaffinity), CALL(sched_getscheduler), CALL(sched_setscheduler), CALL(sched_getparam),
+	CALL(sched_setparam), CALL(sched_get_priority_max), CALL(sched_get_priority_min),
+	CALL(sched_rr_get_interval), CALL(getpriority), CALL(setpriority), CALL(ioprio_get), CALL(ioprio_set),
+	CALL(clock_gettime), CALL(clock_getres), CALL(clock_nanosleep), CALL(nanosleep), CALL(gettimeofday),
+	CALL(time), CALL(getrandom), CALL(reboot),
+	/* mm/syscalls.h */
+	CALL(munmap), CALL(mprotect), CALL(mremap), CALL(madvise), CALL(brk), CALL(msync), CALL(mincore),
+	CALL(mlock), CALL(mlock2), CALL(munlock), CALL(mlockall), CALL(munlockall),
+};
+
+typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
+
+static u64 logged[DIV_UP(NR_SYSCALLS, 64)];	/* atomic bits: this unknown number was reported */
+
+static long unknown_call(u64 nr)
+{
+	if (nr >= NR_SYSCALLS)
+		return -ENOSYS;
+	u64 bit = BIT(nr % 64);
+	if (!(__atomic_fetch_or(&logged[nr / 64], bit, __ATOMIC_RELAXED) & bit))
+		printk("syscall: %s (%lu) is not supported, first called by %s[%d]\n",
+		       syscall_names[nr] ? syscall_names[nr] : "?", nr, current->name, current->tid);
+	return -ENOSYS;
+}
+
+void syscall_dispatch(struct trapframe *frame)
+{
+	u64 nr = frame->error;		/* orig_rax; x32's bit 30 gives a number out of range */
+	long result;
+
+	current->frame = frame;
+	if (likely(nr < NR_SYSCALLS && syscall_table[nr])) {
+		syscall_fn fn = (syscall_fn)syscall_table[nr];
+		result = fn(frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9);
+	} else {
+		result = unknown_call(nr);
+	}
+	frame->rax = (u64)result;
+	/* An internal "restart me" never reaches the program: signal_deliver() turns it into a restart or EINTR. */
+	if (unlikely(result <= -ERESTARTSYS && result >= -ERESTARTNOHAND))
+		task_set_flag(current, TF_SIGPENDING);
+}
