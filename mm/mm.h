@@ -143,6 +143,8 @@ enum fault_result fault_map_private(struct fault *f, struct page *copy, u64 seen
  * Take i_mmap_lock and table locks; the caller holds the page locks or invalidate_lock as FOREST.md says. */
 struct address_space;
 void rmap_zap(struct address_space *mapping, u64 first, u64 last, bool private_copies_too);
+/* The same for reclaim, which must not wait: false if i_mmap_lock is taken, and then nothing was done. Private copies stay. */
+bool rmap_try_zap(struct address_space *mapping, u64 first, u64 last);
 void rmap_write_protect(struct address_space *mapping, u64 first, u64 last);
 
 /* mm/gup.c: a short read pin (write = false) or an exclusive pin of the page at va of the current mm, faulted in first.

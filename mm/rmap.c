@@ -21,23 +21,39 @@ static bool vma_part(const struct vma *vma, u64 first, u64 last, vaddr_t *start,
 	return true;
 }
 
-void rmap_zap(struct address_space *mapping, u64 first, u64 last, bool private_copies_too)
+static void zap_locked(struct address_space *mapping, u64 first, u64 last, unsigned what)
 {
 	struct vma *vma;
 	vaddr_t start, end;
 
-	if (!atomic_read(&mapping->nr_mapped))
-		return;
-	mutex_lock(&mapping->i_mmap_lock);
 	list_for_each(vma, &mapping->i_mmap, i_mmap_node) {
 		struct tlb_batch batch;
 		if (!vma_part(vma, first, last, &start, &end))
 			continue;
 		tlb_batch_init(&batch, vma->mm);
-		zap_range(vma->mm, start, end, ZAP_FILE | (private_copies_too ? ZAP_PRIVATE : 0), &batch);
+		zap_range(vma->mm, start, end, what, &batch);
 		tlb_batch_finish(&batch);
 	}
+}
+
+void rmap_zap(struct address_space *mapping, u64 first, u64 last, bool private_copies_too)
+{
+	if (!atomic_read(&mapping->nr_mapped))
+		return;
+	mutex_lock(&mapping->i_mmap_lock);
+	zap_locked(mapping, first, last, ZAP_FILE | (private_copies_too ? ZAP_PRIVATE : 0));
 	mutex_unlock(&mapping->i_mmap_lock);
+}
+
+bool rmap_try_zap(struct address_space *mapping, u64 first, u64 last)
+{
+	if (!atomic_read(&mapping->nr_mapped))
+		return true;
+	if (!mutex_trylock(&mapping->i_mmap_lock))
+		return false;
+	zap_locked(mapping, first, last, ZAP_FILE);
+	mutex_unlock(&mapping->i_mmap_lock);
+	return true;
 }
 
 /* Take RW from the FILE entries of one leaf; true if any had it. */
