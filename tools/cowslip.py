@@ -264,10 +264,17 @@ def gdb(words):
 def iso(words):
     import image
     import runner
-    options, rest = parse(words)
-    if len(rest) > 1:
+    files = []
+
+    def target_file(word, _rest):
+        if not word.startswith("-"):
+            files.append(word)
+        return not word.startswith("-")
+
+    options, rest = parse(words, target_file)
+    if len(files + rest) > 1:
         raise Usage("iso makes one FILE")
-    target = os.path.abspath(rest[0]) if rest else os.path.join(BUILD, "cowslip.iso")
+    target = os.path.abspath((files + rest)[0]) if files or rest else os.path.join(BUILD, "cowslip.iso")
     runner.build()
     directory = runner.RunDirectory()
     try:
