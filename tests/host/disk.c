@@ -4,6 +4,7 @@
  * back must have been reserved (PC4), and freed blocks hold garbage that must never be seen (INV-T4).
  */
 #include "host.h"
+#include "mm/reclaim.h"
 
 #define PATTERN_FREED 0xdd
 
@@ -241,4 +242,16 @@ long hfile_mmap(struct hfile *f, vaddr_t addr, u64 len, u64 prot, u64 flags, u64
 	if (r < 0)
 		f->refs--;
 	return r;
+}
+
+void hfile_drop_cache(struct hfile *f)
+{
+	CHECK_EQ(hfile_sync(f), 0);
+	u64 nothing = 0, before;
+	(void)nothing;
+	do {
+		before = f->mapping.nr_pages.v;
+		if (!reclaim_pages(before))
+			break;
+	} while (f->mapping.nr_pages.v && f->mapping.nr_pages.v < before);
 }

@@ -45,6 +45,7 @@ struct task *host_spawn(const char *name, struct mm *mm, void (*fn)(void *), voi
 void host_join(struct task *t);			/* wait until it has ended */
 void host_spawn_daemon(const char *name, void (*fn)(void *), void *arg);
 void host_kill(struct task *t);			/* a fatal signal */
+void host_revive(void);			/* the current task: the fatal signal is forgotten */
 /* From now on switch at random at preemption points, one in `rate`; rate 0: only when a task sleeps. */
 void host_explore(u64 seed, unsigned rate);
 void host_preempt(const char *where);
@@ -54,6 +55,7 @@ bool host_log_contains(const char *text);
 void host_log_clear(void);
 extern void (*host_on_deadlock)(void);		/* called instead of failing; must not return */
 extern unsigned long host_preemptions;		/* points passed */
+extern bool host_lenient_faults;		/* do not insist on INV-T5 */
 void host_set_mm(struct mm *mm);		/* the current task's (mm_switch, too) */
 
 /* --- mmu.c --- */

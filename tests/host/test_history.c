@@ -1,0 +1,380 @@
+/*
+ * Random histories in the manner of the model (forest.py): processes and files, every operation that can
+ * share, copy or drop a page, against plain arrays; after every few operations everything that can be seen is
+ * compared and the ownership words are recounted. ops=N, histories=N, seed=N.
+ */
+#include "host.h"
+#include "mm/reclaim.h"
+#include "mm/switches.h"
+#include "mm/syscalls.h"
+
+#define VPAGES 48			/* pages of address space that the histories use */
+#define FPAGES 16
+#define NFILES 2
+#define NPROCS 5
+#define BASE 0x40000000UL
+#define ADDR(v) (BASE + (vaddr_t)(v) * PAGE_SIZE)
+
+enum kind { NONE, ANON, FILE_PRIVATE, FILE_SHARED };
+struct cell {				/* what the reference knows of a page of a process */
+	enum kind kind;
+	u8 file, prot;
+	u16 index;
+	bool own;			/* private: has its own contents */
+	u64 value;
+};
+static struct proc { struct mm *mm; struct cell cell[VPAGES]; } procs[NPROCS];
+static struct hfile *files[NFILES];
+static u64 fvalue[NFILES][FPAGES];	/* first word of each page */
+static u64 fsize[NFILES];		/* in pages */
+static struct { struct page *page; struct proc *proc; unsigned v; } pins[3];
+static unsigned long step, seed;
+static u64 counter;
+
+static bool pinned(const struct proc *p, unsigned v)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(pins); i++)
+		if (pins[i].page && pins[i].proc == p && pins[i].v == v)
+			return true;
+	return false;
+}
+static bool pinned_range(const struct proc *p, unsigned v, unsigned n)
+{
+	while (n--)
+		if (pinned(p, v + n))
+			return true;
+	return false;
+}
+
+/* What a load must give: 0 and the value, or a signal. */
+static int expect(const struct proc *p, unsigned v, u64 *value)
+{
+	const struct cell *c = &p->cell[v];
+	if (c->kind == NONE || !(c->prot & PROT_READ))
+		return SIGSEGV;
+	*value = c->value;
+	if (c->kind == ANON || (c->kind == FILE_PRIVATE && c->own))
+		return 0;
+	if (c->index >= fsize[c->file])
+		return SIGBUS;
+	*value = fvalue[c->file][c->index];
+	return 0;
+}
+static void load_and_compare(struct proc *p, unsigned v)
+{
+	u64 want = 0, got = 0;
+	int sig = expect(p, v, &want), s;
+	proc_run(p->mm);
+	s = user_load(ADDR(v), &got);
+	if (s != sig || (!s && got != want))
+		host_fail("seed %lu step %lu: load of page %u by process %ld: signal %d value %lu, want %d %lu", seed, step, v, (long)(p - procs), s, (unsigned long)got, sig, (unsigned long)want);
+}
+static void do_store(struct proc *p, unsigned v)
+{
+	struct cell *c = &p->cell[v];
+	u64 value = ++counter;
+	int want = c->kind == NONE || !(c->prot & PROT_WRITE) ? SIGSEGV : c->kind >= FILE_PRIVATE && !c->own && c->index >= fsize[c->file] ? SIGBUS : 0;
+	proc_run(p->mm);
+	int got = user_store(ADDR(v), value);
+	if (got != want)
+		host_fail("seed %lu step %lu: store to page %u: signal %d, want %d", seed, step, v, got, want);
+	if (got)
+		return;
+	if (c->kind == FILE_SHARED) {
+		fvalue[c->file][c->index] = value;
+	} else {
+		c->own = true;
+		c->value = value;
+	}
+}
+static void compare_all(void)
+{
+	for (struct proc *p = procs; p < procs + NPROCS; p++)
+		if (p->mm)
+			for (unsigned v = 0; v < VPAGES; v++)
+				load_and_compare(p, v);
+	for (unsigned i = 0; i < NFILES; i++)
+		for (unsigned k = 0; k < fsize[i]; k++) {
+			u64 got;
+			CHECK_EQ(hfile_pread(files[i], &got, 8, k * PAGE_SIZE), 8);
+			if (got != fvalue[i][k])
+				host_fail("seed %lu step %lu: page %u of file %u reads %lu, want %lu", seed, step, k, i, (unsigned long)got, (unsigned long)fvalue[i][k]);
+		}
+}
+
+/* --- operations; each leaves out what the reference cannot say --- */
+static void forget(struct proc *p, unsigned v, unsigned n)
+{
+	memset(p->cell + v, 0, n * sizeof(struct cell));
+}
+static void op_map(struct proc *p, unsigned v, unsigned n)
+{
+	unsigned kind = host_random(5), fi = host_random(NFILES), index = host_random(FPAGES);
+	u64 flags = MAP_FIXED | (kind == 4 ? MAP_SHARED : MAP_PRIVATE) | (host_random(8) ? 0 : MAP_POPULATE);
+	if (pinned_range(p, v, n))
+		return;
+	proc_run(p->mm);
+	if (kind < 2)
+		CHECK_EQ(map_anon(ADDR(v), n * PAGE_SIZE, PROT_READ | PROT_WRITE, flags), ADDR(v));
+	else
+		CHECK_EQ(hfile_mmap(files[fi], ADDR(v), n * PAGE_SIZE, PROT_READ | PROT_WRITE, flags, index), ADDR(v));
+	for (unsigned i = 0; i < n; i++)
+		p->cell[v + i] = (struct cell){ .kind = kind < 2 ? ANON : kind == 4 ? FILE_SHARED : FILE_PRIVATE, .file = fi, .prot = PROT_READ | PROT_WRITE, .index = index + i };
+}
+static void op_write(unsigned fi, struct proc *p)
+{
+	/* From a page of the process, whose first word is known, into whole pages or the first word of one. */
+	unsigned v = host_random(VPAGES), k = host_random(FPAGES);
+	u64 value = 0, n = host_random(2) ? PAGE_SIZE : 8 + host_random(3000);
+	if (host_random(3) == 0 || expect(p, v, &value)) {
+		u64 word = ++counter;
+		proc_run(p->mm);
+		CHECK_EQ(hfile_pwrite(files[fi], &word, 8, k * PAGE_SIZE), 8);
+		value = word;
+		n = 8;
+	} else {
+		proc_run(p->mm);
+		ssize_t r = hfile_pwrite_user(files[fi], ADDR(v), n, k * PAGE_SIZE);
+		if (r != (ssize_t)n)
+			host_fail("seed %lu step %lu: write of %lu gave %ld", seed, step, (unsigned long)n, (long)r);
+	}
+	fvalue[fi][k] = value;
+	for (unsigned i = fsize[fi]; i < k; i++)
+		fvalue[fi][i] = 0;
+	fsize[fi] = max(fsize[fi], (u64)k + 1);
+}
+static void op_read(unsigned fi, struct proc *p)
+{
+	unsigned v = host_random(VPAGES), k = host_random(FPAGES);
+	struct cell *c = &p->cell[v];
+	proc_run(p->mm);
+	if (c->kind != ANON || !(c->prot & PROT_WRITE) || k >= fsize[fi])
+		return;
+	u64 size = files[fi]->mapping.size, n = min((u64)PAGE_SIZE, size - k * PAGE_SIZE);
+	ssize_t r = hfile_pread_user(files[fi], ADDR(v), PAGE_SIZE, k * PAGE_SIZE);
+	if (r != (ssize_t)n)
+		host_fail("seed %lu step %lu: read gave %ld of %lu", seed, step, (long)r, (unsigned long)n);
+	if (n < 8)
+		n = 8;
+	c->own = true;
+	c->value = fvalue[fi][k];
+	if (size - k * PAGE_SIZE < 8) {		/* the word is cut by the end of the file: unknown, rewrite it */
+		CHECK_EQ(user_store(ADDR(v), ++counter), 0);
+		c->value = counter;
+	}
+}
+static void op_truncate(unsigned fi)
+{
+	unsigned k = host_random(FPAGES + 1);
+	for (unsigned i = 0; i < ARRAY_SIZE(pins); i++)	/* pinned cache pages: the pin then shows old data, as it should; not modelled */
+		if (pins[i].page && pins[i].proc->cell[pins[i].v].kind >= FILE_PRIVATE)
+			return;
+	CHECK_EQ(hfile_truncate(files[fi], k * PAGE_SIZE), 0);
+	for (unsigned i = min((u64)k, fsize[fi]); i < FPAGES; i++)
+		fvalue[fi][i] = 0;
+	for (struct proc *p = procs; p < procs + NPROCS; p++)
+		for (unsigned v = 0; v < VPAGES; v++) {
+			struct cell *c = &p->cell[v];
+			if (c->kind == FILE_PRIVATE && c->file == fi && c->index >= k)
+				c->own = false;		/* INV-T1: truncate takes private copies past the end too */
+		}
+	fsize[fi] = k;
+}
+static void op_fork(struct proc *p)
+{
+	for (struct proc *c = procs; c < procs + NPROCS; c++)
+		if (!c->mm) {
+			proc_run(p->mm);
+			c->mm = proc_fork();
+			CHECK(c->mm);
+			memcpy(c->cell, p->cell, sizeof(c->cell));
+			return;
+		}
+}
+static void op_exit(struct proc *p)
+{
+	unsigned alive = 0;
+	for (unsigned i = 0; i < NPROCS; i++)
+		alive += procs[i].mm != NULL;
+	if (alive == 1 || pinned_range(p, 0, VPAGES))
+		return;
+	proc_run(p->mm);
+	proc_exit(p->mm);
+	p->mm = NULL;
+	forget(p, 0, VPAGES);
+	for (struct proc *q = procs; q < procs + NPROCS; q++)
+		if (q->mm)
+			proc_run(q->mm);
+}
+static void op_protect(struct proc *p, unsigned v, unsigned n)
+{
+	static const u8 prots[] = { PROT_READ, PROT_READ | PROT_WRITE, PROT_NONE };
+	u8 prot = prots[host_random(3)];
+	for (unsigned i = 0; i < n; i++)
+		if (p->cell[v + i].kind == NONE)
+			return;
+	proc_run(p->mm);
+	CHECK_EQ(sys_mprotect(ADDR(v), n * PAGE_SIZE, prot), 0);
+	for (unsigned i = 0; i < n; i++)
+		p->cell[v + i].prot = prot;
+}
+static void op_move(struct proc *p, unsigned v, unsigned to, unsigned n)
+{
+	struct cell moved[8];
+	for (unsigned i = 0; i < n; i++) {
+		const struct cell *a = &p->cell[v], *b = &p->cell[v + i];
+		if (b->kind == NONE || b->kind != a->kind || b->prot != a->prot || (b->kind != ANON && (b->file != a->file || b->index != a->index + i)))
+			return;			/* not one VMA */
+	}
+	if ((v < to + n && to < v + n) || pinned_range(p, v, n) || pinned_range(p, to, n))
+		return;
+	proc_run(p->mm);
+	long r = sys_mremap(ADDR(v), n * PAGE_SIZE, n * PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, ADDR(to));
+	if (r == -EFAULT)
+		return;				/* several VMAs that did not merge */
+	CHECK_EQ(r, ADDR(to));
+	memcpy(moved, p->cell + v, n * sizeof(moved[0]));
+	forget(p, v, n);
+	memcpy(p->cell + to, moved, n * sizeof(moved[0]));
+}
+static void op_dontneed(struct proc *p, unsigned v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (p->cell[v + i].kind == NONE || pinned(p, v + i))
+			return;
+	proc_run(p->mm);
+	CHECK_EQ(sys_madvise(ADDR(v), n * PAGE_SIZE, MADV_DONTNEED), 0);
+	for (unsigned i = 0; i < n; i++) {
+		p->cell[v + i].own = false;
+		p->cell[v + i].value = 0;
+	}
+}
+static void op_pin(struct proc *p, unsigned v)
+{
+	struct cell *c = &p->cell[v];
+	for (unsigned i = 0; i < ARRAY_SIZE(pins); i++) {
+		if (pins[i].page)
+			continue;
+		if (c->kind != ANON || !(c->prot & PROT_WRITE))
+			return;
+		proc_run(p->mm);
+		CHECK_EQ(pin_user_page(ADDR(v), true, &pins[i].page), 0);
+		pin_note(pins[i].page, 1, 0);
+		pins[i].proc = p;
+		pins[i].v = v;
+		return;
+	}
+}
+static void op_dma(unsigned i)
+{
+	if (!pins[i].page)
+		return;
+	struct cell *c = &pins[i].proc->cell[pins[i].v];
+	*(u64 *)page_address(pins[i].page) = ++counter;
+	c->own = true;
+	c->value = counter;
+}
+static void op_unpin(unsigned i)
+{
+	if (!pins[i].page)
+		return;
+	page_unpin_exclusive(pins[i].page);
+	pin_note(pins[i].page, -1, 0);
+	pins[i].page = NULL;
+}
+
+static void one_step(void)
+{
+	struct proc *p;
+	do
+		p = &procs[host_random(NPROCS)];
+	while (!p->mm);
+	unsigned v = host_random(VPAGES), n = min(1 + host_random(8), VPAGES - v), fi = host_random(NFILES);
+	switch (host_random(30)) {
+	case 0: case 1: case 2: op_map(p, v, n); break;
+	case 3: case 4: case 5: case 6: load_and_compare(p, v); break;
+	case 7: case 8: case 9: case 10: case 11: do_store(p, v); break;
+	case 12: case 13: case 14: op_write(fi, p); break;
+	case 15: case 16: op_read(fi, p); break;
+	case 17: op_truncate(fi); break;
+	case 18: case 19: op_fork(p); break;
+	case 20: op_exit(p); break;
+	case 21:
+		if (!pinned_range(p, v, n)) {
+			proc_run(p->mm);
+			CHECK_EQ(mm_unmap(p->mm, ADDR(v), n * PAGE_SIZE), 0);
+			forget(p, v, n);
+		}
+		break;
+	case 22: op_protect(p, v, n); break;
+	case 23: op_move(p, v, host_random(VPAGES - n + 1), n); break;
+	case 24: op_dontneed(p, v, n); break;
+	case 25: op_pin(p, v); break;
+	case 26: op_dma(host_random(ARRAY_SIZE(pins))); break;
+	case 27: op_unpin(host_random(ARRAY_SIZE(pins))); break;
+	case 28: CHECK_EQ(hfile_sync(files[fi]), 0); break;
+	case 29: reclaim_pages(8); break;
+	}
+}
+
+static void history(unsigned ops, u64 s)
+{
+	seed = s;
+	host_seed(s);
+	memset(fvalue, 0, sizeof(fvalue));
+	for (unsigned i = 0; i < NFILES; i++) {
+		static u64 init[FPAGES * 512];
+		for (unsigned k = 0; k < FPAGES; k++)
+			init[k * 512] = fvalue[i][k] = ++counter;
+		fsize[i] = FPAGES;
+		files[i] = hfile_create(i ? "g" : "f", (FPAGES + 16) * PAGE_SIZE, init, sizeof(init));
+	}
+	procs[0].mm = proc_create();
+	for (step = 0; step < ops; step++) {
+		one_step();
+		check_all();
+		if (step % 16 == 0)
+			compare_all();
+	}
+	compare_all();
+	for (unsigned i = 0; i < ARRAY_SIZE(pins); i++)
+		op_unpin(i);
+	for (unsigned i = 0; i < NFILES; i++)	/* what is on the disk in the end */
+		CHECK_EQ(hfile_sync(files[i]), 0);
+	for (unsigned i = 0; i < NFILES; i++)
+		for (unsigned k = 0; k < fsize[i]; k++)
+			CHECK_EQ(files[i]->block_state[k] ? *(u64 *)(files[i]->disk + k * PAGE_SIZE) : 0, fvalue[i][k]);
+	for (struct proc *p = procs; p < procs + NPROCS; p++)
+		if (p->mm) {
+			proc_run(p->mm);
+			proc_exit(p->mm);
+			p->mm = NULL;
+			forget(p, 0, VPAGES);
+		}
+	for (unsigned i = 0; i < NFILES; i++)
+		hfile_destroy(files[i]);
+	check_all();
+}
+
+static void histories(unsigned count, unsigned ops)
+{
+	u64 one = sys_option("seed", 0);
+	check_leaks_begin();
+	for (u64 s = one ? one : 1; s <= (one ? one : sys_option("histories", count)); s++)
+		history(sys_option("ops", ops), s);
+	check_leaks_end();
+}
+TEST(history_random, "random histories of processes and files agree with plain arrays; own words recounted after every operation")
+{
+	histories(25, 400);
+}
+TEST(history_copy_fail, "the same with every first copy stopped at a random byte")
+{
+	switch_copy_fail = 77;
+	histories(10, 300);
+}
+TEST(history_prefault, "the same with prefault=1")
+{
+	switch_prefault = true;
+	histories(6, 300);
+}

@@ -1,0 +1,373 @@
+/*
+ * Interleavings: two or three tasks, switched at random before every lock, unlock and atomic operation. Each test
+ * tries many schedules (seed=N runs one; schedules=N sets how many); a failure names its seed.
+ */
+#include "host.h"
+#include "mm/reclaim.h"
+#include "mm/switches.h"
+#include "mm/syscalls.h"
+
+#define BASE 0x30000000UL
+#define RW (PROT_READ | PROT_WRITE)
+#define PAGES 6
+
+static struct hfile *f, *g;
+static struct mm *mm;
+static u64 seed;
+static u8 text[PAGES * PAGE_SIZE];
+
+/* A new file of PAGES pages, byte i of page p = p + 1 everywhere; nothing cached. */
+static struct hfile *marked(const char *name)
+{
+	for (unsigned p = 0; p < PAGES; p++)
+		memset(text + p * PAGE_SIZE, p + 1, PAGE_SIZE);
+	return hfile_create(name, 64 * PAGE_SIZE, text, sizeof(text));
+}
+
+/* Run fn[0..n-1] together under many schedules; setup before and finish after each. */
+static void explore(unsigned schedules, unsigned n, void (*const fn[])(void *), void (*setup)(void), void (*finish)(void))
+{
+	static const unsigned rates[] = { 2, 3, 5, 10, 30, 100 };
+	u64 one = sys_option("seed", 0);
+	schedules = sys_option("schedules", schedules);
+	for (seed = one ? one : 1; seed <= (one ? one : schedules); seed++) {
+		struct task *t[4];
+		host_seed(seed);
+		setup();
+		host_explore(seed, rates[seed % ARRAY_SIZE(rates)]);
+		for (unsigned i = 0; i < n; i++) {
+			static const char *const names[] = { "A", "B", "C", "D" };
+			t[i] = host_spawn(names[i], mm, fn[i], NULL);
+		}
+		for (unsigned i = 0; i < n; i++)
+			host_join(t[i]);
+		host_explore(0, 0);
+		finish();
+	}
+}
+static void note_seed(void) { sys_printf("  seed=%lu\n", (unsigned long)seed); }
+
+static void setup_one(void)
+{
+	mm = proc_create();
+	f = marked("f");
+	CHECK_EQ(hfile_mmap(f, BASE, PAGES * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	map_anon(BASE + (1 << 20), 8 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
+}
+static void finish_one(void)
+{
+	check_all();
+	proc_exit(mm);
+	CHECK_EQ(hfile_sync(f), 0);
+	check_all();
+	for (u64 i = 0; i < (u64)f->mapping.size; i++) {
+		u8 c;
+		if (i % 512 == 0) {
+			CHECK_EQ(hfile_pread(f, &c, 1, i), 1);
+			if ((f->block_state[i >> 12] ? f->disk[i] : 0) != c) {
+				note_seed();
+				host_fail("byte %lu: disk %02x, cache %02x", (unsigned long)i, f->disk[i], c);
+			}
+		}
+	}
+	hfile_destroy(f);
+	check_all();
+}
+
+/* --- fault against truncate --- */
+static void toucher(void *arg)
+{
+	u64 v;
+	for (unsigned i = 0; i < 12; i++) {
+		unsigned p = host_random(PAGES);
+		int sig = host_random(2) ? user_load(BASE + p * PAGE_SIZE, &v) : (v = 0, user_store(BASE + p * PAGE_SIZE + 2048, 0x0101010101010101UL * (p + 1)));
+		CHECK(sig == 0 || sig == SIGBUS);
+		CHECK(sig || v == 0 || v == 0x0101010101010101UL * (p + 1));
+	}
+}
+static void truncater(void *arg)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		CHECK_EQ(hfile_truncate(f, host_random(PAGES * PAGE_SIZE)), 0);
+		tlb_check(false);
+		CHECK_EQ(hfile_truncate(f, PAGES * PAGE_SIZE), 0);
+	}
+}
+TEST(race_fault_truncate, "INV-T1 T2 T6: faults against a truncate loop: old data, zeroes or SIGBUS; nothing stays mapped")
+{
+	void (*const fn[])(void *) = { toucher, truncater, toucher };
+	explore(400, 3, fn, setup_one, finish_one);
+}
+
+/* --- write against writeback --- */
+static void writer(void *arg)
+{
+	u8 buf[3000];
+	for (unsigned i = 0; i < 6; i++) {
+		unsigned p = host_random(PAGES);
+		memset(buf, p + 1, sizeof(buf));
+		CHECK_EQ(hfile_pwrite(f, buf, sizeof(buf), p * PAGE_SIZE + host_random(1000)), (ssize_t)sizeof(buf));
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned p = host_random(PAGES);
+		CHECK_EQ(hfile_pwrite(f, text + p * PAGE_SIZE, PAGE_SIZE, p * PAGE_SIZE), PAGE_SIZE);
+	}
+}
+static void syncer(void *arg)
+{
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_EQ(hfile_sync(f), 0);
+}
+TEST(race_write_writeback, "PC4: writes and mapped stores against writeback: pages under I/O do not change, nothing is lost")
+{
+	void (*const fn[])(void *) = { writer, syncer, toucher };
+	explore(300, 3, fn, setup_one, finish_one);
+}
+
+/* --- two faults on one page, one address space --- */
+static void storer_a(void *arg) { for (unsigned p = 0; p < 8; p++) CHECK_EQ(user_store(BASE + (1 << 20) + p * PAGE_SIZE, p + 1), 0); }
+static void storer_b(void *arg)
+{
+	u64 v;
+	for (unsigned p = 0; p < 8; p++) {
+		CHECK_EQ(user_load(BASE + (1 << 20) + p * PAGE_SIZE, &v), 0);
+		CHECK(v == 0 || v == p + 1);
+		CHECK_EQ(user_store(BASE + (1 << 20) + p * PAGE_SIZE + 8, p + 100), 0);
+	}
+}
+static void finish_two_faults(void)
+{
+	u64 a, b;
+	for (unsigned p = 0; p < 8; p++) {
+		user_load(BASE + (1 << 20) + p * PAGE_SIZE, &a);
+		user_load(BASE + (1 << 20) + p * PAGE_SIZE + 8, &b);
+		if (a != p + 1 || b != p + 100) {
+			note_seed();
+			host_fail("page %u: %lu %lu", p, (unsigned long)a, (unsigned long)b);
+		}
+	}
+	finish_one();
+}
+TEST(race_two_faults, "two tasks fault the same pages: no store is lost, no page leaks")
+{
+	void (*const fn[])(void *) = { storer_a, storer_b };
+	explore(300, 2, fn, setup_one, finish_two_faults);
+}
+
+/* --- readers during writes --- */
+static void reader(void *arg)
+{
+	static u8 buf[4][2 * PAGE_SIZE];
+	u8 *b = buf[current->tid & 3];
+	for (unsigned i = 0; i < 6; i++) {
+		unsigned p = host_random(PAGES - 1);
+		CHECK_EQ(hfile_pread(f, b, 2 * PAGE_SIZE, p * PAGE_SIZE), 2 * PAGE_SIZE);
+		for (unsigned k = 0; k < 2 * PAGE_SIZE; k += 7) {
+			u8 own = p + k / PAGE_SIZE + 1;
+			if (b[k] != own && b[k] != own + 0x80) {
+				note_seed();
+				host_fail("INV-W3: a reader saw %02x", b[k]);
+			}
+		}
+	}
+}
+static void rewriter(void *arg)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned p = host_random(PAGES);
+		u64 src = BASE + (1 << 20);
+		u8 bytes[PAGE_SIZE];
+		memset(bytes, p + 1 + 0x80, sizeof(bytes));
+		CHECK_EQ(user_access(src, bytes, PAGE_SIZE, true), 0);
+		u64 n = host_random(2) ? PAGE_SIZE : 1000, off = n == PAGE_SIZE ? 0 : 500;
+		CHECK_EQ(hfile_pwrite_user(f, src, n, p * PAGE_SIZE + off), n);
+	}
+}
+TEST(race_read_write, "INV-W3: a reader sees old or new bytes, never zeroes or garbage, also while pages are read, swapped and written back")
+{
+	void (*const fn[])(void *) = { reader, rewriter, syncer };
+	explore(200, 3, fn, setup_one, finish_one);
+}
+static void reclaimer(void *arg)
+{
+	for (unsigned i = 0; i < 6; i++) {
+		reclaim_pages(4);
+		sched_yield_cpu();
+	}
+}
+TEST(race_reclaim, "reclaim against readers, writers and writeback: contents survive")
+{
+	void (*const fn[])(void *) = { reader, rewriter, reclaimer, syncer };
+	explore(200, 4, fn, setup_one, finish_one);
+}
+TEST(race_reclaim_mapped, "reclaim against mapped access: contents survive, no stale translation")
+{
+	void (*const fn[])(void *) = { toucher, reclaimer, syncer, toucher };
+	explore(200, 4, fn, setup_one, finish_one);
+}
+
+/* --- the deadlock of sources 001 and 002 --- */
+static void setup_self(void)
+{
+	mm = proc_create();
+	f = marked("f");
+	g = marked("g");
+	hfile_mmap(f, BASE, PAGES * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0);
+	hfile_mmap(g, BASE + (1 << 20), PAGES * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0);
+}
+static void finish_self(void)
+{
+	check_all();
+	proc_exit(mm);
+	hfile_destroy(f);
+	hfile_destroy(g);
+	check_all();
+}
+static const u64 froms[] = { 0, 0, 100, 4000, PAGE_SIZE - 1 }, lens[] = { PAGE_SIZE, 1000, 3000, 2 * PAGE_SIZE, 2 };
+static void write_f_from_g(void *arg)
+{
+	unsigned k = host_random(5);
+	CHECK_EQ(hfile_pwrite_user(f, BASE + (1 << 20) + froms[k], lens[k], froms[k]), lens[k]);
+}
+static void write_g_from_f(void *arg)
+{
+	unsigned k = host_random(5);
+	CHECK_EQ(hfile_pwrite_user(g, BASE + froms[k], lens[k], froms[k]), lens[k]);
+}
+static void write_f_from_f(void *arg)
+{
+	unsigned k = host_random(5);
+	CHECK_EQ(hfile_pwrite_user(f, BASE + froms[k], lens[k], froms[k]), lens[k]);
+}
+TEST(race_write_own_mapping, "INV-W1: write() from a mapping of the page written, same page and straddling, never deadlocks")
+{
+	void (*const fn[])(void *) = { write_f_from_f, toucher };
+	explore(300, 2, fn, setup_self, finish_self);
+}
+TEST(race_write_crossed, "INV-W1: A writes f from g while B writes g from f, with a truncate of neither: never deadlocks")
+{
+	void (*const fn[])(void *) = { write_f_from_g, write_g_from_f };
+	explore(300, 2, fn, setup_self, finish_self);
+}
+static void found(void)
+{
+	sys_printf("deadlock found with atomic_copy=0, seed %lu\n", (unsigned long)seed);
+	sys_exit(0);
+}
+TEST(race_atomic_copy_matters, "the same with atomic_copy=0 (kernels before 2002) must be found to deadlock")
+{
+	host_on_deadlock = found;
+	host_lenient_faults = true;		/* the old way sleeps in faults with the page lock held */
+	switch_atomic_copy = false;
+	void (*const fn[])(void *) = { write_f_from_f };
+	explore(50, 1, fn, setup_self, finish_self);
+	host_fail("no deadlock in 50 schedules: the test of the deadlock tests nothing");
+}
+TEST(race_atomic_copy_crossed, "crossed between two files with atomic_copy=0: found to deadlock as well")
+{
+	host_on_deadlock = found;
+	host_lenient_faults = true;
+	switch_atomic_copy = false;
+	void (*const fn[])(void *) = { write_f_from_g, write_g_from_f };
+	explore(500, 2, fn, setup_self, finish_self);
+	host_fail("no deadlock in 500 schedules");
+}
+
+/* --- address space changes against faults --- */
+static void mapper(void *arg)
+{
+	vaddr_t at = BASE + (1 << 20);
+	for (unsigned i = 0; i < 6; i++) {
+		switch (host_random(4)) {
+		case 0:
+			CHECK_EQ(mm_unmap(mm, at, 4 * PAGE_SIZE), 0);
+			tlb_check(false);
+			CHECK_EQ(map_anon(at, 4 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED), at);
+			break;
+		case 1:
+			CHECK_EQ(sys_mprotect(at + PAGE_SIZE, 2 * PAGE_SIZE, PROT_READ), 0);
+			CHECK_EQ(sys_mprotect(at + PAGE_SIZE, 2 * PAGE_SIZE, RW), 0);
+			break;
+		case 2:
+			CHECK_EQ(sys_madvise(at, 4 * PAGE_SIZE, MADV_DONTNEED), 0);
+			break;
+		default:
+			CHECK_EQ(mm_unmap(mm, BASE + PAGE_SIZE, PAGE_SIZE), 0);
+			CHECK_EQ(hfile_mmap(f, BASE + PAGE_SIZE, PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 1), BASE + PAGE_SIZE);
+		}
+	}
+}
+static void random_access(void *arg)
+{
+	u64 v;
+	for (unsigned i = 0; i < 15; i++) {
+		vaddr_t va = (host_random(2) ? BASE : BASE + (1 << 20)) + host_random(4) * PAGE_SIZE + 512;
+		int sig = host_random(2) ? user_load(va, &v) : user_store(va, va < BASE + (1 << 20) ? 0x0101010101010101UL * ((va - BASE) / PAGE_SIZE + 1) : va);
+		CHECK(sig == 0 || sig == SIGSEGV);
+	}
+}
+TEST(race_map_fault, "INV-S2: munmap, mprotect, DONTNEED and mmap against faults of other threads of the process")
+{
+	void (*const fn[])(void *) = { random_access, mapper, random_access };
+	explore(300, 3, fn, setup_one, finish_one);
+}
+
+/* --- fork against stores and pins of another thread --- */
+static struct mm *forked;
+static void forker(void *arg)
+{
+	forked = proc_fork();
+	CHECK(forked);
+}
+static void storing(void *arg)
+{
+	for (unsigned i = 0; i < 6; i++)
+		CHECK_EQ(user_store(BASE + (1 << 20) + (i & 1) * PAGE_SIZE, i + 1), 0);
+}
+static void pinner(void *arg)
+{
+	struct page *p;
+	CHECK_EQ(pin_user_page(BASE + (1 << 20), true, &p), 0);
+	CHECK_EQ(own_holders(p->own.v), 1);
+	for (unsigned i = 0; i < 8; i++) {
+		sched_yield_cpu();
+		if (own_holders(p->own.v) != 1 || entry_page(mm_entry(mm, BASE + (1 << 20))) != p) {
+			note_seed();
+			host_fail("INV-G1: the pinned page is no longer the one mapped");
+		}
+	}
+	*(u64 *)((u8 *)page_address(p) + 64) = 0xd3a;		/* DMA */
+	u64 v;
+	CHECK_EQ(user_load(BASE + (1 << 20) + 64, &v), 0);
+	CHECK_EQ(v, 0xd3a);
+	page_unpin_exclusive(p);
+}
+static void setup_fork(void)
+{
+	setup_one();
+	CHECK_EQ(user_store(BASE + (1 << 20), 0), 0);
+}
+static void finish_fork(void)
+{
+	u64 v, w;
+	check_all();
+	proc_run(forked);
+	CHECK_EQ(user_load(BASE + (1 << 20), &v), 0);
+	CHECK(v <= 6);
+	proc_run(mm);
+	CHECK_EQ(user_store(BASE + (1 << 20), 0x1234), 0);
+	proc_run(forked);
+	CHECK_EQ(user_load(BASE + (1 << 20), &w), 0);
+	if (v != w) {
+		note_seed();
+		host_fail("the child saw the parent's later store");
+	}
+	proc_exit(forked);
+	proc_run(mm);
+	finish_one();
+}
+TEST(race_fork_pin, "INV-D1 G1: fork, stores and a write pin by three threads: pinned page stays, child sees one moment")
+{
+	void (*const fn[])(void *) = { forker, storing, pinner };
+	explore(400, 3, fn, setup_fork, finish_fork);
+}
