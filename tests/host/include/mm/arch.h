@@ -24,3 +24,4 @@ static inline void arch_load_root(paddr_t root) { (void)root; }	/* the TLB is ke
 /* A whole frame; other tasks see it half done. */
 void arch_clear_page(void *page);
 void arch_copy_page(void *dst, const void *src);
+static inline u64 arch_nx(void) { return 1UL << 63; }
