@@ -1,0 +1,120 @@
+/*
+ * Reclaim (mm/reclaim.h): a clock hand over all cached pages. A page that was referenced since the hand came by (A)
+ * gets another round. Only locks that are free are taken: the caller may hold any sleeping lock.
+ */
+#include "mm/reclaim.h"
+
+#include "kernel/task.h"
+#include "mm/mm.h"
+#include "mm/slot.h"
+#include "mm/vmstat.h"
+
+#define WAIT_NS 5000000UL	/* for writeback to clean something */
+
+/* Take the page of this slot out, if that costs nobody anything. */
+static bool try_page(struct address_space *m, u64 index, entry_t *slot)
+{
+	u64 e = entry_read(slot);
+	struct page *page;
+
+	vmstat_inc(VM_RECLAIM_SCAN);
+	if ((e & (ENTRY_P | ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_D | ENTRY_TABLE)) != ENTRY_P)
+		return false;
+	if (e & ENTRY_A) {
+		atomic64_cmpxchg(slot, &e, e & ~ENTRY_A);
+		return false;
+	}
+	if (!atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED))
+		return false;
+	held_add(HELD_PAGE, m, index, __builtin_return_address(0));
+	page = entry_page(e);
+	/* D again: set before we locked it would have failed the exchange, and only the lock's owner sets it. A FILE entry
+	 * is writable only while D is set, so no store is lost. */
+	if (!page_adoptable(page) || (atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index, index))) {
+		page_unlock(m, index, slot, 0, 0);
+		return false;
+	}
+	/* A reader may take its pin just now: then it reads the page, which is clean, and frees it when it is done. */
+	slot_remove(m, index, slot);
+	vmstat_inc(VM_RECLAIM_FREED);
+	return true;
+}
+
+/* Go on from this mapping's clock hand, at most once around. */
+static unsigned try_mapping(struct address_space *m, unsigned nr)
+{
+	u64 start = READ_ONCE(m->clock_hand), index = start;
+	unsigned freed = 0;
+	entry_t *slot;
+
+	for (int round = 0; round < 2 && freed < nr; round++) {
+		u64 last = round ? start : ~0UL >> PAGE_SHIFT;
+		while (freed < nr && index <= last && (slot = slot_next(m, &index, last))) {
+			freed += try_page(m, index, slot);
+			index++;
+		}
+		if (freed < nr)
+			index = 0;
+	}
+	WRITE_ONCE(m->clock_hand, index);
+	return freed;
+}
+
+/* The next mapping with pages, moved to the end of the list, with a visitor. */
+static struct address_space *next_mapping(unsigned *left)
+{
+	struct address_space *m = NULL;
+
+	spin_lock(&mapping_lists);
+	for (; *left && !m && !list_empty(&all_mappings); (*left)--) {
+		struct address_space *first = list_first(&all_mappings, struct address_space, cache_node);
+		list_del(&first->cache_node);
+		list_add_tail(&first->cache_node, &all_mappings);
+		if (atomic64_read(&first->nr_pages) && !first->no_writeback) {
+			first->visitors++;
+			m = first;
+		}
+	}
+	spin_unlock(&mapping_lists);
+	return m;
+}
+
+static unsigned count_mappings(void)
+{
+	struct address_space *m;
+	unsigned n = 0;
+
+	spin_lock(&mapping_lists);
+	list_for_each(m, &all_mappings, cache_node)
+		n++;
+	spin_unlock(&mapping_lists);
+	return n;
+}
+
+static unsigned try_all(unsigned nr)
+{
+	struct address_space *m;
+	unsigned freed = 0;
+
+	for (unsigned left = count_mappings(); freed < nr && (m = next_mapping(&left));) {
+		freed += try_mapping(m, nr - freed);
+		mapping_visit_end(m);
+	}
+	return freed;
+}
+
+bool reclaim_pages(unsigned nr)
+{
+	unsigned freed = try_all(nr);		/* takes A away where it is set */
+
+	if (freed < nr)
+		freed += try_all(nr - freed);	/* now the page */
+	if (!freed && writeback_dirty_pages()) {
+		/* Only dirty pages are left. The thread may need what our caller has locked, so this does not wait for it to
+		 * finish, just long enough for other pages. */
+		writeback_kick();
+		sleep_until_ns(ktime_ns() + WAIT_NS, WAIT_UNINTERRUPTIBLE);
+		freed = try_all(nr);
+	}
+	return freed != 0;
+}
