@@ -255,6 +255,8 @@ void fs_register(struct fs_type *type);
 int mount_root(const char *type, const char *device);		/* 0 or errno, reason logged */
 int mount_at(const char *type, const char *device, const char *kernel_path, u32 flags);
 struct super_block *super_alloc(const char *type);		/* a zeroed one with st_dev; NULL */
+void super_free(struct super_block *sb);			/* a mount that failed: no inode is left, put_super is not called */
+struct dentry *dentry_root(struct super_block *sb, struct inode *inode);	/* for sb->root: takes the reference over; NULL: no memory */
 
 /* --- devices (fs/devfs.c) --- */
 /* Make /dev/NAME; mode has S_IFCHR or S_IFBLK. Also found by rdev for nodes on ext2. data ends up in inode->private... file->private at open. */

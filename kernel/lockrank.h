@@ -14,6 +14,7 @@ enum lock_rank {
 	RANK_WRITEBACK,		/* mapping->wb_mutex: fsync looks for dirty pages, then locks them */
 	RANK_PAGE,		/* the LOCKED bit of a slot: read, write, fault (tried), truncate, writeback */
 	RANK_FSDATA,		/* ext2's own mutexes: block allocation under a page lock */
+	RANK_FSALLOC,		/* ext2's alloc_lock: blocks for an inode whose map_lock is held */
 	RANK_META_WRITEBACK,	/* wb_mutex and invalidate_lock of a block device: ext2 reads metadata under RANK_FSDATA */
 	RANK_META_PAGE,		/* LOCKED bit of a block device's slot: ext2 metadata under RANK_FSDATA */
 	RANK_I_MMAP,		/* mapping->i_mmap_lock: zap mappings of a locked page */

@@ -1,0 +1,190 @@
+/*
+ * Blocks: which are free, and taking and giving back. One bit per block in each group's bitmap; the counts in the
+ * descriptors and the super block are kept in memory (s->groups, s->free_blocks) and written by sync.
+ *
+ * Policy: at the goal, then a free run of eight behind it in its group, then any free block of the group, then the
+ * next groups. A bitmap that offers a block of the file system's own (a corrupt one) is corrected, not believed.
+ */
+#include "fs/ext2/ext2.h"
+
+#include "kernel/cpu.h"
+#include "kernel/string.h"
+
+bool ext2_group_has_super(const struct ext2_sb *s, u32 group)
+{
+	static const u32 bases[] = { 3, 5, 7 };
+
+	if (group <= 1 || !s->sparse_super)
+		return true;
+	for (unsigned i = 0; i < ARRAY_SIZE(bases); i++) {
+		u64 power = bases[i];
+
+		while (power < group)
+			power *= bases[i];
+		if (power == group)
+			return true;
+	}
+	return false;
+}
+
+/* Does the block belong to the group's own structures? */
+static bool is_system_block(const struct ext2_sb *s, u32 group, u32 block)
+{
+	const struct ext2_group_disk *g = &s->groups[group];
+	u32 table_blocks = DIV_UP((u64)s->inodes_per_group * s->inode_size, s->block_size);
+
+	if (block == g->block_bitmap || block == g->inode_bitmap)
+		return true;
+	if (block >= g->inode_table && block - g->inode_table < table_blocks)
+		return true;
+	return ext2_group_has_super(s, group) && block - ext2_group_first(s, group) < 1 + s->desc_blocks;
+}
+
+bool ext2_block_ok(const struct ext2_sb *s, u32 block)
+{
+	if (block < s->first_data_block || block >= s->blocks_count)
+		return false;
+	/* With blocks of 1 KiB block 0 is the boot block; with larger ones it holds the super block: never a file's. */
+	return block && !is_system_block(s, (block - s->first_data_block) / s->blocks_per_group, block);
+}
+
+u32 ext2_find_zero(const u8 *bitmap, u32 from, u32 limit)
+{
+	u32 i = from;
+
+	while (i < limit) {
+		if (i % 8 == 0 && bitmap[i / 8] == 0xff) {
+			i += 8;
+			continue;
+		}
+		if (!(bitmap[i / 8] >> (i % 8) & 1))
+			return i;
+		i++;
+	}
+	return limit;
+}
+
+/* The bit to take in a group, at or near `want`; limit if there is none. */
+static u32 choose_bit(const u8 *bitmap, u32 want, u32 limit)
+{
+	u32 bit;
+
+	if (want < limit && !(bitmap[want / 8] >> (want % 8) & 1))
+		return want;
+	for (u32 byte = want / 8 + 1; byte < limit / 8; byte++)
+		if (!bitmap[byte])
+			return byte * 8;
+	bit = ext2_find_zero(bitmap, want, limit);
+	return bit < limit ? bit : ext2_find_zero(bitmap, 0, limit);
+}
+
+/* alloc_lock held. 0 and *block, -ENOSPC if the group has none after all, or an error. */
+static int alloc_in_group(struct ext2_sb *s, u32 group, u32 want, u32 *block)
+{
+	struct ext2_group_disk *g = &s->groups[group];
+	u32 first = ext2_group_first(s, group), limit = ext2_group_size(s, group), bit;
+	struct ext2_change c;
+	u8 *bitmap;
+	int error = ext2_meta_begin(s, g->block_bitmap, false, &c);
+
+	if (error)
+		return error;
+	bitmap = c.data;
+	for (;;) {
+		bit = choose_bit(bitmap, want, limit);
+		if (bit == limit)
+			break;
+		bitmap[bit / 8] |= 1 << (bit % 8);
+		if (!is_system_block(s, group, first + bit) && first + bit)
+			break;
+		ext2_error(s, "the bitmap of group %u calls block %u of the file system's own free", group, first + bit);
+	}
+	ext2_meta_end(s, &c, true);
+	if (bit == limit) {
+		ext2_error(s, "group %u has no free block where its descriptor counts %u", group, g->free_blocks_count);
+		return -ENOSPC;
+	}
+	*block = first + bit;
+	g->free_blocks_count--;
+	s->group_dirty[group] = 1;
+	s->free_blocks--;
+	return 0;
+}
+
+/* Blocks kept back for root. */
+static bool may_take_block(const struct ext2_sb *s)
+{
+	u32 uid;
+
+	if (s->free_blocks > s->reserved_blocks)
+		return true;
+	uid = current->process ? current->process->fsuid : 0;
+	return s->free_blocks && (uid == 0 || uid == s->reserved_uid);
+}
+
+int ext2_alloc_block(struct ext2_sb *s, u32 goal, u32 *block)
+{
+	u32 start, want, group;
+	int error = -ENOSPC;
+
+	if (goal < s->first_data_block || goal >= s->blocks_count)
+		goal = s->first_data_block;
+	start = (goal - s->first_data_block) / s->blocks_per_group;
+	want = (goal - s->first_data_block) % s->blocks_per_group;
+
+	mutex_lock(&s->alloc_lock);
+	for (u32 i = 0; may_take_block(s) && i < s->group_count; i++) {
+		group = (start + i) % s->group_count;
+		if (!s->groups[group].free_blocks_count)
+			continue;
+		error = alloc_in_group(s, group, i ? 0 : want, block);
+		if (error != -ENOSPC)
+			break;
+	}
+	mutex_unlock(&s->alloc_lock);
+	return error;
+}
+
+/* alloc_lock held; all in one group. */
+static void free_in_group(struct ext2_sb *s, u32 group, u32 block, u32 count)
+{
+	struct ext2_group_disk *g = &s->groups[group];
+	u32 bit = block - ext2_group_first(s, group), freed = 0;
+	struct ext2_change c;
+	u8 *bitmap;
+	int error = ext2_meta_begin(s, g->block_bitmap, false, &c);
+
+	if (error) {
+		ext2_error(s, "cannot read the block bitmap of group %u (error %d): %u blocks stay taken", group, -error, count);
+		return;
+	}
+	bitmap = c.data;
+	for (u32 i = bit; i < bit + count; i++) {
+		if (bitmap[i / 8] >> (i % 8) & 1) {
+			bitmap[i / 8] &= ~(1 << (i % 8));
+			freed++;
+		}
+	}
+	ext2_meta_end(s, &c, true);
+	if (freed != count)
+		ext2_error(s, "of blocks %u to %u, to be freed, only %u were in use", block, block + count - 1, freed);
+	if (g->free_blocks_count + freed > ext2_group_size(s, group))
+		freed = 0;	/* a corrupt count: does not get worse */
+	g->free_blocks_count += freed;
+	s->group_dirty[group] = 1;
+	s->free_blocks += freed;
+}
+
+void ext2_free_blocks(struct ext2_sb *s, u32 block, u32 count)
+{
+	mutex_lock(&s->alloc_lock);
+	while (count) {
+		u32 group = (block - s->first_data_block) / s->blocks_per_group;
+		u32 n = min(count, ext2_group_first(s, group) + ext2_group_size(s, group) - block);
+
+		free_in_group(s, group, block, n);
+		block += n;
+		count -= n;
+	}
+	mutex_unlock(&s->alloc_lock);
+}

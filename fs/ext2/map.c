@@ -1,0 +1,393 @@
+/*
+ * The block map: 12 direct blocks in the inode, then one, two and three levels of indirect blocks.
+ *
+ *   inode: block[0..11] -> data
+ *          block[12]    -> indirect -> data
+ *          block[13]    -> double   -> indirect -> data
+ *          block[14]    -> triple   -> double -> indirect -> data
+ *
+ * All of it is protected by the inode's map_lock. A new branch is built from its tip and linked in last, so that an error on the
+ * way leaves nothing to undo but blocks nobody points to.
+ */
+#include "fs/ext2/ext2.h"
+
+#include "kernel/string.h"
+
+/* Which slots lead to block lblock: slot[0] in the inode, slot[1..] in indirect blocks. Returns their number, 0 if it is too far. */
+static int block_path(const struct ext2_sb *s, u64 lblock, u32 slot[4])
+{
+	u64 n = s->ptrs;
+
+	if (lblock < EXT2_NDIR) {
+		slot[0] = lblock;
+		return 1;
+	}
+	lblock -= EXT2_NDIR;
+	if (lblock < n) {
+		slot[0] = EXT2_IND;
+		slot[1] = lblock;
+		return 2;
+	}
+	lblock -= n;
+	if (lblock < n * n) {
+		slot[0] = EXT2_IND + 1;
+		slot[1] = lblock / n;
+		slot[2] = lblock % n;
+		return 3;
+	}
+	lblock -= n * n;
+	if (lblock < n * n * n) {
+		slot[0] = EXT2_IND + 2;
+		slot[1] = lblock / n / n;
+		slot[2] = lblock / n % n;
+		slot[3] = lblock % n;
+		return 4;
+	}
+	return 0;
+}
+
+/*
+ * Follow the path as far as it exists. where[i] is the indirect block that holds slot[i] (i >= 1), *phys the block at its
+ * end, or 0. Returns the depth at which it ended: == levels if the block exists, else the slot that is empty.
+ */
+static int walk(struct inode *inode, const u32 slot[4], int levels, u32 where[4], u32 *phys)
+{
+	struct ext2_inode *ei = ext2_i(inode);
+	struct ext2_sb *s = ext2_s(inode);
+	u32 block = ei->block[slot[0]];
+	int depth;
+
+	for (depth = 1; block; depth++) {
+		struct page *page;
+		int error;
+
+		if (!ext2_block_ok(s, block))
+			return ext2_error(s, "inode %lu points to block %u, which cannot be a file's", inode->ino, block);
+		if (depth == levels)
+			break;
+		where[depth] = block;
+		error = ext2_meta_read(s, block, &page);
+		if (error)
+			return error;
+		block = READ_ONCE(((u32 *)page_address(page))[slot[depth]]);
+		page_unpin_read(page);
+	}
+	*phys = block;
+	return block ? levels : depth - 1;
+}
+
+static int map_locked(struct inode *inode, u64 lblock, u32 *phys)
+{
+	u32 slot[4], where[4];
+	int levels = block_path(ext2_s(inode), lblock, slot);
+	int depth;
+
+	*phys = 0;
+	if (!levels)
+		return 0;	/* past what the map can name: a hole */
+	depth = walk(inode, slot, levels, where, phys);
+	return min(depth, 0);
+}
+
+int ext2_map_many(struct inode *inode, u64 lblock, unsigned n, u32 *phys)
+{
+	int error = 0;
+
+	mutex_lock(&ext2_i(inode)->map_lock);
+	for (unsigned i = 0; i < n && !error; i++)
+		error = map_locked(inode, lblock + i, &phys[i]);
+	mutex_unlock(&ext2_i(inode)->map_lock);
+	return error;
+}
+
+int ext2_map(struct inode *inode, u64 lblock, u32 *phys)
+{
+	return ext2_map_many(inode, lblock, 1, phys);
+}
+
+/* Where a new block of the file should go: behind the one before it, or in the inode's group. */
+static u32 find_goal(struct inode *inode, u64 lblock)
+{
+	struct ext2_inode *ei = ext2_i(inode);
+	u32 before = 0;
+
+	if (ei->last_phys && lblock == (u64)ei->last_lblock + 1)
+		return ei->last_phys + 1;
+	if (lblock && !map_locked(inode, lblock - 1, &before) && before)
+		return before + 1;
+	return ext2_group_first(ext2_s(inode), ei->group);
+}
+
+static void give_back(struct ext2_sb *s, const u32 *blocks, int n)
+{
+	while (n-- > 0) {
+		ext2_meta_forget(s, blocks[n]);
+		ext2_free_blocks(s, blocks[n], 1);
+	}
+}
+
+static int set_pointer(struct ext2_sb *s, u32 indirect, bool fresh, u32 slot, u32 value)
+{
+	struct ext2_change c;
+	int error = ext2_meta_begin(s, indirect, fresh, &c);
+
+	if (error)
+		return error;
+	((u32 *)c.data)[slot] = value;
+	ext2_meta_end(s, &c, true);
+	return 0;
+}
+
+/* Put something at the end of a path that `walk` found empty at `depth`. map_lock held. */
+static int add_branch(struct inode *inode, u64 lblock, const u32 slot[4], int levels, int depth, const u32 where[4])
+{
+	struct ext2_inode *ei = ext2_i(inode);
+	struct ext2_sb *s = ext2_s(inode);
+	u32 goal = find_goal(inode, lblock), blocks[4];
+	int need = levels - depth, got, error = 0;
+	u64 sectors = (u64)need * s->sectors_per_block;
+
+	if (inode->blocks + sectors > ~0U)
+		return -EFBIG;
+	/* blocks[0 .. need-2] become indirect blocks, the last one holds data. */
+	for (got = 0; got < need; got++) {
+		error = ext2_alloc_block(s, goal, &blocks[got]);
+		if (error)
+			goto out_blocks;
+		goal = blocks[got] + 1;
+	}
+	for (int i = need - 2; i >= 0; i--) {
+		error = set_pointer(s, blocks[i], true, slot[depth + 1 + i], blocks[i + 1]);
+		if (error)
+			goto out_blocks;
+	}
+	if (depth == 0) {
+		ei->block[slot[0]] = blocks[0];
+	} else {
+		error = set_pointer(s, where[depth], false, slot[depth], blocks[0]);
+		if (error)
+			goto out_blocks;
+	}
+	inode->blocks += sectors;
+	ei->last_lblock = lblock;
+	ei->last_phys = blocks[need - 1];
+	return 0;
+
+out_blocks:
+	give_back(s, blocks, got);
+	return error;
+}
+
+/* Undo what map_reserve did for one block: the indirect blocks above it stay, empty perhaps. map_lock held. */
+static void unmap_one(struct inode *inode, u64 lblock)
+{
+	struct ext2_sb *s = ext2_s(inode);
+	u32 slot[4], where[4], phys = 0;
+	int levels = block_path(s, lblock, slot);
+
+	if (walk(inode, slot, levels, where, &phys) != levels)
+		return;
+	if (levels == 1)
+		ext2_i(inode)->block[slot[0]] = 0;
+	else if (set_pointer(s, where[levels - 1], false, slot[levels - 1], 0))
+		return;		/* still pointed to: it stays the file's */
+	ext2_free_blocks(s, phys, 1);
+	inode->blocks -= s->sectors_per_block;
+}
+
+int ext2_map_reserve(struct inode *inode, u64 first, u64 last)
+{
+	struct ext2_inode *ei = ext2_i(inode);
+	u64 fresh[PAGE_SIZE / 1024], lblock;
+	unsigned nr_fresh = 0;
+	int error = 0;
+
+	mutex_lock(&ei->map_lock);
+	for (lblock = first; lblock <= last && !error; lblock++) {
+		u32 slot[4], where[4], phys;
+		int levels = block_path(ext2_s(inode), lblock, slot), depth;
+
+		if (!levels) {
+			error = -EFBIG;
+			break;
+		}
+		depth = walk(inode, slot, levels, where, &phys);
+		if (depth < 0)
+			error = depth;
+		else if (depth < levels) {
+			ASSERT(nr_fresh < ARRAY_SIZE(fresh));
+			error = add_branch(inode, lblock, slot, levels, depth, where);
+			if (!error)
+				fresh[nr_fresh++] = lblock;
+		}
+	}
+	if (error) {
+		/* Nobody will write them: as they are, they hold an older file's bytes. */
+		for (unsigned i = nr_fresh; i-- > 0; )
+			unmap_one(inode, fresh[i]);
+	} else if (nr_fresh) {
+		ei->reserved_end = max(ei->reserved_end, (u32)(last + 1));
+	}
+	mutex_unlock(&ei->map_lock);
+	if (nr_fresh)
+		inode_mark_dirty(inode);
+	return error;
+}
+
+/* --- truncate --- */
+
+/* Blocks to be freed, collected into runs. */
+struct free_run {
+	struct inode *inode;
+	u32 start, count;
+};
+
+static void run_flush(struct free_run *run)
+{
+	u64 sectors = (u64)run->count * ext2_s(run->inode)->sectors_per_block;
+
+	if (!run->count)
+		return;
+	ext2_free_blocks(ext2_s(run->inode), run->start, run->count);
+	run->inode->blocks -= min(sectors, run->inode->blocks);	/* a corrupt count stays unsigned */
+	run->count = 0;
+}
+
+static void run_add(struct free_run *run, u32 block)
+{
+	struct ext2_sb *s = ext2_s(run->inode);
+
+	if (!ext2_block_ok(s, block)) {
+		ext2_error(s, "inode %lu points to block %u, which cannot be a file's", run->inode->ino, block);
+		return;
+	}
+	if (run->count && block == run->start + run->count) {
+		run->count++;
+		return;
+	}
+	run_flush(run);
+	run->start = block;
+	run->count = 1;
+}
+
+static void free_branch(struct free_run *run, u32 block, unsigned level, u64 from);
+
+/* A pointer that was taken out of its place: free what it points to, data (level 0) or a whole branch. */
+static void free_pointer(struct free_run *run, u32 block, unsigned level)
+{
+	struct ext2_sb *s = ext2_s(run->inode);
+
+	if (level) {
+		if (!ext2_block_ok(s, block)) {
+			ext2_error(s, "inode %lu points to block %u, which cannot be a file's", run->inode->ino, block);
+			return;
+		}
+		free_branch(run, block, level, 0);
+		ext2_meta_forget(s, block);
+	}
+	run_add(run, block);
+}
+
+#define PTR_CHUNK 64
+
+/*
+ * Take the pointers from `first` on out of an indirect block and free what they point to. In chunks through the stack: a
+ * pointer is gone from the block before it is followed, so that blocks that point to one another end.
+ */
+static void free_pointers(struct free_run *run, u32 block, unsigned level, u32 first)
+{
+	struct ext2_sb *s = ext2_s(run->inode);
+	u32 chunk[PTR_CHUNK];
+
+	while (first < s->ptrs) {
+		u32 n = min(s->ptrs - first, (u32)PTR_CHUNK), used = 0;
+		struct ext2_change c;
+		int error = ext2_meta_begin(s, block, false, &c);
+		u32 *ptr = c.data;
+
+		if (error) {
+			ext2_error(s, "inode %lu: indirect block %u cannot be changed (error %d): its blocks are lost until e2fsck", run->inode->ino,
+				   block, -error);
+			return;
+		}
+		for (u32 i = first; i < first + n; i++) {
+			if (ptr[i])
+				chunk[used++] = ptr[i];
+			ptr[i] = 0;
+		}
+		ext2_meta_end(s, &c, used);
+		for (u32 i = 0; i < used; i++)
+			free_pointer(run, chunk[i], level - 1);
+		first += n;
+	}
+}
+
+/* Free the blocks from number `from` of the branch under indirect block `block` (level 1: it points to data). */
+static void free_branch(struct free_run *run, u32 block, unsigned level, u64 from)
+{
+	struct ext2_sb *s = ext2_s(run->inode);
+	u64 span = 1;
+	u32 slot;
+
+	for (unsigned i = 1; i < level; i++)
+		span *= s->ptrs;
+	slot = from / span;
+	if (from % span) {	/* the first branch is kept in part */
+		struct page *page;
+		u32 child;
+
+		if (ext2_meta_read(s, block, &page))
+			return;
+		child = READ_ONCE(((u32 *)page_address(page))[slot]);
+		page_unpin_read(page);
+		if (child && ext2_block_ok(s, child))
+			free_branch(run, child, level - 1, from % span);
+		slot++;
+	}
+	free_pointers(run, block, level, slot);
+}
+
+void ext2_map_truncate(struct inode *inode, u64 first)
+{
+	struct ext2_inode *ei = ext2_i(inode);
+	struct ext2_sb *s = ext2_s(inode);
+	struct free_run run = { .inode = inode };
+	u64 base = EXT2_NDIR, span = s->ptrs;
+
+	mutex_lock(&ei->map_lock);
+	for (u64 i = first; i < EXT2_NDIR; i++) {
+		u32 block = ei->block[i];
+
+		ei->block[i] = 0;
+		if (block)
+			run_add(&run, block);
+	}
+	for (unsigned level = 1; level <= 3; level++) {
+		u32 *top = &ei->block[EXT2_IND + level - 1], block = *top;
+
+		if (block && first <= base) {
+			*top = 0;
+			free_pointer(&run, block, level);
+		} else if (block && first < base + span && ext2_block_ok(s, block)) {
+			free_branch(&run, block, level, first - base);
+		}
+		base += span;
+		span *= s->ptrs;
+	}
+	run_flush(&run);
+	ei->last_phys = 0;
+	if (ei->reserved_end > first)
+		ei->reserved_end = first;
+	mutex_unlock(&ei->map_lock);
+}
+
+bool ext2_trim(struct inode *inode)
+{
+	struct ext2_sb *s = ext2_s(inode);
+	u64 end = DIV_UP((u64)inode->mapping.size, s->block_size);
+
+	if (READ_ONCE(ext2_i(inode)->reserved_end) <= end)
+		return false;
+	ext2_map_truncate(inode, end);
+	return true;
+}

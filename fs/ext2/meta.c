@@ -1,0 +1,164 @@
+/*
+ * Metadata blocks: s->meta caches one block of the device per page, index = block number (why: ext2.h).
+ *
+ * Callers read with ext2_meta_read, change between ext2_meta_begin and ext2_meta_end, and call ext2_meta_forget before a
+ * block that was metadata (an indirect block) is freed. Which block may be written is kept in s->meta_blocks (E1).
+ */
+#include "fs/ext2/ext2.h"
+
+#include "kernel/string.h"
+#include "mm/slab.h"
+
+struct meta_io {
+	struct bio bio;
+	struct ext2_sb *s;
+};
+
+static bool may_write(const struct ext2_sb *s, u64 block)
+{
+	return __atomic_load_n(&s->meta_blocks[block / 64], __ATOMIC_SEQ_CST) >> (block % 64) & 1;
+}
+
+static void meta_read_done(struct bio *bio, int error)
+{
+	struct meta_io *io = bio->private;
+	struct ext2_sb *s = io->s;
+	u64 block = bio->private2;
+
+	kfree(io);
+	pagecache_read_done(&s->meta, block, error);
+}
+
+static void meta_write_done(struct bio *bio, int error)
+{
+	struct meta_io *io = bio->private;
+	struct ext2_sb *s = io->s;
+	u64 block = bio->private2;
+
+	kfree(io);
+	pagecache_write_done(&s->meta, block, error);
+}
+
+static int meta_submit(struct ext2_sb *s, u64 block, struct page *page, bool write)
+{
+	struct meta_io *io = kzalloc(sizeof(*io));
+
+	if (!io)
+		return -ENOMEM;
+	io->s = s;
+	io->bio = (struct bio){
+		.dev = s->dev, .write = write, .sector = block * s->sectors_per_block, .page = page, .length = s->block_size,
+		.done = write ? meta_write_done : meta_read_done, .private = io, .private2 = block,
+	};
+	s->dev->submit(&io->bio);
+	return 0;
+}
+
+static int meta_read_page(struct address_space *m, u64 block, struct page *page)
+{
+	struct ext2_sb *s = m->owner;
+
+	if (block >= s->blocks_count)
+		return -EIO;
+	if (s->block_size < PAGE_SIZE)
+		memset((u8 *)page_address(page) + s->block_size, 0, PAGE_SIZE - s->block_size);
+	return meta_submit(s, block, page, false);
+}
+
+static int meta_write_page(struct address_space *m, u64 block, struct page *page)
+{
+	struct ext2_sb *s = m->owner;
+
+	/* Forgotten since it was changed: it may be a file's data now. WRITEBACK is set already, so that either we see
+	 * the bit clear, or forget sees WRITEBACK and waits for us. */
+	if (!may_write(s, block)) {
+		pagecache_write_done(m, block, 0);
+		return 0;
+	}
+	return meta_submit(s, block, page, true);
+}
+
+static void meta_name(struct address_space *m, char *buf, size_t size)
+{
+	struct ext2_sb *s = m->owner;
+
+	ksnprintf(buf, size, "%s-metadata", s->dev->name);
+}
+
+static void meta_hold(struct address_space *m) { }	/* the super block outlives all use of it: put_super destroys the mapping first */
+
+static const struct address_space_ops meta_ops = {
+	.read_page = meta_read_page, .write_page = meta_write_page, .name = meta_name, .hold = meta_hold, .release = meta_hold,
+};
+
+int ext2_meta_init(struct ext2_sb *s)
+{
+	s->meta_blocks = kzalloc(DIV_UP((u64)s->blocks_count, 64) * 8);
+	if (!s->meta_blocks)
+		return -ENOMEM;
+	mapping_init(&s->meta, &meta_ops, s, RANK_META_PAGE);
+	s->meta.size = (loff_t)s->blocks_count << PAGE_SHIFT;
+	return 0;
+}
+
+void ext2_meta_destroy(struct ext2_sb *s)
+{
+	if (!s->meta_blocks)
+		return;
+	mapping_destroy(&s->meta);
+	kfree(s->meta_blocks);
+}
+
+int ext2_meta_read(struct ext2_sb *s, u32 block, struct page **page)
+{
+	for (;;) {
+		struct ext2_change c;
+		int error;
+
+		*page = pagecache_lookup(&s->meta, block);
+		if (*page)
+			return 0;
+		/* Not pagecache_read: that takes invalidate_lock, which comes before our own locks. */
+		error = pagecache_begin_change(&s->meta, block, false, &c.page, &c.slot);
+		if (error)
+			return error;
+		if (page_pin_read(c.page))	/* before the unlock: reclaim may take an unlocked page at once */
+			*page = c.page;
+		pagecache_end_change(&s->meta, block, c.slot, false);
+		if (*page)
+			return 0;
+	}
+}
+
+int ext2_meta_begin(struct ext2_sb *s, u32 block, bool fresh, struct ext2_change *c)
+{
+	int error = ext2_begin_changes(s);
+
+	if (error)
+		return error;
+	error = pagecache_begin_change(&s->meta, block, fresh, &c->page, &c->slot);
+	if (error)
+		return error;
+	c->block = block;
+	c->data = page_address(c->page);
+	if (fresh)
+		memset(c->data, 0, PAGE_SIZE);	/* a page of the block's earlier life may have been there */
+	__atomic_fetch_or(&s->meta_blocks[block / 64], 1UL << (block % 64), __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+void ext2_meta_end(struct ext2_sb *s, struct ext2_change *c, bool dirtied)
+{
+	pagecache_end_change(&s->meta, c->block, c->slot, dirtied);
+}
+
+void ext2_meta_forget(struct ext2_sb *s, u32 block)
+{
+	__atomic_fetch_and(&s->meta_blocks[block / 64], ~(1UL << (block % 64)), __ATOMIC_SEQ_CST);
+	page_wait_writeback(&s->meta, block);
+}
+
+int ext2_meta_sync(struct ext2_sb *s)
+{
+	return mapping_writeback(&s->meta, 0, s->blocks_count - 1, true);
+}
