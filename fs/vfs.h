@@ -19,9 +19,8 @@ struct file;
 struct inode;
 struct super_block;
 struct map_request;
-struct poll_table;
-
 struct path;
+struct poll_table;
 
 struct kstat {
 	u64 dev, ino, size, blocks;	/* blocks of 512 bytes */
@@ -129,8 +128,9 @@ struct super_block {
 	u32 block_size;
 	struct block_device *bdev;	/* or NULL */
 	void *private;
+	bool uncached;			/* I: names and inodes are made anew at each lookup (procfs) */
 	struct list_head inodes;	/* L: struct inode.sb_node */
-	struct list_head node;		/* all super blocks: mount lock */
+	struct list_head node;		/* all super blocks: super_lock */
 };
 
 /* A name in the tree. Positive (inode) or negative (NULL: known not to exist). Children hold their parent. */
@@ -252,9 +252,12 @@ struct fs_type {
 	struct fs_type *next;
 };
 void fs_register(struct fs_type *type);
+struct super_block *super_alloc(const char *type);		/* a zeroed one with st_dev, on the list; NULL */
+void super_free(struct super_block *sb);			/* of a failed mount: no inode is left */
+/* The root dentry, by which sb->root is set; takes the inode's reference over. NULL: no memory (nothing taken). */
+struct dentry *dentry_root(struct super_block *sb, struct inode *inode);
 int mount_root(const char *type, const char *device);		/* 0 or errno, reason logged */
 int mount_at(const char *type, const char *device, const char *kernel_path, u32 flags);
-struct super_block *super_alloc(const char *type);		/* a zeroed one with st_dev; NULL */
 void super_free(struct super_block *sb);			/* a mount that failed: no inode is left, put_super is not called */
 struct dentry *dentry_root(struct super_block *sb, struct inode *inode);	/* for sb->root: takes the reference over; NULL: no memory */
 
@@ -263,5 +266,4 @@ struct dentry *dentry_root(struct super_block *sb, struct inode *inode);	/* for 
 int device_register(const char *name, u32 mode, u64 rdev, const struct file_ops *ops, void *data);
 
 /* --- poll (fs/poll.c) --- */
-struct poll_table;
 void poll_wait(struct poll_table *table, struct wait_queue *wq);	/* from a ->poll; table may be NULL */
