@@ -133,6 +133,9 @@ void pagecache_truncate_end(struct address_space *m);
 struct fault;
 int filemap_fault(struct fault *f);	/* enum fault_result */
 
+/* POSIX_FADV_DONTNEED: forget the clean pages in [first, last] that nobody uses just now; how many. Waits for nothing. */
+u64 pagecache_drop(struct address_space *m, u64 first, u64 last);
+
 /* --- writeback (mm/writeback.c) --- */
 /* Start writing dirty pages in [first, last]; with `wait` also wait for all writeback and report errors (fsync: wb_error once). */
 int mapping_writeback(struct address_space *m, u64 first, u64 last, bool wait);

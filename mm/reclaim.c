@@ -11,8 +11,8 @@
 
 #define WAIT_NS 5000000UL	/* for writeback to clean something */
 
-/* Take the page of this slot out, if that costs nobody anything. */
-static bool try_page(struct address_space *m, u64 index, entry_t *slot)
+/* Take the page of this slot out, if that costs nobody anything. `now`: although it was used lately. */
+static bool try_page(struct address_space *m, u64 index, entry_t *slot, bool now)
 {
 	u64 e = entry_read(slot);
 	struct page *page;
@@ -20,7 +20,7 @@ static bool try_page(struct address_space *m, u64 index, entry_t *slot)
 	vmstat_inc(VM_RECLAIM_SCAN);
 	if ((e & (ENTRY_P | ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_D | ENTRY_TABLE)) != ENTRY_P)
 		return false;
-	if (e & ENTRY_A) {
+	if (e & ENTRY_A && !now) {
 		atomic64_cmpxchg(slot, &e, e & ~ENTRY_A);
 		return false;
 	}
@@ -50,7 +50,7 @@ static unsigned try_mapping(struct address_space *m, unsigned nr)
 	for (int round = 0; round < 2 && freed < nr; round++) {
 		u64 last = round ? start : ~0UL >> PAGE_SHIFT;
 		while (freed < nr && index <= last && (slot = slot_next(m, &index, last))) {
-			freed += try_page(m, index, slot);
+			freed += try_page(m, index, slot, false);
 			index++;
 		}
 		if (freed < nr)
@@ -89,6 +89,18 @@ static unsigned count_mappings(void)
 		n++;
 	spin_unlock(&mapping_lists);
 	return n;
+}
+
+u64 pagecache_drop(struct address_space *m, u64 first, u64 last)
+{
+	u64 dropped = 0;
+	entry_t *slot;
+
+	if (m->no_writeback)
+		return 0;	/* there is no other copy */
+	for (u64 index = first; index <= last && (slot = slot_next(m, &index, last)); index++)
+		dropped += try_page(m, index, slot, true);
+	return dropped;
 }
 
 static unsigned try_all(unsigned nr)
