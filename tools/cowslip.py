@@ -254,8 +254,10 @@ def gdb(words):
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, lambda number, _: (guest.kill(), leave(number)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)        # GDB's, which stops the kernel with it
-    command = ["gdb", "-q", "-iex", "set confirm off", os.path.relpath(runner.KERNEL), "-ex", f"target remote {sock}",
-               "-ix", os.path.join(ROOT, "tools/gdb/cowslip.gdb")] + gdb_words
+    scripts = os.path.join(ROOT, "tools/gdb")
+    command = ["gdb", "-q", "-ix", f"{scripts}/cowslip.gdb", runner.KERNEL, "-x", f"{scripts}/cowslip_gdb.py",
+               "-ex", f"target remote {os.path.relpath(sock)}",
+               "-ex", f"k start {runner.first_instruction(options.iso):#x}"] + gdb_words
     status = subprocess.run(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)).returncode
     guest.kill()
     end(status if status >= 0 else 128 - status)
@@ -292,8 +294,7 @@ def iso(words):
 
 
 def tests(words, host_only):
-    import runner
-    runner.build(werror=True)
+    """tests/run.py builds what the chosen tests need; a build that fails is a failed test."""
     command = [sys.executable, os.path.join(ROOT, "tests/run.py")] + (["--host-only"] if host_only else []) + words
     os.execv(command[0], command)
 

@@ -60,6 +60,21 @@ def build(werror=False):
             raise Failure("the build failed:\n" + log.read().rstrip())
 
 
+def first_instruction(by_grub):
+    """The physical address where GRUB (the ELF header's entry), or QEMU's -kernel (the PVH note) starts the kernel."""
+    with open(KERNEL, "rb") as file:
+        elf = file.read()
+    entry, headers = struct.unpack_from("<QQ", elf, 24)
+    size, count = struct.unpack_from("<HH", elf, 54)
+    for at in range(headers, headers + size * count, size):
+        kind, _, offset, _, _, length = struct.unpack_from("<IIQQQQ", elf, at)
+        if kind == 4 and not by_grub:           # PT_NOTE: namesz, descsz, type 18, "Xen", the address
+            note = elf.find(b"Xen\0", offset, offset + length)
+            if note >= 0 and struct.unpack_from("<I", elf, note - 4)[0] == 18:
+                return struct.unpack_from("<I", elf, note + 4)[0]
+    return entry
+
+
 # ---------------------------------------------------------------- the directory of a run
 
 class RunDirectory:
