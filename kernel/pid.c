@@ -58,7 +58,7 @@ int pid_alloc(void)
 	return pid;
 }
 
-static void pid_free_locked(int tid)
+void pid_free_locked(int tid)
 {
 	pid_used[tid / 64] &= ~BIT(tid % 64);
 }

@@ -29,6 +29,7 @@ struct process *process_find_get(int pid);		/* with a reference, or NULL */
 void process_put(struct process *p);
 int pid_alloc(void);					/* from 2 on (1 is init's); -EAGAIN */
 void pid_free(int tid);
+void pid_free_locked(int tid);				/* tasklist_lock held */
 extern struct process kernel_process;			/* pid 0: all kernel threads; not on process_list */
 /* Put the task into t->process, tid set (fork, kthread_start); take it out at its death. Take tasklist_lock. */
 void task_attach(struct task *t);
