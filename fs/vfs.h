@@ -175,6 +175,7 @@ struct fs_context {
 };
 struct fs_context *fs_context_copy(struct fs_context *old);	/* fork; NULL: no memory */
 void fs_context_put(struct fs_context *fs);
+struct fs_context *fs_context_create(void);		/* for init: root and cwd are the root mount, umask 022; NULL: no memory */
 
 struct file {
 	atomic_t refs;			/* A: descriptors, mappings, calls in progress */
@@ -215,6 +216,9 @@ loff_t generic_llseek(struct file *file, loff_t offset, int whence);
 ssize_t generic_file_read(struct file *file, struct iov_iter *to, loff_t *pos);	/* page cache; atime */
 ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos);	/* i_rwsem, O_APPEND, RLIMIT_FSIZE, mtime, O_SYNC */
 int generic_mmap(struct file *file, struct map_request *req);
+struct mm;
+/* Map an open file into mm (exec, mmap): ->mmap fills the request in, then mm_map(); the mapping takes a reference of its own. */
+long file_map(struct file *file, struct mm *mm, struct map_request *req);	/* address, or -ENODEV, -ENOMEM... */
 int generic_fsync(struct file *file, bool data_only);
 int file_path(const struct path *path, char *buf, size_t size);	/* absolute path into buf: length or -ENAMETOOLONG; " (deleted)" if unlinked */
 

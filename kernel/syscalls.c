@@ -6,6 +6,7 @@
  */
 #include "kernel/syscall.h"
 
+#include "fs/syscalls.h"
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
 #include "kernel/proc_syscalls.h"
@@ -39,6 +40,22 @@ static void *const syscall_table[NR_SYSCALLS] = {
 	/* mm/syscalls.h */
 	CALL(munmap), CALL(mprotect), CALL(mremap), CALL(madvise), CALL(brk), CALL(msync), CALL(mincore),
 	CALL(mlock), CALL(mlock2), CALL(munlock), CALL(mlockall), CALL(munlockall),
+	/* fs/syscalls.h */
+	CALL(open), CALL(openat), CALL(openat2), CALL(creat), CALL(close), CALL(close_range), CALL(umask),
+	CALL(read), CALL(write), CALL(lseek), CALL(pread64), CALL(pwrite64), CALL(readv), CALL(writev),
+	CALL(preadv), CALL(pwritev), CALL(preadv2), CALL(pwritev2), CALL(sendfile), CALL(stat), CALL(lstat),
+	CALL(fstat), CALL(newfstatat), CALL(statx), CALL(access), CALL(faccessat), CALL(faccessat2), CALL(readlink),
+	CALL(readlinkat), CALL(statfs), CALL(fstatfs), CALL(dup), CALL(dup2), CALL(dup3), CALL(fcntl), CALL(flock),
+	CALL(ioctl), CALL(getdents64), CALL(getdents), CALL(getcwd), CALL(chdir), CALL(fchdir), CALL(chroot),
+	CALL(mkdir), CALL(mkdirat), CALL(rmdir), CALL(unlink), CALL(unlinkat), CALL(link), CALL(linkat),
+	CALL(symlink), CALL(symlinkat), CALL(mknod), CALL(mknodat), CALL(rename), CALL(renameat), CALL(renameat2),
+	CALL(chmod), CALL(fchmod), CALL(fchmodat), CALL(chown), CALL(lchown), CALL(fchown), CALL(fchownat),
+	CALL(truncate), CALL(ftruncate), CALL(fallocate), CALL(utime), CALL(utimes), CALL(futimesat),
+	CALL(utimensat), CALL(pipe), CALL(pipe2), CALL(poll), CALL(ppoll), CALL(select), CALL(pselect6), CALL(sync),
+	CALL(fsync), CALL(fdatasync), CALL(syncfs), CALL(sync_file_range), CALL(fadvise64), CALL(readahead),
+	CALL(mount), CALL(umount2), CALL(getxattr), CALL(lgetxattr), CALL(fgetxattr), CALL(setxattr),
+	CALL(lsetxattr), CALL(fsetxattr), CALL(listxattr), CALL(llistxattr), CALL(flistxattr), CALL(removexattr),
+	CALL(lremovexattr), CALL(fremovexattr), CALL(mmap), CALL(memfd_create),
 };
 
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
