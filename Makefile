@@ -66,7 +66,10 @@ $(ELF): $(BUILD)/obj/pass1.elf tools/postlink.sh
 	$(Q)mv $@.new $@
 
 # Files that change only when what they hold changes: the flags, and which objects there are.
-$(BUILD)/obj/flags: FORCE ; @mkdir -p $(@D); echo '$(CC) $(KFLAGS)' | cmp -s - $@ || echo '$(CC) $(KFLAGS)' >$@
+$(BUILD)/obj/flags: FORCE
+	@for p in $(firstword $(CC)) $(LD) nasm python3; do command -v $$p >/dev/null || \
+	{ echo "$$p is missing: ./cowslip installs it (docs/running.md)" >&2; exit 1; }; done
+	@mkdir -p $(@D); echo '$(CC) $(KFLAGS)' | cmp -s - $@ || echo '$(CC) $(KFLAGS)' >$@
 $(BUILD)/obj/list: FORCE ; @mkdir -p $(@D); echo '$(OBJS)' | cmp -s - $@ || echo '$(OBJS)' >$@
 
 # kbench.c calls no libc function and must not be helped by one.

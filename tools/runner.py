@@ -156,19 +156,16 @@ class HostStreams:
             return b""
 
     def write(self, fd, data):
-        """False when nobody reads any more."""
+        """None, or the error: nobody reads any more, or the host's disk is full."""
         try:
             while data:
                 data = data[os.write(fd, data):]
         except BlockingIOError:                 # the host's descriptor does not block: somebody else set it so
             select.select([], [fd], [])
             return self.write(fd, data)
-        except BrokenPipeError:
-            return False
         except OSError as error:
-            os.write(2, f"cowslip: writing the job's output: {error.strerror}\n".encode())
-            return False
-        return True
+            return error
+        return None
 
 
 class ByteStreams:
@@ -187,7 +184,7 @@ class ByteStreams:
 
     def write(self, fd, data):
         self.output[fd] += data
-        return True
+        return None
 
 
 # ---------------------------------------------------------------- the machine
@@ -204,7 +201,7 @@ class Guest:
         self.message = None
         self.qemu = None
         self.directory = RunDirectory()
-        self.events = queue.Queue()             # ("control", line) ("qmp", message) ("exit",) ("epipe", fd) ("kill",)
+        self.events = queue.Queue()             # ("control", line) ("qmp", message) ("exit",) ("output", error) ("kill",)
         self.wanted = threading.Semaphore(0)    # packets of stdin the guest has asked for
         self.ram0 = None                        # (physical address, size) of the root image in the guest
         self.threads = []
@@ -294,8 +291,9 @@ class Guest:
                 data = b""
             if not data:
                 return
-            if not self.streams.write(fd, data):
-                self.events.put(("epipe", fd))
+            error = self.streams.write(fd, data)
+            if error:
+                self.events.put(("output", error))
                 return
             if len(data) < 64:
                 time.sleep(0.0003)              # the guest writes byte by byte: let some more gather
@@ -382,7 +380,7 @@ class Guest:
                 if grace is not None and time.monotonic() >= grace:
                     return self.finish(status, failure)
                 self.kill()
-                self.drain()
+                self.drain(5)
                 self.message = f"timeout: the job ran for more than {self.options.timeout:g} s"
                 return TIMEOUT
             kind, text = event[0], event[1] if len(event) > 1 else None
@@ -416,7 +414,9 @@ class Guest:
             elif kind == "kill":
                 self.message = "ended by Ctrl-] Ctrl-] Ctrl-]"
                 return ERROR
-            elif kind == "epipe":
+            elif kind == "output":
+                if not isinstance(text, BrokenPipeError):
+                    raise Failure(f"writing the job's output: {text.strerror}")
                 self.broken_pipe = True
                 return 128 + signal.SIGPIPE
 
@@ -480,10 +480,10 @@ class Guest:
             if threading.current_thread() not in self.threads:
                 self.threads[5].join(10) if len(self.threads) > 5 else self.qemu.wait()
 
-    def drain(self):
-        """What the guest had written reaches the host, unless the host does not take it."""
+    def drain(self, limit=None):
+        """What the guest had written reaches the host, however slowly it takes it; after a timeout, within a limit."""
         for thread in self.threads[:2]:
-            thread.join(None if self.options.timeout is None else 5)
+            thread.join(limit)
 
 
 def panic_text(path):
