@@ -174,6 +174,8 @@ void signal_fault(int sig, int code, vaddr_t address)
 int host_fault_code(void) { return last_code; }
 vaddr_t host_fault_address(void) { return last_address; }
 
+vaddr_t extable_find(vaddr_t rip);
+vaddr_t extable_find(vaddr_t rip) { return rip == COPY_RIP ? FIXUP_RIP : 0; }
 bool extable_fixup(struct trapframe *frame)
 {
 	if (frame->rip != COPY_RIP)
@@ -236,6 +238,16 @@ int user_exec(vaddr_t va)
 	host_fail("exec fault makes no progress");
 }
 
+/* As rep movsb: forward, byte by byte where the ranges overlap (a write from a mapping of the page it writes). */
+static void copy_forward(u8 *dst, const u8 *src, size_t n)
+{
+	if (dst + n <= src || src + n <= dst)
+		memcpy(dst, src, n);
+	else
+		while (n--)
+			*dst++ = *src++;
+}
+
 /*
  * The instructions of mm/usercopy.asm: copy byte for byte through the MMU; a fault enters page_fault() from
  * kernel mode, which resolves it or has the fixup taken. Returns what was not copied.
@@ -258,7 +270,7 @@ static size_t copy_user(vaddr_t va, void *buf, size_t n, bool write, int fill)
 			if (fill >= 0)
 				memset(p, fill, chunk);
 			else
-				memcpy(write ? p : b, write ? b : p, chunk);
+				copy_forward(write ? p : b, write ? b : p, chunk);
 			va += chunk, n -= chunk, tries = 0;
 			b += fill >= 0 ? 0 : chunk;
 			host_preempt("copy");
