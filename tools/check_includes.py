@@ -29,7 +29,7 @@ RULES = {
 # file: the further headers it may include, and why
 EXCEPTIONS = {
     "kernel/main.c": ["boot", "fs", "drivers"],             # the table of contents: it starts every part
-    "mm/page.c": ["boot/bootinfo.h"],                       # the firmware's memory map
+    "kernel/exec.h": ["fs/vfs.h", "mm/mm.h"],               # a program on its way from a file into an address space
 }
 
 
