@@ -21,6 +21,16 @@ static bool vma_part(const struct vma *vma, u64 first, u64 last, vaddr_t *start,
 	return true;
 }
 
+/*
+ * Does anybody map the file? Who truncates has stored the size before, who maps is on the list before it reads the size: so one
+ * of the two sees the other, given a barrier on each side (joining the list is a locked instruction).
+ */
+static bool mapped(struct address_space *mapping)
+{
+	smp_mb();
+	return atomic_read(&mapping->nr_mapped) != 0;
+}
+
 static void zap_locked(struct address_space *mapping, u64 first, u64 last, unsigned what)
 {
 	struct vma *vma;
@@ -38,7 +48,7 @@ static void zap_locked(struct address_space *mapping, u64 first, u64 last, unsig
 
 void rmap_zap(struct address_space *mapping, u64 first, u64 last, bool private_copies_too)
 {
-	if (!atomic_read(&mapping->nr_mapped))
+	if (!mapped(mapping))
 		return;
 	mutex_lock(&mapping->i_mmap_lock);
 	zap_locked(mapping, first, last, ZAP_FILE | (private_copies_too ? ZAP_PRIVATE : 0));
@@ -47,7 +57,7 @@ void rmap_zap(struct address_space *mapping, u64 first, u64 last, bool private_c
 
 bool rmap_try_zap(struct address_space *mapping, u64 first, u64 last)
 {
-	if (!atomic_read(&mapping->nr_mapped))
+	if (!mapped(mapping))
 		return true;
 	if (!mutex_trylock(&mapping->i_mmap_lock))
 		return false;
@@ -79,7 +89,7 @@ void rmap_write_protect(struct address_space *mapping, u64 first, u64 last)
 	struct vma *vma;
 	vaddr_t start, end, next;
 
-	if (!atomic_read(&mapping->nr_mapped))
+	if (!mapped(mapping))
 		return;
 	mutex_lock(&mapping->i_mmap_lock);
 	list_for_each(vma, &mapping->i_mmap, i_mmap_node) {
