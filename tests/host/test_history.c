@@ -120,6 +120,11 @@ static void op_map(struct proc *p, unsigned v, unsigned n)
 		CHECK_EQ(hfile_mmap(files[fi], ADDR(v), n * PAGE_SIZE, PROT_READ | PROT_WRITE, flags, index), ADDR(v));
 	for (unsigned i = 0; i < n; i++)
 		p->cell[v + i] = (struct cell){ .kind = kind < 2 ? ANON : kind == 4 ? FILE_SHARED : FILE_PRIVATE, .file = fi, .prot = PROT_READ | PROT_WRITE, .index = index + i };
+	if (flags & MAP_POPULATE)		/* of a writable private mapping: makes the copies at once, as Linux does */
+		for (unsigned i = 0; i < n && p->cell[v].kind == FILE_PRIVATE && index + i < fsize[fi]; i++) {
+			p->cell[v + i].own = true;
+			p->cell[v + i].value = fvalue[fi][index + i];
+		}
 }
 static void op_write(unsigned fi, struct proc *p)
 {
