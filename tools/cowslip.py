@@ -7,6 +7,7 @@ import subprocess
 import sys
 import termios
 import threading
+import traceback
 
 from common import BUILD, ROOT, Failure
 
@@ -325,3 +326,9 @@ if __name__ == "__main__":
         end(125)
     except KeyboardInterrupt:
         leave(signal.SIGINT)
+    except OSError as failure:
+        complain(f"{failure.filename or 'the runner'}: {failure.strerror}")
+        end(125)
+    except Exception:                           # a mistake of the runner's own
+        traceback.print_exc()
+        end(125)

@@ -134,13 +134,20 @@ def same_file(one, other):
     return kinds[0] == kinds[1] and fcntl.fcntl(one, fcntl.F_GETFL) == fcntl.fcntl(other, fcntl.F_GETFL)
 
 
+def in_foreground(tty):
+    """May this process use the terminal (a job in the background of the host's shell may not)?"""
+    try:
+        return os.tcgetpgrp(tty) == os.getpgrp()
+    except OSError:
+        return True                             # not our controlling terminal: nobody else's jobs
+
+
 class HostStreams:
     """The job's streams are descriptors 0, 1 and 2 of this process."""
 
     def __init__(self):
-        self.foreground = os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
-        self.mask = self.foreground * 1 + os.isatty(1) * 2 + os.isatty(2) * 4 + same_file(1, 2) * 8
-        self.tty = self.foreground
+        self.tty = os.isatty(0) and in_foreground(0)
+        self.mask = self.tty * 1 + os.isatty(1) * 2 + os.isatty(2) * 4 + same_file(1, 2) * 8
 
     def window(self):
         for fd in (0, 1, 2):
