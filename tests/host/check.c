@@ -138,7 +138,7 @@ static void count_mm_table(struct mm *mm, struct page *t, unsigned level, vaddr_
 		vaddr_t at = va | (vaddr_t)i << (PAGE_SHIFT + 9 * level);
 		if (!v)
 			continue;
-		if (!(v & ENTRY_P) && (level || !(v & ENTRY_PRIV)))	/* PROT_NONE keeps PRIV entries as holders */
+		if (!(v & ENTRY_P) && (level || (v & ENTRY_RW)))	/* PROT_NONE keeps its frame in an entry without P */
 			host_fail("entry %lx of a process table is neither empty nor present", (unsigned long)v);
 		if (level)
 			count_mm_table(mm, entry_page(v), level - 1, at, write && (v & ENTRY_RW));

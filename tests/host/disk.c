@@ -207,8 +207,9 @@ int hfile_truncate(struct hfile *f, loff_t size)
 	int r = pagecache_truncate_begin(&f->mapping, size);
 	if (!r) {
 		for (u64 i = DIV_UP((u64)size, PAGE_SIZE); i < f->disk_pages; i++) {
+			if (f->block_state[i])
+				memset(f->disk + i * PAGE_SIZE, PATTERN_FREED, PAGE_SIZE);
 			f->block_state[i] = 0;
-			memset(f->disk + i * PAGE_SIZE, PATTERN_FREED, PAGE_SIZE);
 		}
 		pagecache_truncate_end(&f->mapping);
 	}

@@ -15,7 +15,7 @@ TEST := $(wildcard tests/host/test_*.c)
 OBJ  := $(MM:%.c=$(OUT)/%.o) $(SHIM:%.c=$(OUT)/%.o) $(TEST:%.c=$(OUT)/%.o) $(OUT)/tests/host/sys.o
 
 $(OUT)/mmtest: $(OBJ)
-	@$(CC) $(SAN) -no-pie -Wl,--unresolved-symbols=ignore-all -o $@ $^
+	@$(CC) $(SAN) -o $@ $^
 $(OUT)/tests/host/sys.o: tests/host/sys.c tests/host/sys.h
 	@mkdir -p $(@D)
 	@$(CC) -std=gnu11 -O1 -g $(SAN) $(WARN) -c -o $@ $<

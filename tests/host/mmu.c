@@ -8,6 +8,7 @@
  */
 #include "host.h"
 #include "kernel/trap.h"
+#include "mm/extable.h"
 #include "mm/usercopy.h"
 #include "mm/usercopy_raw.h"
 
@@ -174,7 +175,6 @@ void signal_fault(int sig, int code, vaddr_t address)
 int host_fault_code(void) { return last_code; }
 vaddr_t host_fault_address(void) { return last_address; }
 
-vaddr_t extable_find(vaddr_t rip);
 vaddr_t extable_find(vaddr_t rip) { return rip == COPY_RIP ? FIXUP_RIP : 0; }
 bool extable_fixup(struct trapframe *frame)
 {
@@ -238,21 +238,19 @@ int user_exec(vaddr_t va)
 	host_fail("exec fault makes no progress");
 }
 
-/* As rep movsb: forward, byte by byte where the ranges overlap (a write from a mapping of the page it writes). */
-static void copy_forward(u8 *dst, const u8 *src, size_t n)
-{
-	if (dst + n <= src || src + n <= dst)
-		memcpy(dst, src, n);
-	else
-		while (n--)
-			*dst++ = *src++;
-}
-
 /*
  * The instructions of mm/usercopy.asm: copy byte for byte through the MMU; a fault enters page_fault() from
  * kernel mode, which resolves it or has the fixup taken. Returns what was not copied.
  */
-static size_t copy_user(vaddr_t va, void *buf, size_t n, bool write, int fill)
+static void copy_upwards(u8 *to, const u8 *from, size_t n)
+{
+	if (to + n <= from || from + n <= to)
+		memcpy(to, from, n);
+	else
+		while (n--)
+			*to++ = *from++;
+}
+static size_t copy_user(vaddr_t va, void *buf, size_t n, bool write)
 {
 	u8 *b = buf;
 	unsigned tries = 0;
@@ -267,12 +265,9 @@ static size_t copy_user(vaddr_t va, void *buf, size_t n, bool write, int fill)
 		t = translate(current->mm, va, write, false, &error);
 		if (t) {
 			u8 *p = (u8 *)phys_to_virt(t->frame) + (va & ~PAGE_MASK);
-			if (fill >= 0)
-				memset(p, fill, chunk);
-			else
-				copy_forward(write ? p : b, write ? b : p, chunk);
+			copy_upwards(write ? p : b, write ? b : p, chunk);
 			va += chunk, n -= chunk, tries = 0;
-			b += fill >= 0 ? 0 : chunk;
+			b += chunk;
 			host_preempt("copy");
 			continue;
 		}
@@ -288,8 +283,8 @@ static size_t copy_user(vaddr_t va, void *buf, size_t n, bool write, int fill)
 	return 0;
 }
 
-size_t raw_copy_to_user(void __user *dst, const void *src, size_t n) { return copy_user((vaddr_t)dst, (void *)src, n, true, -1); }
-size_t raw_copy_from_user(void *dst, const void __user *src, size_t n) { return copy_user((vaddr_t)src, dst, n, false, -1); }
+size_t raw_copy_to_user(void __user *dst, const void *src, size_t n) { return copy_user((vaddr_t)dst, (void *)src, n, true); }
+size_t raw_copy_from_user(void *dst, const void __user *src, size_t n) { return copy_user((vaddr_t)src, dst, n, false); }
 
 int raw_cmpxchg32_user(u32 __user *p, u32 expected, u32 desired, u32 *found)
 {

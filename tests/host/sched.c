@@ -7,7 +7,6 @@
  * for a page with mmap_lock held, and deadlock (nobody can run): then the schedule is printed.
  */
 #include "host.h"
-#include "mm/switches.h"
 #include "kernel/cmdline.h"
 #include "kernel/usermode.h"
 
@@ -30,7 +29,7 @@ struct host_task {
 	struct fiber *fiber;
 	void (*fn)(void *);
 	void *arg;
-	bool used, ended, joined, daemon;
+	bool used, ended, daemon;
 	bool preempted;				/* switched away involuntarily: runs on whatever its state says */
 	const struct spinlock *spinning;	/* waits for this lock */
 	u64 deadline;				/* of a timed sleep; 0: none */
@@ -342,8 +341,8 @@ static void entry(void *arg)
 static struct host_task *task_new(const char *name, void (*fn)(void *), void *arg)
 {
 	for (struct host_task *h = tasks; h < tasks + MAX_TASKS; h++) {
-		if (h->used && !(h->ended && h->joined && h != running))
-			continue;	/* an ended task keeps its place until somebody has joined it */
+		if (h->used)
+			continue;
 		if (h->fiber)
 			fiber_free(h->fiber);
 		memset(h, 0, sizeof(*h));
@@ -400,7 +399,7 @@ void host_join(struct task *t)
 			}
 		}
 	}
-	h->joined = true;
+	h->used = false;		/* only now may its place be taken */
 }
 void host_set_mm(struct mm *mm)
 {
@@ -436,9 +435,7 @@ static void hold(enum held_kind kind, const void *object, u64 index, unsigned ra
 	for (int i = 0; i < running->nr_held; i++) {
 		struct held *h = &running->held[i];
 		bool same_ok = rank == h->rank && (rank == RANK_INODE || rank == RANK_TABLE_FILE || rank == RANK_TABLE_PROCESS);
-		/* atomic_copy=0 faults with a page locked, and is expected to deadlock, not to keep the order. */
-		bool historical = !switch_atomic_copy && h->kind == HELD_PAGE;
-		if (!tried && !historical && rank != RANK_NONE && h->rank != RANK_NONE && h->rank >= rank && !same_ok)
+		if (!tried && !host_lenient_faults && rank != RANK_NONE && h->rank != RANK_NONE && h->rank >= rank && !same_ok)
 			host_fail("lock order: %s (rank %u) taken while %s (rank %u) is held", name, rank, h->name, h->rank);
 	}
 	if (running->nr_held == MAX_HELD)

@@ -66,8 +66,12 @@ static void load_and_compare(struct proc *p, unsigned v)
 	int sig = expect(p, v, &want), s;
 	proc_run(p->mm);
 	s = user_load(ADDR(v), &got);
-	if (s != sig || (!s && got != want))
+	if (s != sig || (!s && got != want)) {
+		const struct cell *c = &p->cell[v];
+		sys_printf("  page %u: kind %u file %u index %u own %d prot %u; entry %lx; slot %lx, zero page %lx, file size %lu\n", v, c->kind, c->file, c->index, c->own, c->prot,
+			   (unsigned long)mm_entry(p->mm, ADDR(v)), c->kind > ANON ? (unsigned long)pagecache_peek(&files[c->file]->mapping, c->index) : 0, (unsigned long)page_to_phys(zero_page), (unsigned long)fsize[c->file]);
 		host_fail("seed %lu step %lu: load of page %u by process %ld: signal %d value %lu, want %d %lu", seed, step, v, (long)(p - procs), s, (unsigned long)got, sig, (unsigned long)want);
+	}
 }
 static void do_store(struct proc *p, unsigned v)
 {
@@ -120,8 +124,8 @@ static void op_map(struct proc *p, unsigned v, unsigned n)
 		CHECK_EQ(hfile_mmap(files[fi], ADDR(v), n * PAGE_SIZE, PROT_READ | PROT_WRITE, flags, index), ADDR(v));
 	for (unsigned i = 0; i < n; i++)
 		p->cell[v + i] = (struct cell){ .kind = kind < 2 ? ANON : kind == 4 ? FILE_SHARED : FILE_PRIVATE, .file = fi, .prot = PROT_READ | PROT_WRITE, .index = index + i };
-	if (flags & MAP_POPULATE)		/* of a writable private mapping: makes the copies at once, as Linux does */
-		for (unsigned i = 0; i < n && p->cell[v].kind == FILE_PRIVATE && index + i < fsize[fi]; i++) {
+	if (kind == 2 || kind == 3)		/* populating a writable private mapping breaks COW at once, as on Linux */
+		for (unsigned i = 0; i < n && (flags & MAP_POPULATE) && index + i < fsize[fi]; i++) {
 			p->cell[v + i].own = true;
 			p->cell[v + i].value = fvalue[fi][index + i];
 		}
@@ -131,6 +135,8 @@ static void op_write(unsigned fi, struct proc *p)
 	/* From a page of the process, whose first word is known, into whole pages or the first word of one. */
 	unsigned v = host_random(VPAGES), k = host_random(FPAGES);
 	u64 value = 0, n = host_random(2) ? PAGE_SIZE : 8 + host_random(3000);
+	if (sys_option("trace", 0))
+		sys_printf("  write file %u page %u from page %u, %lu bytes\n", fi, k, v, (unsigned long)n);
 	if (host_random(3) == 0 || expect(p, v, &value)) {
 		u64 word = ++counter;
 		proc_run(p->mm);
@@ -295,7 +301,10 @@ static void one_step(void)
 		p = &procs[host_random(NPROCS)];
 	while (!p->mm);
 	unsigned v = host_random(VPAGES), n = min(1 + host_random(8), VPAGES - v), fi = host_random(NFILES);
-	switch (host_random(30)) {
+	unsigned op = host_random(30);
+	if (sys_option("trace", 0))
+		sys_printf("%lu: op %u process %ld page %u n %u file %u next value %lu\n", step, op, (long)(p - procs), v, n, fi, (unsigned long)counter + 1);
+	switch (op) {
 	case 0: case 1: case 2: op_map(p, v, n); break;
 	case 3: case 4: case 5: case 6: load_and_compare(p, v); break;
 	case 7: case 8: case 9: case 10: case 11: do_store(p, v); break;
@@ -371,15 +380,15 @@ static void histories(unsigned count, unsigned ops)
 }
 TEST(history_random, "random histories of processes and files agree with plain arrays; own words recounted after every operation")
 {
-	histories(25, 400);
+	histories(60, 400);
 }
 TEST(history_copy_fail, "the same with every first copy stopped at a random byte")
 {
 	switch_copy_fail = 77;
-	histories(10, 300);
+	histories(20, 400);
 }
 TEST(history_prefault, "the same with prefault=1")
 {
 	switch_prefault = true;
-	histories(6, 300);
+	histories(15, 400);
 }
