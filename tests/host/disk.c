@@ -19,10 +19,10 @@ struct request {
 };
 static struct list_head queue = LIST_INIT(queue);
 static struct wait_queue queue_wait = WAIT_QUEUE_INIT(queue_wait);
-static unsigned nr_queued;
+static unsigned nr_queued, nr_pending;	/* pending: until the completion has returned */
 static bool started;
 
-unsigned disk_pending(void) { return nr_queued; }
+unsigned disk_pending(void) { return nr_pending; }
 
 static struct hfile *file_of(struct address_space *m) { return container_of(m, struct hfile, mapping); }
 
@@ -67,6 +67,7 @@ static void disk_task(void *arg)
 		list_del(n);
 		nr_queued--;
 		complete(list_entry(n, struct request, node));
+		nr_pending--;
 	}
 }
 
@@ -84,6 +85,7 @@ static void submit(struct hfile *f, u64 index, struct page *page, bool write, in
 		r->checksum = checksum(page);
 	list_add_tail(&r->node, &queue);
 	nr_queued++;
+	nr_pending++;
 	wake_up_all(&queue_wait, 0);
 }
 
