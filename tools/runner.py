@@ -147,7 +147,7 @@ class HostStreams:
 
     def __init__(self):
         self.tty = os.isatty(0) and in_foreground(0)
-        self.mask = self.tty * 1 + os.isatty(1) * 2 + os.isatty(2) * 4 + same_file(1, 2) * 8
+        self.mask = self.tty * 1 + os.isatty(1) * 2 + os.isatty(2) * 4 + (same_file(1, 2) and not os.isatty(1)) * 8
 
     def window(self):
         for fd in (0, 1, 2):
@@ -210,6 +210,8 @@ class Guest:
         self.directory = RunDirectory()
         self.events = queue.Queue()             # ("control", line) ("qmp", message) ("exit",) ("output", error) ("kill",)
         self.wanted = threading.Semaphore(0)    # packets of stdin the guest has asked for
+        self.sending = threading.Lock()         # whole packets go to the guest
+        self.started = self.ready = None        # when QEMU was started; whether the guest takes a terminal's bytes
         self.ram0 = None                        # (physical address, size) of the root image in the guest
         self.threads = []
         self.keep = False                       # a debugger looks at the machine: leave it there after its end
@@ -281,9 +283,9 @@ class Guest:
         for end in theirs.values():
             end.close()
         ours["qmp"].sendall(b'{"execute":"qmp_capabilities"}\n')
+        self.started = time.monotonic()
         for target, arguments in ((self.carry_output, ("out", 1)), (self.carry_output, ("err", 2)),
-                                  (self.carry_input, ()), (self.listen, ("control",)), (self.listen, ("qmp",)),
-                                  (self.wait_for_qemu, ())):
+                                  (self.carry_input, ()), (self.listen, ()), (self.wait_for_qemu, ())):
             thread = threading.Thread(target=target, args=arguments, daemon=True)
             thread.start()
             self.threads.append(thread)
@@ -306,21 +308,33 @@ class Guest:
                 time.sleep(0.0003)              # the guest writes byte by byte: let some more gather
 
     def carry_input(self):
-        """A packet for each request; from a terminal as it is typed."""
+        """A packet for each request; from a terminal as it is typed, once the guest has asked for the first (earlier
+        bytes would be lost when it sets up its UART)."""
         try:
             while True:
                 if self.streams.tty:
                     data = self.streams.read(STDIN_PACKET)
                     if self.escape(data):
                         self.events.put(("kill",))
+                        return
+                    self.wait_until_ready()
                 else:
                     self.wanted.acquire()
                     data = self.streams.read(STDIN_PACKET)
-                self.ends["in"].sendall(struct.pack("<H", len(data)) + data)
+                self.send(struct.pack("<H", len(data)) + data)
                 if self.streams.tty and not data:
                     return
         except OSError:
             pass                                # QEMU has gone
+
+    def wait_until_ready(self):
+        if not self.ready:
+            self.wanted.acquire(timeout=max(0, self.started + 5 - time.monotonic()))
+            self.ready = True
+
+    def send(self, packet):
+        with self.sending:
+            self.ends["in"].sendall(packet)
 
     presses = 0
 
@@ -333,32 +347,51 @@ class Guest:
         return False
 
     def send_window(self):
+        """The terminal has another size (called by a signal handler: a thread does the waiting)."""
         rows, columns = self.streams.window()
-        try:
-            self.ends["in"].sendall(struct.pack("<HHH", WINDOW_SIZE, rows, columns))
-        except OSError:
-            pass
 
-    def listen(self, name):
-        rest = b""
-        while True:
+        def send():
             try:
-                data = self.ends[name].recv(65536)
+                self.wait_until_ready()
+                self.send(struct.pack("<HHH", WINDOW_SIZE, rows, columns))
             except OSError:
-                data = b""
-            if not data:
-                return
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                if name == "control" and line == b"R":
-                    self.wanted.release()
-                elif line.strip():
-                    self.events.put((name, line))
+                pass
+        if self.started:
+            threading.Thread(target=send, daemon=True).start()
+
+    def listen(self):
+        """The control lines and QEMU's messages, in one thread: a control line that was written before QEMU said
+        something also arrives before it."""
+        rest = {"control": b"", "qmp": b""}
+        waiting = select.poll()
+        names = {}
+        for name in rest:
+            waiting.register(self.ends[name], select.POLLIN)
+            names[self.ends[name].fileno()] = name
+        while names:
+            ready = {names[fd] for fd, _ in waiting.poll() if fd in names}
+            received = {}
+            for name in [n for n in ("qmp", "control") if n in ready or n == "control" and n in names.values()]:
+                try:
+                    received[name] = self.ends[name].recv(65536, 0 if name in ready else socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    received[name] = b""
+                if not received[name]:
+                    waiting.unregister(self.ends[name])
+                    del names[self.ends[name].fileno()]
+            for name in ("control", "qmp"):
+                *lines, rest[name] = (rest[name] + received.get(name, b"")).split(b"\n")
+                for line in lines:
+                    if name == "control" and line == b"R":
+                        self.wanted.release()
+                    elif line.strip():
+                        self.events.put((name, line))
 
     def wait_for_qemu(self):
         self.qemu.wait()
-        for name in ("control", "qmp"):         # what it said last comes first
-            self.threads[3 + (name == "qmp")].join(5)
+        self.threads[3].join(5)                 # what it said last comes first
         self.events.put(("exit",))
 
     # -- the run
@@ -485,7 +518,7 @@ class Guest:
             except ProcessLookupError:
                 pass
             if threading.current_thread() not in self.threads:
-                self.threads[5].join(10) if len(self.threads) > 5 else self.qemu.wait()
+                self.threads[4].join(10) if len(self.threads) > 4 else self.qemu.wait()
 
     def drain(self, limit=None):
         """What the guest had written reaches the host, however slowly it takes it; after a timeout, within a limit."""
