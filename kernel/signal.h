@@ -37,5 +37,7 @@ int signal_may_send(const struct process *p, int sig);
 /* kernel/sigframe.c: make the handler's frame on the user stack and enter the handler; `mask` is what sigreturn restores.
  * 0 or -EFAULT (the caller kills). Sleeps. */
 int sigframe_setup(struct trapframe *frame, int sig, const siginfo_t *info, const struct sigaction_k *action, u64 mask);
+/* sigreturn: as sigaltstack(2), errors ignored. */
+void sigaltstack_restore(const stack_t *stack);
 /* Is sp on the current task's alternate stack? */
 bool on_alt_stack(u64 sp);

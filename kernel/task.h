@@ -74,6 +74,7 @@ struct task {
 	u64 sig_pending;		/* S: bit n-1 = signal n */
 	u64 sig_mask;			/* S: written by the task itself */
 	u64 saved_mask;			/* T */
+	u64 sig_wait;			/* S: blocked signals that sigtimedwait() is waiting for */
 	siginfo_t sig_info[32];		/* S: of standard signals pending */
 	stack_t sig_stack;		/* T: sigaltstack */
 	u64 trap_nr, trap_error, trap_address;	/* T: of the last fault, for sigcontext */
