@@ -1,0 +1,16 @@
+# The hosted ext2 tests: fs/ext2 and the real mm/ with ASan and UBSan. make -f tests/host/ext2.mk
+include tests/host/host.mk
+
+EXT2 := $(wildcard fs/ext2/*.c) tests/host/ext2_vfs.c tests/host/ext2_model.c tests/host/ext2_test.c
+EOBJ := $(MM:%.c=$(OUT)/%.o) $(patsubst %.c,$(OUT)/%.o,$(filter-out tests/host/disk.c,$(SHIM))) $(EXT2:%.c=$(OUT)/%.o) \
+	$(OUT)/tests/host/sys.o $(OUT)/tests/host/ext2_sys.o
+
+.DEFAULT_GOAL := $(OUT)/ext2test
+$(OUT)/ext2test: $(EOBJ)
+	@$(CC) $(SAN) -no-pie -Wl,--unresolved-symbols=ignore-all -o $@ $^
+$(OUT)/tests/host/ext2_sys.o: tests/host/ext2_sys.c
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu11 -O1 -g $(SAN) $(WARN) -c -o $@ $<
+-include $(EXT2:%.c=$(OUT)/%.d)
+# Freestanding, as the kernel is: libc's features.h would take S_IFDIR and its like out of linux/stat.h.
+$(EXT2:%.c=$(OUT)/%.o): KCC += -ffreestanding
