@@ -92,7 +92,7 @@ TEST(page_pin_limits, "pins and shares fail at the limit of their field instead 
 TEST(page_out_of_memory, "no memory is NULL, and the last frames stay for those who cannot wait")
 {
 	struct list_head all = LIST_INIT(all);
-	struct page *p, *tmp;
+	struct page *p;
 	unsigned n = 0, atomic = 0;
 	u64 total = page_free_count();
 	for (; (p = page_alloc(0, 0)); n++)
@@ -102,7 +102,8 @@ TEST(page_out_of_memory, "no memory is NULL, and the last frames stay for those 
 	CHECK(atomic > 0 && n > 100);
 	CHECK_EQ(page_free_count(), 0);
 	CHECK(!kmalloc(100000) && !page_alloc(3, PA_RESERVE));
-	list_for_each_safe(p, tmp, &all, node) {
+	while (!list_empty(&all)) {		/* list_for_each would make a misaligned struct page of the head */
+		p = list_first(&all, struct page, node);
 		list_del(&p->node);
 		page_put(p);
 	}
