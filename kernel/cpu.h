@@ -49,6 +49,15 @@ extern struct cpu_features {
 	char vendor[13], brand[49];
 } cpu_features;
 
+#define MSR_FS_BASE 0xc0000100
+#define MSR_GS_BASE 0xc0000101		/* the kernel's while in the kernel */
+#define MSR_KERNEL_GS_BASE 0xc0000102	/* the user's while in the kernel */
+
+void early_cpu_init(void);		/* kernel/cpu.c: before everything else */
+void cpu_protect(void);			/* turn SMAP on: when the kernel's own tables are in use */
+void cpu_set_kstack(u64 top);		/* the stack for entries from user mode on this CPU */
+void trap_init(void);			/* kernel/trap.c: the IDT */
+
 static inline u64 read_cr0(void) { u64 v; __asm__ volatile("mov %%cr0, %0" : "=r"(v)); return v; }
 static inline u64 read_cr2(void) { u64 v; __asm__ volatile("mov %%cr2, %0" : "=r"(v)); return v; }
 static inline u64 read_cr3(void) { u64 v; __asm__ volatile("mov %%cr3, %0" : "=r"(v)); return v; }

@@ -8,6 +8,7 @@ void printk(const char *fmt, ...) __printf(1, 2);
  * buffer, advances *pos, returns the count (0: nothing new). */
 size_t log_read(u64 *pos, char *buf, size_t size);
 
+void log_panic_mode(void);	/* panic: no lock from now on */
 /* Stop the machine: registers, backtrace, current task, held locks. */
 __noreturn void panic(const char *fmt, ...) __printf(1, 2);
 /* The system cannot start or go on because of something that is not the kernel's mistake (no root

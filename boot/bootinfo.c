@@ -1,0 +1,154 @@
+/*
+ * Reading what the loader left: multiboot2 tags or PVH's hvm_start_info, both by their identity-mapped
+ * addresses (below 4 GiB). Lengths are checked: a loader's mistake must not become a silent hang.
+ */
+#include "boot/bootinfo.h"
+
+#include "drivers/serial.h"
+#include "kernel/cmdline.h"
+#include "kernel/printk.h"
+#include "kernel/string.h"
+#include "mm/layout.h"
+
+#define MULTIBOOT2_LOADER 0x36d76289
+#define PVH_LOADER 0x336ec578
+
+struct boot_info boot_info;
+extern char boot_start[], kernel_end[];
+
+static void add_ram(u64 start, u64 end)
+{
+	unsigned i = boot_info.nr_ram;
+
+	start = ALIGN_UP(max(start, 0x1000UL), PAGE_SIZE);	/* frame 0 stays unused: a physical NULL */
+	end = ALIGN_DOWN(end, PAGE_SIZE);
+	if (start >= end || i == BOOT_RANGES)
+		return;
+	for (; i > 0 && boot_info.ram[i - 1].start > start; i--)
+		boot_info.ram[i] = boot_info.ram[i - 1];
+	boot_info.ram[i] = (struct boot_range){ start, end };
+	boot_info.nr_ram++;
+	boot_info.ram_end = max(boot_info.ram_end, end);
+}
+
+static void reserve(u64 start, u64 end)
+{
+	if (start < end && boot_info.nr_reserved < BOOT_RANGES)
+		boot_info.reserved[boot_info.nr_reserved++] =
+			(struct boot_range){ ALIGN_DOWN(start, PAGE_SIZE), ALIGN_UP(end, PAGE_SIZE) };
+}
+
+static void set_module(u64 start, u64 end)
+{
+	if (boot_info.module.end)
+		return;			/* the first one is the root file system */
+	boot_info.module = (struct boot_range){ start, end };
+	reserve(start, end);
+}
+
+static const char *early_pointer(u64 physical)
+{
+	return (const char *)physical;
+}
+
+/* --- multiboot2 (specification 2.0, 3.6) --- */
+
+struct mb2_tag { u32 type, size; };
+struct mb2_module { struct mb2_tag tag; u32 start, end; };
+struct mb2_mmap { struct mb2_tag tag; u32 entry_size, version; };
+struct mb2_mmap_entry { u64 base, length; u32 type, zero; };
+struct mb2_framebuffer { struct mb2_tag tag; u64 address; u32 pitch, width, height; u8 bpp, type; };
+
+static void read_mb2_tag(const struct mb2_tag *tag)
+{
+	const char *p = (const char *)tag;
+
+	switch (tag->type) {
+	case 1:
+		str_copy(cmdline, p + 8, sizeof(cmdline));
+		break;
+	case 3:
+		set_module(((const struct mb2_module *)tag)->start, ((const struct mb2_module *)tag)->end);
+		break;
+	case 6: {
+		u32 step = ((const struct mb2_mmap *)tag)->entry_size;
+		for (u32 at = 16; step >= 24 && at + step <= tag->size; at += step) {
+			const struct mb2_mmap_entry *e = (const void *)(p + at);
+			if (e->type == 1)
+				add_ram(e->base, e->base + e->length);
+		}
+		break;
+	}
+	case 8: {
+		const struct mb2_framebuffer *f = (const void *)tag;
+		if (f->type != 1)
+			break;
+		boot_info.framebuffer.address = f->address;
+		boot_info.framebuffer.width = f->width;
+		boot_info.framebuffer.height = f->height;
+		boot_info.framebuffer.pitch = f->pitch;
+		boot_info.framebuffer.bits = f->bpp;
+		break;
+	}
+	case 14:
+	case 15:
+		/* A copy of the RSDP lies in the tag itself; the tag's place is reserved with the rest. */
+		boot_info.rsdp = (u64)(p + 8);
+		break;
+	}
+}
+
+static void read_multiboot2(u64 info)
+{
+	u32 total = *(const u32 *)early_pointer(info);
+
+	boot_info.loader = "multiboot2";
+	reserve(info, info + total);
+	for (u32 at = 8; at + 8 <= total;) {
+		const struct mb2_tag *tag = (const void *)early_pointer(info + at);
+		if (tag->type == 0 || tag->size < 8)
+			break;
+		read_mb2_tag(tag);
+		at += ALIGN_UP(tag->size, 8U);
+	}
+}
+
+/* --- PVH (Xen's arch-x86/hvm/start_info.h, version 1) --- */
+
+struct pvh_info { u32 magic, version, flags, nr_modules; u64 modules, cmdline, rsdp, memmap; u32 memmap_entries, reserved; };
+struct pvh_module { u64 paddr, size, cmdline, reserved; };
+struct pvh_memory { u64 addr, size; u32 type, reserved; };
+
+static void read_pvh(u64 info)
+{
+	const struct pvh_info *p = (const void *)early_pointer(info);
+	const struct pvh_module *modules = (const void *)early_pointer(p->modules);
+	const struct pvh_memory *map = (const void *)early_pointer(p->memmap);
+
+	boot_info.loader = "PVH";
+	if (p->cmdline)
+		str_copy(cmdline, early_pointer(p->cmdline), sizeof(cmdline));
+	for (u32 i = 0; i < p->nr_modules; i++)
+		set_module(modules[i].paddr, modules[i].paddr + modules[i].size);
+	for (u32 i = 0; i < p->memmap_entries; i++)
+		if (map[i].type == 1)
+			add_ram(map[i].addr, map[i].addr + map[i].size);
+	boot_info.rsdp = p->rsdp;
+}
+
+void boot_main(u32 magic, u32 info)
+{
+	early_cpu_init();
+	serial_init();
+	if (magic == MULTIBOOT2_LOADER)
+		read_multiboot2(info);
+	else if (magic == PVH_LOADER)
+		read_pvh(info);
+	else
+		fatal("started by an unknown loader (magic %x): needs multiboot2 or PVH", magic);
+	if (!boot_info.nr_ram)
+		fatal("the boot loader gave no memory map");
+	reserve((u64)boot_start, (u64)kernel_end);
+	paging_init(&boot_info);
+	kmain();
+}

@@ -1,0 +1,44 @@
+/*
+ * What the boot loader told us, in one form for multiboot2 and PVH. Filled before paging is set up, by
+ * boot/bootinfo.c; everything is copied out of the loader's memory.
+ */
+#pragma once
+
+#include "kernel/types.h"
+
+#define BOOT_RANGES 64
+
+struct boot_range {
+	paddr_t start, end;	/* bytes, end exclusive */
+};
+
+struct boot_info {
+	const char *loader;			/* "multiboot2" or "PVH" */
+	unsigned nr_ram;			/* RAM that the firmware calls usable, sorted, page-aligned inwards */
+	struct boot_range ram[BOOT_RANGES];
+	unsigned nr_reserved;			/* in use inside it: kernel image, module, what boot/paging.c took */
+	struct boot_range reserved[BOOT_RANGES];
+	struct boot_range module;		/* the root file system's image; empty if there is none */
+	paddr_t rsdp;				/* 0: unknown */
+	struct {
+		paddr_t address;
+		u32 width, height, pitch, bits;	/* address 0: none */
+	} framebuffer;
+	paddr_t ram_end;			/* end of the highest RAM */
+};
+extern struct boot_info boot_info;
+
+/* The command line went to kernel/cmdline.h's buffer. Calls paging_init() and kmain(). */
+__noreturn void boot_main(u32 magic, u32 info);
+
+/* boot/paging.c: the kernel's own page tables (mm/layout.h), W^X, from early memory which is then in `reserved`. */
+void paging_init(struct boot_info *info);
+/* Early memory: zeroed, page-aligned, of the RAM that nothing uses. Only until page_init(). */
+void *early_alloc(struct boot_info *info, u64 bytes);
+/* Map `pages` frames at a kernel address, outside the direct map (device registers, kernel stacks). 4 KiB pages, not executable. After page_init(). */
+int kernel_map(vaddr_t va, paddr_t pa, u64 pages, bool device);
+void kernel_unmap(vaddr_t va, u64 pages);
+/* Map device registers, uncached; NULL: no memory. */
+void *ioremap(paddr_t pa, u64 size);
+
+__noreturn void kmain(void);

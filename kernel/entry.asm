@@ -1,0 +1,202 @@
+; Every way into the kernel and back out: exceptions, interrupts, SYSCALL.
+;
+; All build the same frame (struct trapframe, kernel/trap.h), lowest address first:
+;
+;   rsp ->  r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi   (pushed here)
+;           vector, error                                               (pushed here or by the CPU)
+;           rip cs rflags rsp ss                                        (by the CPU; for SYSCALL by us)
+;
+; GS: user mode runs with its own GS base, the kernel with struct cpu. Whoever comes from user mode
+; swaps, at entry and before leaving, with interrupts off in between. NMI, double fault and machine
+; check may arrive between the two and look at the base itself (paranoid_entry); user programs cannot set
+; a kernel address there (CR4.FSGSBASE is off, arch_prctl checks).
+; Sources: SDM vol. 3, chapter 6; vol. 2, SYSCALL and SYSRET.
+
+%define CPU_CURRENT	8
+%define CPU_KSTACK	16
+%define CPU_USER_RSP	24
+%define USER_DS		0x1b
+%define USER_CS		0x23
+%define SYSCALL_VECTOR	0x100
+%define FRAME_VECTOR	15 * 8
+%define FRAME_RIP	17 * 8
+%define FRAME_CS	18 * 8
+%define FRAME_RFLAGS	19 * 8
+%define FRAME_RSP	20 * 8
+
+bits 64
+default rel
+section .text
+extern trap_dispatch, syscall_dispatch, user_return_work, clac_on_entry
+global syscall_entry, trap_stubs, return_to_user, ret_from_fork
+
+%macro PUSH_REGS 0
+	push	rdi
+	push	rsi
+	push	rdx
+	push	rcx
+	push	rax
+	push	r8
+	push	r9
+	push	r10
+	push	r11
+	push	rbx
+	push	rbp
+	push	r12
+	push	r13
+	push	r14
+	push	r15
+%endmacro
+
+%macro POP_REGS 0
+	pop	r15
+	pop	r14
+	pop	r13
+	pop	r12
+	pop	rbp
+	pop	rbx
+	pop	r11
+	pop	r10
+	pop	r9
+	pop	r8
+	pop	rax
+	pop	rcx
+	pop	rdx
+	pop	rsi
+	pop	rdi
+%endmacro
+
+; --- SYSCALL: rcx = user rip, r11 = user rflags; interrupts are off (SFMASK) ---
+syscall_entry:
+	swapgs
+	mov	[gs:CPU_USER_RSP], rsp
+	mov	rsp, [gs:CPU_KSTACK]
+	push	USER_DS
+	push	qword [gs:CPU_USER_RSP]
+	push	r11
+	push	USER_CS
+	push	rcx
+	push	rax			; error = the call's number (orig_rax)
+	push	SYSCALL_VECTOR
+	PUSH_REGS
+	xor	ebp, ebp		; ends the backtrace
+	mov	rdi, rsp
+	sti
+	call	syscall_dispatch
+	mov	rdi, rsp
+	; falls through
+
+; --- back to user mode; rdi = frame. user_return_work() leaves interrupts off. ---
+return_to_user:
+	mov	rsp, rdi
+	call	user_return_work
+	; SYSRET restores less than IRETQ and faults in the kernel on a non-canonical rip: only for an untouched system call.
+	cmp	dword [rsp + FRAME_VECTOR], SYSCALL_VECTOR
+	jne	.iret
+	mov	rcx, [rsp + FRAME_RIP]
+	cmp	rcx, [rsp + 11 * 8]	; rcx as SYSCALL left it: rip
+	jne	.iret
+	mov	rdx, rcx
+	shr	rdx, 47
+	jnz	.iret
+	mov	r11, [rsp + FRAME_RFLAGS]
+	cmp	r11, [rsp + 6 * 8]	; r11: rflags
+	jne	.iret
+	test	r11d, 0x10100		; RF or TF
+	jnz	.iret
+	POP_REGS
+	mov	rsp, [rsp + FRAME_RSP - FRAME_VECTOR]
+	swapgs
+	o64 sysret
+.iret:
+	POP_REGS
+	add	rsp, 16
+	swapgs
+	iretq
+
+; --- a new task: switch_to() returns here on its first run, interrupts on, preemption off by one (schedule's) ---
+extern schedule_tail
+ret_from_fork:
+	call	schedule_tail		; returns the user frame, or calls a kernel thread's function and does not return
+	mov	rdi, rax
+	jmp	return_to_user
+
+; --- exceptions and interrupts: one stub each, 16 bytes apart ---
+%macro STUB 1
+	align	16
+	%if %1 == 8 || (%1 >= 10 && %1 <= 14) || %1 == 17 || %1 == 21
+	%else
+	push	0
+	%endif
+	push	%1
+	%if %1 == 2 || %1 == 8 || %1 == 18
+	jmp	paranoid_entry
+	%else
+	jmp	trap_entry
+	%endif
+%endmacro
+	align	16
+trap_stubs:
+%assign vector 0
+%rep 256
+	STUB vector
+%assign vector vector + 1
+%endrep
+
+trap_entry:
+	PUSH_REGS
+	cld
+	test	byte [rsp + FRAME_CS], 3
+	jz	.kernel
+	swapgs
+	call	clear_ac
+	xor	ebp, ebp
+	mov	rdi, rsp
+	call	trap_dispatch
+	mov	rdi, rsp
+	jmp	return_to_user
+.kernel:
+	call	clear_ac
+	; Make the interrupted function the caller of trap_dispatch, for backtraces: a frame of its rip and rbp.
+	push	qword [rsp + FRAME_RIP]
+	push	rbp
+	mov	rbp, rsp
+	lea	rdi, [rsp + 16]
+	call	trap_dispatch		; preempts, if that is due
+	add	rsp, 16
+	POP_REGS
+	add	rsp, 16
+	iretq
+
+; A user copy may be interrupted with AC set; nobody else may run with it.
+clear_ac:
+	cmp	byte [clac_on_entry], 0
+	je	.done
+	clac
+.done:	ret
+
+; NMI, double fault, machine check: on their own stacks, from anywhere, also between SYSCALL and swapgs.
+paranoid_entry:
+	PUSH_REGS
+	cld
+	call	clear_ac
+	xor	ebx, ebx
+	mov	ecx, 0xc0000101		; GS base: the kernel's is negative
+	rdmsr
+	test	edx, edx
+	js	.swapped
+	swapgs
+	inc	ebx
+.swapped:
+	push	qword [rsp + FRAME_RIP]
+	push	rbp
+	mov	rbp, rsp
+	lea	rdi, [rsp + 16]
+	call	trap_dispatch		; never sleeps or preempts for these
+	add	rsp, 16
+	test	ebx, ebx
+	jz	.out
+	swapgs
+.out:	POP_REGS
+	add	rsp, 16
+	iretq

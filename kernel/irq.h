@@ -1,0 +1,12 @@
+/* Interrupt vectors and their handlers (kernel/irq.c); the local APIC and IOAPIC are in drivers/apic.c. */
+#pragma once
+
+#include "kernel/trap.h"
+
+#define VECTOR_IRQ0 0x30	/* + ISA interrupt number, by the IOAPIC */
+#define VECTOR_TIMER 0xf0	/* local APIC timer */
+#define VECTOR_SPURIOUS 0xff	/* no end-of-interrupt */
+
+void irq_dispatch(struct trapframe *frame);
+/* The timer's work, once per tick, interrupts off: kernel/time.c. */
+void timer_interrupt(bool user_mode);

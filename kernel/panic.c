@@ -1,0 +1,160 @@
+/*
+ * Panic: say all we know, once, and stop. Uses nothing that could fail again: no lock, no allocation.
+ */
+#include "kernel/panic.h"
+
+#include "drivers/debugcon.h"
+#include "drivers/power.h"
+#include "drivers/serial.h"
+#include "kernel/cpu.h"
+#include "kernel/printk.h"
+#include "mm/layout.h"
+
+extern const u32 ksyms_count, ksyms_addrs[], ksyms_names[];
+extern const char ksyms_strings[], text_start[], text_end[];
+extern char boot_stack[];
+
+void symbol_name(const void *address, char *buf, size_t size)
+{
+	u64 a = (u64)address;
+	u32 low = 0, high = ksyms_count;
+
+	if (a < (u64)text_start || a >= (u64)text_end || !high) {
+		ksnprintf(buf, size, "?");
+		return;
+	}
+	while (high - low > 1) {
+		u32 middle = (low + high) / 2;
+		if (KERNEL_BASE + ksyms_addrs[middle] <= a)
+			low = middle;
+		else
+			high = middle;
+	}
+	ksnprintf(buf, size, "%s+0x%lx", &ksyms_strings[ksyms_names[low]], a - KERNEL_BASE - ksyms_addrs[low]);
+}
+
+static bool on_stack(u64 address)
+{
+	return !(address & 7) && ((address >= KSTACK_BASE && address < IOREMAP_BASE) ||
+		(address >= (u64)boot_stack && address < (u64)boot_stack + 16384));
+}
+
+static void backtrace(u64 rip, u64 rbp)
+{
+	char name[80];
+
+	printk("backtrace:\n");
+	for (int depth = 0; depth < 32 && rip; depth++) {
+		symbol_name((void *)rip, name, sizeof(name));
+		printk("  %016lx %s\n", rip, name);
+		if (!on_stack(rbp) || !on_stack(rbp + 8))
+			break;
+		rip = ((u64 *)rbp)[1];
+		rbp = ((u64 *)rbp)[0];
+	}
+}
+
+static void print_held(const struct task *t)
+{
+	static const char *const kinds[] = { "spinlock", "mutex", "rwsem (read)", "rwsem (write)", "page lock" };
+	char name[80];
+
+	for (int i = 0; i < t->held_count && i < HELD_MAX; i++) {
+		const struct held_lock *h = &t->held[i];
+		const char *lock = h->kind == HELD_SPIN ? ((const struct spinlock *)h->object)->name :
+			h->kind == HELD_MUTEX ? ((const struct mutex *)h->object)->name :
+			h->kind == HELD_PAGE ? "page" : ((const struct rwsem *)h->object)->name;
+		symbol_name(h->caller, name, sizeof(name));
+		printk("  holds %s %s (%p, %lu) taken at %s\n", kinds[h->kind], lock, h->object, h->index, name);
+	}
+}
+
+static void print_registers(const struct trapframe *f)
+{
+	printk("rip %016lx rsp %016lx rflags %lx cs %lx ss %lx\n", f->rip, f->rsp, f->rflags, f->cs, f->ss);
+	printk("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
+	printk("rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", f->rsi, f->rdi, f->rbp, f->r8);
+	printk("r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", f->r9, f->r10, f->r11, f->r12);
+	printk("r13 %016lx r14 %016lx r15 %016lx\n", f->r13, f->r14, f->r15);
+}
+
+static __noreturn void stop(void)
+{
+	debugcon_control("P\n", 2);
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+/* Only the first panic speaks; one inside it stops at once. */
+static bool first_panic(void)
+{
+	static atomic_t panics;
+
+	irq_disable();
+	log_panic_mode();
+	return atomic_add_return(&panics, 1) == 1;
+}
+
+static __noreturn void report(const struct trapframe *f, u64 rip, u64 rbp)
+{
+	struct task *t = current;
+
+	if (f)
+		print_registers(f);
+	printk("cr0 %lx cr2 %016lx cr3 %lx cr4 %lx\n", read_cr0(), read_cr2(), read_cr3(), read_cr4());
+	printk("CPU %d, task %d (%s), preempt count %d\n", this_cpu()->id, t->tid, t->name, this_cpu()->preempt_count);
+	print_held(t);
+	backtrace(rip, rbp);
+	printk("stopped.\n");
+	stop();
+}
+
+void panic_frame(const struct trapframe *f, const char *fmt, ...)
+{
+	char text[256];
+	__builtin_va_list ap;
+
+	if (!first_panic())
+		stop();
+	__builtin_va_start(ap, fmt);
+	kvsnprintf(text, sizeof(text), fmt, ap);
+	__builtin_va_end(ap);
+	printk("PANIC: %s\n", text);
+	report(f, f->rip, f->rbp);
+}
+
+void panic(const char *fmt, ...)
+{
+	char text[256];
+	__builtin_va_list ap;
+
+	if (!first_panic())
+		stop();
+	__builtin_va_start(ap, fmt);
+	kvsnprintf(text, sizeof(text), fmt, ap);
+	__builtin_va_end(ap);
+	printk("PANIC: %s\n", text);
+	report(NULL, (u64)__builtin_return_address(0), *(u64 *)__builtin_frame_address(0));
+}
+
+void fatal(const char *fmt, ...)
+{
+	char text[256];
+	__builtin_va_list ap;
+	int n;
+
+	__builtin_va_start(ap, fmt);
+	n = kvsnprintf(text, sizeof(text) - 1, fmt, ap);
+	__builtin_va_end(ap);
+	printk("cowslip cannot go on: %s\n", text);
+	debugcon_control("E ", 2);
+	debugcon_control(text, min((size_t)n, sizeof(text) - 2));
+	debugcon_control("\n", 1);
+	power_off();
+}
+
+void __stack_chk_fail(void);
+void __stack_chk_fail(void)
+{
+	panic("stack protector: a buffer on the stack was overrun");
+}

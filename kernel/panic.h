@@ -1,0 +1,9 @@
+/* Stopping for good (kernel/panic.c); panic() itself is in kernel/printk.h. */
+#pragma once
+
+#include "kernel/trap.h"
+
+__noreturn void panic_frame(const struct trapframe *frame, const char *fmt, ...) __printf(2, 3);
+const char *trap_name(u64 vector);
+/* kernel/kstack.c: is this address in the guard below a kernel stack? */
+bool kstack_guard(vaddr_t address);
