@@ -13,7 +13,7 @@ int nr_cpus_online = 1;
 struct cpu_features cpu_features;
 u8 clac_on_entry;		/* entry.asm: the processor has SMAP */
 
-_Static_assert(offsetof(struct cpu, current) == 8, "entry.asm, get_current");
+_Static_assert(offsetof(struct cpu, task) == 8, "entry.asm, get_current");
 _Static_assert(offsetof(struct cpu, kstack_top) == 16, "entry.asm");
 _Static_assert(offsetof(struct cpu, user_rsp) == 24, "entry.asm");
 _Static_assert(offsetof(struct cpu, preempt_count) == 32, "entry.asm, kernel/lock.c");
@@ -170,7 +170,7 @@ __attribute__((no_stack_protector)) void early_cpu_init(void)
 
 	detect();
 	cpu->self = cpu;
-	cpu->current = cpu->idle = &boot_task;
+	cpu->task = cpu->idle = &boot_task;
 	cpu->preempt_count = 1;
 	load_segments(0);
 	wrmsr(MSR_GS_BASE, (u64)cpu);

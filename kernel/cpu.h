@@ -13,7 +13,7 @@
 
 struct cpu {
 	struct cpu *self;		/* 0 */
-	struct task *current;		/* 8 */
+	struct task *task;		/* 8: running now */
 	u64 kstack_top;			/* 16: stack for the next entry from user mode */
 	u64 user_rsp;			/* 24: scratch of the system-call entry */
 	int preempt_count;		/* 32: spinlocks, preempt_disable, interrupts */

@@ -8,6 +8,7 @@
 
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
+#include "kernel/sched.h"
 
 #define CALLER __builtin_return_address(0)
 

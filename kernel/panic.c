@@ -8,6 +8,7 @@
 #include "drivers/serial.h"
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
+#include "kernel/string.h"
 #include "mm/layout.h"
 
 extern const u32 ksyms_count, ksyms_addrs[], ksyms_names[];

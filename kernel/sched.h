@@ -16,3 +16,10 @@ void task_free(struct task *task);
  * very top of its kernel stack: (struct trapframe *)task->kstack_top - 1; TF_SIGPENDING leads to signal_deliver() first.
  */
 void task_start(struct task *task);
+
+/* Let another task run now, keeping this one on the queue whatever its state: interrupt return, preempt_enable(). Preempt count 0. */
+void schedule_preempt(void);
+void sched_account(bool user);	/* the timer: charge the running task; interrupts off */
+void sched_tick(void);		/* the timer, each 4 ms: is it somebody else's turn? */
+/* The boot task becomes this CPU's idle task: enables preemption and interrupts, never returns. */
+__noreturn void sched_idle(void);

@@ -48,7 +48,8 @@ struct task {
 	u64 runtime_ns;			/* R: CPU time used */
 	u64 utime_ns, stime_ns;		/* R: split by the tick */
 	int nice;			/* R */
-	int preempt_saved;		/* T: preempt count while switched out */
+	void (*kthread_fn)(void *arg);	/* I: a kernel thread's function, NULL for others */
+	void *kthread_arg;		/* I */
 	int pagefault_disabled;		/* T: copies in progress that must not sleep (DESIGN.md 4) */
 	void *fpu;			/* T: XSAVE or FXSAVE area, NULL for kernel threads */
 	u64 fs_base, gs_base;		/* T: user segment bases (arch_prctl) */
@@ -85,6 +86,7 @@ struct task {
 	const void *wait_page_mapping;		/* T: page lock waited for, for the hang detector */
 	u64 wait_page_index;
 	u64 wait_since_ns;
+	bool hang_reported;			/* the hang detector has told of this wait */
 	void *syscall_nr_debug;
 };
 

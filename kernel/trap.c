@@ -6,6 +6,7 @@
 #include "kernel/irq.h"
 #include "kernel/panic.h"
 #include "kernel/printk.h"
+#include "kernel/sched.h"
 #include "kernel/signal.h"
 #include "kernel/trap.h"
 
@@ -111,7 +112,7 @@ void trap_dispatch(struct trapframe *f)
 	irq_disable();
 	/* Preemption anywhere in the kernel where interrupts are on and nothing forbids it. */
 	if (!from_user(f) && f->rflags & RFLAGS_IF && f->vector != VECTOR_NMI && this_cpu()->need_resched && !this_cpu()->preempt_count)
-		schedule();
+		schedule_preempt();
 	irq_disable();
 }
 

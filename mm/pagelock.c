@@ -72,6 +72,7 @@ static int wait_bits(struct address_space *m, u64 index, u64 bits, bool killable
 	if (bits & ENTRY_LOCKED) {
 		current->wait_page_index = index;
 		current->wait_since_ns = ktime_ns();
+		current->hang_reported = false;
 		smp_store_release(&current->wait_page_mapping, m);
 	}
 	for (;;) {
