@@ -6,9 +6,11 @@
 
 #include "drivers/serial.h"
 #include "kernel/cmdline.h"
+#include "kernel/cpu.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "mm/layout.h"
+#include "mm/page.h"
 
 #define MULTIBOOT2_LOADER 0x36d76289
 #define PVH_LOADER 0x336ec578
@@ -134,6 +136,28 @@ static void read_pvh(u64 info)
 		if (map[i].type == 1)
 			add_ram(map[i].addr, map[i].addr + map[i].size);
 	boot_info.rsdp = p->rsdp;
+}
+
+/* The frames that nobody uses go to the allocator (mm/page.h). */
+void page_init(const struct boot_info *info)
+{
+	page_init_begin(info->ram_end >> PAGE_SHIFT);
+	for (unsigned i = 0; i < info->nr_ram; i++) {
+		u64 start = info->ram[i].start, end = info->ram[i].end;
+
+		while (start < end) {
+			u64 stop = end, next = end;	/* the first reserved range from start on ends this piece */
+			for (unsigned r = 0; r < info->nr_reserved; r++)
+				if (info->reserved[r].end > start && info->reserved[r].start < stop) {
+					stop = max(info->reserved[r].start, start);
+					next = info->reserved[r].end;
+				}
+			page_add_range(start, stop);
+			start = next;
+		}
+	}
+	page_init_end();
+	printk("memory: %lu MiB, %lu MiB free\n", page_total_count() >> 8, page_free_count() >> 8);
 }
 
 void boot_main(u32 magic, u32 info)

@@ -116,7 +116,7 @@ static void program_timer(u64 now)
 	if (!list_empty(&sleepers))
 		next = min(next, list_first(&sleepers, struct sleeper, node)->deadline_ns);
 	next = next > now + 1000 ? next - now : 1000;
-	count = (u64)((unsigned __int128)next * apic_per_ms / 1000000);
+	count = next * apic_per_ms / 1000000;	/* next is at most a tick */
 	apic_timer_start(VECTOR_TIMER, (u32)min(max(count, 1UL), 0xffffffffUL), false);
 }
 
