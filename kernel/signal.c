@@ -181,7 +181,7 @@ void signal_fault(int sig, int code, vaddr_t address)
 	siginfo_t info = { .si_signo = sig, .si_code = code };
 
 	if (code > 0 && code != SI_KERNEL)
-		info.si_addr = (void __user *)address;
+		info.si_addr = (void *)address;		/* the UAPI structure knows no __user */
 	if (f && f->vector != SYSCALL_VECTOR) {
 		t->trap_nr = f->vector;
 		t->trap_error = f->error;
