@@ -16,6 +16,28 @@ static struct spinlock kstack_lock = SPINLOCK_INIT("kernel stacks", RANK_LEAF);
 static u64 free_stacks;		/* kstack_lock: tops, linked through the word below the top; 0 = none */
 static u64 used_slots;		/* kstack_lock: slots ever given out */
 
+static bool map_stack(u64 base)
+{
+	struct page *pages[KSTACK_SIZE / PAGE_SIZE];
+	unsigned n;
+
+	for (n = 0; n < ARRAY_SIZE(pages); n++) {
+		pages[n] = page_alloc(0, PA_ZERO);
+		if (!pages[n])
+			goto fail;
+		if (kernel_map(base + n * PAGE_SIZE, page_to_phys(pages[n]), 1, false)) {
+			page_put(pages[n]);
+			goto fail;
+		}
+	}
+	return true;
+fail:
+	kernel_unmap(base, n);
+	while (n--)
+		page_put(pages[n]);
+	return false;
+}
+
 u64 kstack_alloc(void)
 {
 	u64 top, base;
@@ -31,17 +53,10 @@ u64 kstack_alloc(void)
 	spin_unlock(&kstack_lock);
 	if (top || !base)
 		return top;
-	for (u64 at = base; at < base + KSTACK_SIZE; at += PAGE_SIZE) {
-		struct page *page = page_alloc(0, PA_ZERO);
-		/* A slot that was only begun is lost until reboot; its frames stay with it. */
-		if (!page)
-			return 0;
-		if (kernel_map(at, page_to_phys(page), 1, false)) {
-			page_put(page);
-			return 0;
-		}
-	}
-	return base + KSTACK_SIZE;
+	if (map_stack(base))
+		return base + KSTACK_SIZE;
+	/* The slot's addresses are not used again before the next boot: there are 65536 of them. */
+	return 0;
 }
 
 void kstack_free(u64 top)

@@ -45,7 +45,7 @@ static void backtrace(u64 rip, u64 rbp)
 	char name[80];
 
 	printk("backtrace:\n");
-	for (int depth = 0; depth < 32 && rip; depth++) {
+	for (int depth = 0; depth < 32 && (rip || !depth); depth++) {
 		symbol_name((void *)rip, name, sizeof(name));
 		printk("  %016lx %s\n", rip, name);
 		if (!on_stack(rbp) || !on_stack(rbp + 8))
