@@ -4,6 +4,7 @@
 #include "drivers/block.h"
 #include "kernel/cmdline.h"
 #include "kernel/cpu.h"
+#include "kernel/crash.h"
 #include "kernel/hang.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"
@@ -16,6 +17,7 @@ static void start_system(void *arg)
 {
 	hang_start();			/* names who waits too long for a page lock */
 	writeback_start();		/* writes dirty pages from time to time */
+	crash_if_asked();		/* crash=KIND: for the tests of the panic */
 	printk("started\n");
 }
 

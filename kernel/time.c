@@ -137,7 +137,6 @@ void timer_interrupt(bool user_mode)
 	if (now >= next_tick_ns) {
 		next_tick_ns = now + TICK_NS;
 		sched_tick();
-		itimer_check(now);
 	}
 	program_timer(now);
 }

@@ -9,7 +9,5 @@
 void time_init(void);			/* after apic_init(); starts the timer of this CPU */
 /* Sleep in the state that is already set, at most until deadline: false if it has passed. */
 bool schedule_until(u64 deadline_ns);
-/* kernel/itimer.c: called by the tick, interrupts off. */
-void itimer_check(u64 now_ns);
 u64 tsc_khz(void);
 #define TICK_NS 4000000UL
