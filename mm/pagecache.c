@@ -400,7 +400,7 @@ static int start_read(struct address_space *m, u64 index)
 	return 1;
 }
 
-int pagecache_fill(struct address_space *m, u64 index, unsigned nr)
+int pagecache_fill(struct address_space *m, u64 index, unsigned nr, bool killable)
 {
 	u64 end = min(index + nr, mapping_pages(m)), i, started = 0;
 	entry_t *slot;
@@ -422,7 +422,7 @@ int pagecache_fill(struct address_space *m, u64 index, unsigned nr)
 			started |= 1UL << (i - index);
 	}
 	if (!error && !(started & 1))
-		error = page_wait_unlocked(m, index, true);
+		error = page_wait_unlocked(m, index, killable);
 	/* What we began we wait for: P must not appear after we let go of invalidate_lock (PC2). */
 	for (i = index; i < end; i++)
 		if (started & 1UL << (i - index))
@@ -430,7 +430,7 @@ int pagecache_fill(struct address_space *m, u64 index, unsigned nr)
 	return error;
 }
 
-static int read_page_locked(struct address_space *m, u64 index, unsigned ahead, bool have_invalidate, struct page **page)
+static int read_page_locked(struct address_space *m, u64 index, unsigned ahead, bool have_invalidate, bool killable, struct page **page)
 {
 	for (bool tried = false;; tried = true) {
 		int error;
@@ -443,7 +443,7 @@ static int read_page_locked(struct address_space *m, u64 index, unsigned ahead, 
 		/* Not there after all may also mean: reclaimed or truncated since. Then once more. */
 		if (!have_invalidate)
 			down_read(&m->invalidate_lock);
-		error = pagecache_fill(m, index, 1 + ahead);
+		error = pagecache_fill(m, index, 1 + ahead, killable);
 		if (!have_invalidate)
 			up_read(&m->invalidate_lock);
 		if (error)
@@ -453,14 +453,14 @@ static int read_page_locked(struct address_space *m, u64 index, unsigned ahead, 
 
 int pagecache_read(struct address_space *m, u64 index, unsigned ahead, struct page **page)
 {
-	return read_page_locked(m, index, ahead, false, page);
+	return read_page_locked(m, index, ahead, false, true, page);
 }
 
-int page_lock_uptodate(struct address_space *m, u64 index, bool have_invalidate, entry_t **slot)
+static int lock_uptodate(struct address_space *m, u64 index, bool have_invalidate, bool killable, entry_t **slot)
 {
 	for (;;) {
 		struct page *page;
-		int error = page_lock_killable(m, index, slot);
+		int error = killable ? page_lock_killable(m, index, slot) : page_lock(m, index, slot);
 
 		if (error)
 			return error;
@@ -468,7 +468,7 @@ int page_lock_uptodate(struct address_space *m, u64 index, bool have_invalidate,
 			return 0;
 		/* Reading owns the lock: let go, and look again afterwards (it may be reclaimed in between). */
 		page_unlock(m, index, *slot, 0, 0);
-		error = read_page_locked(m, index, 0, have_invalidate, &page);
+		error = read_page_locked(m, index, 0, have_invalidate, killable, &page);
 		if (error)
 			return error;
 		if (!page)
@@ -477,12 +477,18 @@ int page_lock_uptodate(struct address_space *m, u64 index, bool have_invalidate,
 	}
 }
 
+int page_lock_uptodate(struct address_space *m, u64 index, bool have_invalidate, entry_t **slot)
+{
+	return lock_uptodate(m, index, have_invalidate, true, slot);
+}
+
 /* --- changes by file systems --- */
 
 int pagecache_begin_change(struct address_space *m, u64 index, bool overwrite, struct page **page, entry_t **slot)
 {
 	struct page *fresh;
-	int error = overwrite ? page_lock(m, index, slot) : page_lock_uptodate(m, index, false, slot);
+	/* Not killable: a change of the disk's structures that is half done must go on. */
+	int error = overwrite ? page_lock(m, index, slot) : lock_uptodate(m, index, false, false, slot);
 
 	if (error)
 		return error == -ENODATA ? -EIO : error;

@@ -107,7 +107,7 @@ int pagecache_read(struct address_space *m, u64 index, unsigned ahead, struct pa
 
 /*
  * Change a page in place, for file systems' own data (directories, metadata): locked, uptodate, solely owned. With
- * `overwrite` an absent page is not read but zeroed. Then change page_address(*page), and pagecache_end_change().
+ * `overwrite` an absent page is not read but zeroed. A fatal signal does not end the wait. Then change page_address(*page), and pagecache_end_change().
  */
 int pagecache_begin_change(struct address_space *m, u64 index, bool overwrite, struct page **page, entry_t **slot);
 void pagecache_end_change(struct address_space *m, u64 index, entry_t *slot, bool dirtied);

@@ -48,7 +48,7 @@ void slot_write_protect(struct address_space *m, u64 index, entry_t *slot);
  * (either way). 0, or -ENOMEM, -EIO... if page `index` could not be started, -EINTR if somebody else has it locked
  * and a fatal signal came. 0 does not promise that the page is there: look it up.
  */
-int pagecache_fill(struct address_space *m, u64 index, unsigned nr);
+int pagecache_fill(struct address_space *m, u64 index, unsigned nr, bool killable);
 /* Lock page `index` with its contents uptodate. 0, -ENOMEM, -EIO, -EINTR; -ENODATA if it lies past the end.
  * `have_invalidate`: the caller holds invalidate_lock. */
 int page_lock_uptodate(struct address_space *m, u64 index, bool have_invalidate, entry_t **slot);

@@ -129,8 +129,8 @@ static ssize_t write_in_place(const struct piece *p, struct iov_iter *from, int 
 		k = copy_from_iter_nofault(to, attempt == 1 ? copy_fail_limit(p->n) : p->n, from);
 	if (k)
 		commit(p, slot, k);
-	else
-		page_unlock(p->m, p->index, slot, 0, 0);
+	else	/* blocks that were reserved for a hole must be written: they hold an older file's bytes */
+		page_unlock(p->m, p->index, slot, p->m->ops->reserve ? ENTRY_D : 0, 0);
 	vmstat_inc(VM_WRITE_INPLACE);
 	error = 0;
 out:

@@ -59,11 +59,9 @@ static int block_get(struct inode *dir, u64 n, struct dir_block *b)
 	int error;
 
 	b->pos = (loff_t)(n << s->block_shift);
-	error = pagecache_read(&dir->mapping, (u64)b->pos >> PAGE_SHIFT, 0, &b->page);
+	error = ext2_page_read(&dir->mapping, (u64)b->pos >> PAGE_SHIFT, &b->page);
 	if (error)
 		return error;
-	if (!b->page)
-		return -EIO;
 	b->data = (u8 *)page_address(b->page) + (b->pos & (PAGE_SIZE - 1));
 	return 0;
 }

@@ -42,7 +42,7 @@ struct ext2_sb {
 	u32 first_ino, inode_size, want_extra;	/* I */
 	u32 desc_blocks;		/* I: blocks of descriptors behind a super block */
 	u32 reserved_blocks, reserved_uid;	/* I: for root, or this user */
-	bool revision0, filetype, sparse_super;	/* I */
+	bool revision0, filetype, sparse_super, read_only;	/* I: read_only: unknown features, whatever a remount says */
 	loff_t max_size;		/* I: largest file */
 	u32 super_block_nr, super_offset;	/* I: where the super block lies */
 
@@ -103,6 +103,32 @@ void ext2_meta_end(struct ext2_sb *s, struct ext2_change *c, bool dirtied);
 void ext2_meta_forget(struct ext2_sb *s, u32 block);
 /* Write all changed metadata blocks and wait. */
 int ext2_meta_sync(struct ext2_sb *s);
+
+/*
+ * A page of a mapping that exists, pinned for reading (page_unpin_read). Not pagecache_read: that gives up at a fatal signal, and
+ * a change of the disk's structures half done cannot; and it takes invalidate_lock, which comes before our own locks.
+ */
+int ext2_page_read(struct address_space *m, u64 index, struct page **page);
+
+/* --- io.c: a page to or from the device --- */
+#define EXT2_IO_BLOCKS (PAGE_SIZE / 1024)
+struct ext2_io {
+	atomic_t pending;		/* bios on their way, and one for who submits */
+	int error;			/* of any of them */
+	struct address_space *mapping;
+	u64 index;
+	struct page *page;
+	unsigned keep;			/* reading: zeroes follow after so many bytes */
+	bool write;
+	unsigned nr;
+	struct bio bio[EXT2_IO_BLOCKS];
+};
+/* Reading: NULL if there is no memory. Writing: waits until there is. */
+struct ext2_io *ext2_io_alloc(struct address_space *m, u64 index, struct page *page, bool write);
+/* Block `block` of the device <-> bytes from `offset` of the page; in the order of offset. */
+void ext2_io_add(struct ext2_io *io, const struct ext2_sb *s, unsigned offset, u32 block);
+/* Off it goes; then pagecache_read_done or pagecache_write_done is called, perhaps before this returns. */
+void ext2_io_submit(struct ext2_io *io);
 
 /* --- balloc.c: blocks --- */
 /* May a file's pointer hold this number: inside the device, not a bitmap, inode table, super block or descriptor. */

@@ -175,6 +175,11 @@ int ext2_iget(struct super_block *sb, u32 ino, const char *name, size_t len, str
 
 /* --- writing --- */
 
+static bool is_read_only(const struct inode *inode)
+{
+	return ext2_s(inode)->read_only || inode->sb->flags & MS_RDONLY;
+}
+
 static void inode_to_disk(struct inode *inode, struct ext2_inode_disk *raw, bool deleted)
 {
 	struct ext2_sb *s = ext2_s(inode);
@@ -207,7 +212,8 @@ static void inode_to_disk(struct inode *inode, struct ext2_inode_disk *raw, bool
 		raw->mtime_extra = mtime_extra;
 		raw->ctime_extra = ctime_extra;
 	}
-	raw->dtime = deleted ? (u32)(realtime_ns() / 1000000000UL) : 0;
+	/* e2fsck takes a dtime that could be an inode number for a link of its list of orphans. */
+	raw->dtime = deleted ? max((u32)(realtime_ns() / 1000000000UL), s->inodes_count + 1) : 0;
 	raw->blocks = inode->blocks;
 	raw->flags = ei->flags;
 	raw->generation = ei->generation;
@@ -237,8 +243,13 @@ static int write_raw(struct inode *inode, bool deleted)
 
 int ext2_write_inode(struct inode *inode)
 {
-	if (!ext2_i(inode)->loaded || inode->sb->flags & MS_RDONLY)
+	if (!ext2_i(inode)->loaded || is_read_only(inode))
 		return 0;
+	/* A store through a mapping may have reserved blocks while truncate cut the file (E4). If a writer has the lock, he trims. */
+	if (S_ISREG(inode->mode) && down_write_trylock(&inode->i_rwsem)) {
+		ext2_trim(inode);
+		up_write(&inode->i_rwsem);
+	}
 	return write_raw(inode, false);
 }
 
@@ -376,7 +387,7 @@ void ext2_evict(struct inode *inode)
 	bool trimmed;
 	int error;
 
-	if (!ext2_i(inode)->loaded || inode->sb->flags & MS_RDONLY)
+	if (!ext2_i(inode)->loaded || is_read_only(inode))
 		return;
 	if (!inode->nlink) {
 		delete_inode(inode);
@@ -473,7 +484,7 @@ static int file_fsync(struct file *file, bool data_only)
 {
 	int error = generic_fsync(file, data_only), meta_error;
 
-	if (file->inode->sb->flags & MS_RDONLY)
+	if (is_read_only(file->inode))
 		return error;
 	meta_error = ext2_write_inode(file->inode);
 	if (!meta_error)

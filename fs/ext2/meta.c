@@ -9,73 +9,38 @@
 #include "kernel/string.h"
 #include "mm/slab.h"
 
-struct meta_io {
-	struct bio bio;
-	struct ext2_sb *s;
-};
-
 static bool may_write(const struct ext2_sb *s, u64 block)
 {
 	return __atomic_load_n(&s->meta_blocks[block / 64], __ATOMIC_SEQ_CST) >> (block % 64) & 1;
 }
 
-static void meta_read_done(struct bio *bio, int error)
-{
-	struct meta_io *io = bio->private;
-	struct ext2_sb *s = io->s;
-	u64 block = bio->private2;
-
-	kfree(io);
-	pagecache_read_done(&s->meta, block, error);
-}
-
-static void meta_write_done(struct bio *bio, int error)
-{
-	struct meta_io *io = bio->private;
-	struct ext2_sb *s = io->s;
-	u64 block = bio->private2;
-
-	kfree(io);
-	pagecache_write_done(&s->meta, block, error);
-}
-
-static int meta_submit(struct ext2_sb *s, u64 block, struct page *page, bool write)
-{
-	struct meta_io *io = kzalloc(sizeof(*io));
-
-	if (!io)
-		return -ENOMEM;
-	io->s = s;
-	io->bio = (struct bio){
-		.dev = s->dev, .write = write, .sector = block * s->sectors_per_block, .page = page, .length = s->block_size,
-		.done = write ? meta_write_done : meta_read_done, .private = io, .private2 = block,
-	};
-	s->dev->submit(&io->bio);
-	return 0;
-}
-
 static int meta_read_page(struct address_space *m, u64 block, struct page *page)
 {
 	struct ext2_sb *s = m->owner;
+	struct ext2_io *io;
 
 	if (block >= s->blocks_count)
 		return -EIO;
-	if (s->block_size < PAGE_SIZE)
-		memset((u8 *)page_address(page) + s->block_size, 0, PAGE_SIZE - s->block_size);
-	return meta_submit(s, block, page, false);
+	io = ext2_io_alloc(m, block, page, false);
+	if (!io)
+		return -ENOMEM;
+	io->keep = s->block_size;
+	ext2_io_add(io, s, 0, block);
+	ext2_io_submit(io);
+	return 0;
 }
 
 static int meta_write_page(struct address_space *m, u64 block, struct page *page)
 {
 	struct ext2_sb *s = m->owner;
+	struct ext2_io *io = ext2_io_alloc(m, block, page, true);
 
 	/* Forgotten since it was changed: it may be a file's data now. WRITEBACK is set already, so that either we see
 	 * the bit clear, or forget sees WRITEBACK and waits for us. */
-	if (!may_write(s, block)) {
-		pagecache_write_done(m, block, 0);
-		return 0;
-	}
-	return meta_submit(s, block, page, true);
+	if (may_write(s, block))
+		ext2_io_add(io, s, 0, block);
+	ext2_io_submit(io);
+	return 0;
 }
 
 static void meta_name(struct address_space *m, char *buf, size_t size)
@@ -109,25 +74,29 @@ void ext2_meta_destroy(struct ext2_sb *s)
 	kfree(s->meta_blocks);
 }
 
-int ext2_meta_read(struct ext2_sb *s, u32 block, struct page **page)
+int ext2_page_read(struct address_space *m, u64 index, struct page **page)
 {
 	for (;;) {
 		struct ext2_change c;
 		int error;
 
-		*page = pagecache_lookup(&s->meta, block);
+		*page = pagecache_lookup(m, index);
 		if (*page)
 			return 0;
-		/* Not pagecache_read: that takes invalidate_lock, which comes before our own locks. */
-		error = pagecache_begin_change(&s->meta, block, false, &c.page, &c.slot);
+		error = pagecache_begin_change(m, index, false, &c.page, &c.slot);
 		if (error)
 			return error;
 		if (page_pin_read(c.page))	/* before the unlock: reclaim may take an unlocked page at once */
 			*page = c.page;
-		pagecache_end_change(&s->meta, block, c.slot, false);
+		pagecache_end_change(m, index, c.slot, false);
 		if (*page)
 			return 0;
 	}
+}
+
+int ext2_meta_read(struct ext2_sb *s, u32 block, struct page **page)
+{
+	return ext2_page_read(&s->meta, block, page);
 }
 
 int ext2_meta_begin(struct ext2_sb *s, u32 block, bool fresh, struct ext2_change *c)

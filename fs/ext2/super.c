@@ -78,7 +78,7 @@ int ext2_begin_changes(struct ext2_sb *s)
 {
 	int error;
 
-	if (s->sb->flags & MS_RDONLY)
+	if (s->read_only || s->sb->flags & MS_RDONLY)
 		return -EROFS;
 	if (atomic_read(&s->unclean) || atomic_xchg(&s->unclean, 1))
 		return 0;
@@ -125,7 +125,7 @@ static int ext2_sync(struct super_block *sb)
 	struct ext2_sb *s = sb->private;
 	int error;
 
-	if (sb->flags & MS_RDONLY)
+	if (s->read_only || sb->flags & MS_RDONLY)
 		return 0;
 	error = write_descriptors(s);
 	/* From here on a change marks the file system unclean again, whatever we write below. */
@@ -383,6 +383,7 @@ static int ext2_mount(struct block_device *dev, u32 flags, const char *options, 
 	struct inode *root;
 	struct ext2_sb *s;
 	const char *fault;
+	u32 asked = flags;
 	int error;
 
 	if (!d)
@@ -413,6 +414,7 @@ static int ext2_mount(struct block_device *dev, u32 flags, const char *options, 
 	if (!sb)
 		goto out_fs;
 	s->sb = sb;
+	s->read_only = flags & MS_RDONLY && !(asked & MS_RDONLY);
 	sb->ops = &super_ops;
 	sb->flags = flags;
 	sb->magic = EXT2_SUPER_MAGIC;
