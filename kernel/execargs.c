@@ -259,7 +259,7 @@ static unsigned fill_auxv(struct exec *e, u64 execfn, u64 platform, u64 random)
 		AT_PHDR, e->image.phdr_address, AT_PHENT, sizeof(struct elf64_phdr), AT_PHNUM, e->image.header.e_phnum,
 		AT_BASE, e->has_interp ? e->interp.bias : 0, AT_FLAGS, 0, AT_ENTRY, e->image.entry,
 		AT_UID, p->uid, AT_EUID, e->euid, AT_GID, p->gid, AT_EGID, e->egid, AT_SECURE, secure,
-		AT_RANDOM, random, AT_HWCAP2, cpu_features.fsgsbase ? 2 : 0, AT_EXECFN, execfn, AT_PLATFORM, platform,
+		AT_RANDOM, random, AT_HWCAP2, 0, AT_EXECFN, execfn, AT_PLATFORM, platform,
 		AT_MINSIGSTKSZ, cpu_features.xsave ? cpu_features.xsave_size + 1024 : 2048, AT_NULL, 0,
 	};
 	_Static_assert(sizeof(aux) <= sizeof(e->mm->auxv), "auxv fits");

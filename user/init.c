@@ -1,0 +1,249 @@
+/*
+ * PID 1. Runs the job that the host's runner asked for (/dev/job), or an interactive shell, or a short demonstration;
+ * reaps what it inherits; and when the job ends kills the rest, syncs, tells the runner the status and powers off.
+ *
+ * Statuses are the shell's: the exit code, 128 + signal, 127 not found, 126 found but not executable.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STATUS_NOT_FOUND 127
+#define STATUS_NOT_EXECUTABLE 126
+
+enum { TTY_IN = 1, TTY_OUT = 2, TTY_ERR = 4, SAME_FILE = 8 };	/* the job's stream mask */
+
+static char *const environment[] = {
+	"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", NULL,
+};
+
+static const char demonstration[] =
+	"echo 'Cowslip: no program given and no terminal, so here is a short demonstration.'\n"
+	"uname -a\n"
+	"cat /proc/version 2>/dev/null\n"
+	"mount\n"
+	"ls /\n"
+	"grep -E 'MemTotal|MemFree' /proc/meminfo\n"
+	"echo 'a file written and read back' >/tmp/demo && cat /tmp/demo\n";
+
+/* Text for the host: what went wrong with starting (the runner then gives 125). */
+static void tell_control(const char *text)
+{
+	int fd = open("/dev/control", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		if (write(fd, text, strlen(text)) < 0)
+			perror("init: /dev/control");
+		close(fd);
+	}
+}
+
+/* --- the job --- */
+
+static char *read_job(size_t *size)
+{
+	int fd = open("/dev/job", O_RDONLY | O_CLOEXEC);
+	size_t room = 1 << 16, n = 0;
+	char *job = malloc(room);
+
+	while (fd >= 0 && job) {
+		ssize_t got = read(fd, job + n, room - n);
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+		if (n == room)
+			job = realloc(job, room *= 2);
+	}
+	if (fd >= 0)
+		close(fd);
+	*size = n;
+	return job;
+}
+
+/* The strings after the first two become an argument vector; NULL: no program. */
+static char **job_arguments(char *job, size_t size)
+{
+	char *end = job + size, *p = job;
+	size_t n = 0;
+
+	for (char *q = job; q < end; q += strlen(q) + 1)
+		n++;
+	if (n < 3)
+		return NULL;
+	char **argv = calloc(n - 1, sizeof(*argv));
+	if (!argv)
+		return NULL;
+	p += strlen(p) + 1;
+	p += strlen(p) + 1;
+	for (size_t i = 0; i < n - 2; i++, p += strlen(p) + 1)
+		argv[i] = p;
+	return argv;
+}
+
+/* --- the job's process --- */
+
+static void open_stream(int fd, const char *device, int flags)
+{
+	int opened = open(device, flags);
+
+	if (opened < 0)
+		opened = open("/dev/null", flags);
+	if (opened >= 0 && opened != fd) {
+		dup2(opened, fd);
+		close(opened);
+	}
+}
+
+/* Descriptors 0 to 2: a terminal where the host's stream is one, else the host's stream itself. */
+static void open_streams(int mask)
+{
+	for (int fd = 0; fd < 3; fd++)
+		close(fd);
+	open_stream(0, mask & TTY_IN ? "/dev/console" : "/dev/hostin", mask & TTY_IN ? O_RDWR : O_RDONLY);
+	open_stream(1, mask & TTY_OUT ? "/dev/console" : "/dev/hostout", mask & TTY_OUT ? O_RDWR : O_WRONLY);
+	if (mask & SAME_FILE)
+		dup2(1, 2);
+	else
+		open_stream(2, mask & TTY_ERR ? "/dev/console" : "/dev/hosterr", mask & TTY_ERR ? O_RDWR : O_WRONLY);
+}
+
+static void take_terminal(int mask)
+{
+	int fd = mask & TTY_IN ? 0 : mask & TTY_OUT ? 1 : mask & TTY_ERR ? 2 : -1;
+
+	setsid();
+	if (fd >= 0 && ioctl(fd, TIOCSCTTY, 0) == 0) {
+		pid_t group = getpid();
+		ioctl(fd, TIOCSPGRP, &group);
+	}
+}
+
+static void start_failed(const char *program)
+{
+	int error = errno, status = error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
+
+	if (error == ENOENT || error == ENOTDIR)
+		dprintf(2, "cowslip: %s: not found\n", program);
+	else
+		dprintf(2, "cowslip: %s: cannot be executed: %s\n", program, strerror(error));
+	_exit(status);
+}
+
+static void run(char **argv)
+{
+	environ = environment;
+	execvp(argv[0], argv);
+	start_failed(argv[0]);
+}
+
+static void child(int mask, char **argv)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	open_streams(mask);
+	take_terminal(mask);
+	umask(022);
+	if (chdir("/") != 0)
+		perror("cowslip: /");
+	if (argv)
+		run(argv);
+	if (access("/bin/sh", X_OK) != 0) {
+		dprintf(2, "cowslip: /bin/sh: %s: this root file system has no shell\n", strerror(errno));
+		_exit(STATUS_NOT_FOUND);
+	}
+	if (mask & TTY_IN) {
+		if (chdir("/root") != 0 && chdir("/") != 0)
+			perror("cowslip: /root");
+		run((char *[]){ "-sh", NULL });
+	}
+	run((char *[]){ "sh", "-c", (char *)demonstration, NULL });
+}
+
+/* --- the end --- */
+
+/* Wait for the job; everybody else who ends meanwhile is reaped too. */
+static int wait_for(pid_t job)
+{
+	int status;
+
+	for (;;) {
+		pid_t pid = wait(&status);
+		if (pid == job)
+			break;
+		if (pid < 0 && errno != EINTR)
+			return 125;
+	}
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Kill what is left and reap it; what does not die within a while (an unkillable sleep) is left alone. */
+static void kill_everybody(void)
+{
+	kill(-1, SIGKILL);
+	for (int i = 0; i < 300; i++) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+		if (pid < 0 && errno == ECHILD)
+			return;
+		if (pid == 0)
+			usleep(10000);
+	}
+}
+
+static void finish(int status)
+{
+	char line[32];
+
+	kill_everybody();
+	sync();
+	snprintf(line, sizeof(line), "S %d\n", status);
+	tell_control(line);
+	reboot(RB_POWER_OFF);
+	for (;;)
+		pause();
+}
+
+/* What fork() failing, or a missing /dev, means: nothing can be run. */
+static void cannot_start(const char *what)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "E init: %s: %s\n", what, strerror(errno));
+	tell_control(line);
+	finish(125);
+}
+
+int main(void)
+{
+	size_t size;
+	sigset_t all;
+
+	/* Signals are for the job. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	open_streams(0);
+	char *job = read_job(&size);
+	if (!job)
+		cannot_start("memory");
+	/* No job file: a machine without a runner, where the console is the terminal. */
+	int mask = size ? atoi(job) : TTY_IN | TTY_OUT | TTY_ERR;
+	char **argv = size ? job_arguments(job, size) : NULL;
+	pid_t pid = fork();
+	if (pid < 0)
+		cannot_start("fork");
+	if (pid == 0)
+		child(mask, argv);
+	int status = wait_for(pid);
+	finish(status);
+}
