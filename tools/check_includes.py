@@ -33,6 +33,7 @@ EXCEPTIONS = {
     "kernel/time.c": ["drivers/apic.h"],                    # the tick comes from the local APIC's timer
     "kernel/printk.c": ["drivers/serial.h"],                # the log goes to COM1
     "kernel/panic.c": ["drivers/serial.h", "drivers/debugcon.h", "drivers/power.h"],    # the last words, by polling
+    "kernel/reboot.c": ["drivers/power.h"],
     "kernel/kstack.c": ["boot/bootinfo.h"],                 # kernel stacks live in tables made at boot
     "drivers/apic.c": ["boot/bootinfo.h"],                  # where ACPI's tables begin
     "kernel/exec.h": ["fs/vfs.h", "mm/mm.h"],               # a program on its way from a file into an address space

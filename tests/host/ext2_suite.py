@@ -109,7 +109,7 @@ def compare(image, manifest, folder):
 
 def revision_0():
     """mke2fs of Debian 13 has another word for it."""
-    return ("-E", "revision=0") if "revision" in command(["mke2fs", "-q", "-r"])[2].decode() else ("-r", "0")
+    return ("-E", "revision=0") if b"removed" in command(["mke2fs", "-r", "0"])[2] else ("-r", "0")
 
 
 KINDS = {
