@@ -11,6 +11,7 @@
 #include <linux/auxvec.h>
 #include <linux/elf.h>
 #include <linux/fcntl.h>
+#include <linux/fadvise.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
