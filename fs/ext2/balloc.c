@@ -152,7 +152,7 @@ static void free_in_group(struct ext2_sb *s, u32 group, u32 block, u32 count)
 	u32 bit = block - ext2_group_first(s, group), freed = 0;
 	struct ext2_change c;
 	u8 *bitmap;
-	int error = ext2_meta_begin(s, g->block_bitmap, false, &c);
+	int error = ext2_meta_begin_must(s, g->block_bitmap, &c);
 
 	if (error) {
 		ext2_error(s, "cannot read the block bitmap of group %u (error %d): %u blocks stay taken", group, -error, count);

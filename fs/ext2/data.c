@@ -34,8 +34,6 @@ static int data_read_page(struct address_space *m, u64 index, struct page *page)
 	if (n < 0)
 		return n;
 	io = ext2_io_alloc(m, index, page, false);
-	if (!io)
-		return -ENOMEM;
 	io->keep = keep;
 	for (int i = 0; i < n; i++) {
 		if (phys[i])

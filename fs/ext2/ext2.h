@@ -98,7 +98,11 @@ struct ext2_change {
 	void *data;
 };
 int ext2_meta_begin(struct ext2_sb *s, u32 block, bool fresh, struct ext2_change *c);
+/* The same for giving back and undoing, which must not stop half way: waits for memory (some seconds; then -ENOMEM after all). */
+int ext2_meta_begin_must(struct ext2_sb *s, u32 block, struct ext2_change *c);
 void ext2_meta_end(struct ext2_sb *s, struct ext2_change *c, bool dirtied);
+/* After an attempt: true if it failed for want of memory and is worth another one; sleeps before. *tries starts as 0. */
+bool ext2_try_again(int error, unsigned *tries);
 /* The block is no metadata any more: it will not be written from meta, and is not being written now (E1). Sleeps. */
 void ext2_meta_forget(struct ext2_sb *s, u32 block);
 /* Write all changed metadata blocks and wait. */
@@ -123,7 +127,7 @@ struct ext2_io {
 	unsigned nr;
 	struct bio bio[EXT2_IO_BLOCKS];
 };
-/* Reading: NULL if there is no memory. Writing: waits until there is. */
+/* Never NULL: sleeps until there is memory, or the spare one is free. */
 struct ext2_io *ext2_io_alloc(struct address_space *m, u64 index, struct page *page, bool write);
 /* Block `block` of the device <-> bytes from `offset` of the page; in the order of offset. */
 void ext2_io_add(struct ext2_io *io, const struct ext2_sb *s, unsigned offset, u32 block);

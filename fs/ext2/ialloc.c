@@ -97,7 +97,7 @@ void ext2_free_ino(struct ext2_sb *s, u32 ino, bool is_dir)
 	int error;
 
 	mutex_lock(&s->alloc_lock);
-	error = ext2_meta_begin(s, g->inode_bitmap, false, &c);
+	error = ext2_meta_begin_must(s, g->inode_bitmap, &c);
 	if (!error) {
 		bitmap = c.data;
 		was_used = bitmap[bit / 8] >> (bit % 8) & 1;

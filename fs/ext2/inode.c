@@ -100,7 +100,7 @@ static void inode_from_disk(struct inode *inode, const struct ext2_inode_disk *r
 	inode->ctime = time_in(raw->ctime, extra ? raw->ctime_extra : 0);
 	inode->blocks = raw->blocks;
 	if (S_ISREG(raw->mode) && !s->revision0)
-		size |= (loff_t)raw->size_high << 32;
+		size = (loff_t)((u64)raw->size_high << 32 | raw->size);	/* negative: inode_fault says so */
 	mapping_init(&inode->mapping, &ext2_data_ops, inode, RANK_PAGE);
 	inode->mapping.size = size;
 	memcpy(ei->block, raw->block, sizeof(ei->block));
@@ -232,7 +232,7 @@ static int write_raw(struct inode *inode, bool deleted)
 	ext2_ino_place(s, inode->ino, &block, &offset);
 	/* The map is copied as one: a block that is taken between the two of its writes is in the next one (the inode is dirty again). */
 	mutex_lock(&ei->map_lock);
-	error = ext2_meta_begin(s, block, false, &c);
+	error = ext2_meta_begin_must(s, block, &c);
 	if (!error) {
 		inode_to_disk(inode, (struct ext2_inode_disk *)((u8 *)c.data + offset), deleted);
 		ext2_meta_end(s, &c, true);
@@ -348,7 +348,7 @@ static void drop_xattr_block(struct inode *inode)
 		return;
 	ext2_i(inode)->file_acl = 0;
 	inode->blocks -= min((u64)s->sectors_per_block, inode->blocks);
-	if (ext2_meta_begin(s, block, false, &c))
+	if (ext2_meta_begin_must(s, block, &c))
 		return;
 	struct ext2_xattr_disk *x = c.data;
 	bool ok = x->magic == EXT2_XATTR_MAGIC && x->refcount;

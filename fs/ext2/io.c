@@ -1,7 +1,7 @@
 /*
  * One page to or from the device: blocks that lie together travel in one bio, and the last bio to complete reports to the page
- * cache. Writing never fails for want of memory: memory is what writing back is for. If there is none, writers
- * take turns with one descriptor kept for that; it comes back when its I/O is done, which needs no memory.
+ * cache. It never fails for want of memory: memory is what writing back is for, and what frees blocks must read their bitmap. If
+ * there is none, all take turns with one descriptor kept for that; it comes back when its I/O is done, which needs no memory.
  */
 #include "fs/ext2/ext2.h"
 
@@ -16,8 +16,6 @@ struct ext2_io *ext2_io_alloc(struct address_space *m, u64 index, struct page *p
 {
 	struct ext2_io *io = kzalloc(sizeof(*io));
 
-	if (!io && !write)
-		return NULL;
 	if (!io) {
 		wait_event(&spare_wait, WAIT_UNINTERRUPTIBLE, !atomic_xchg(&spare_taken, 1));
 		io = &spare;

@@ -184,13 +184,18 @@ static void unmap_one(struct inode *inode, u64 lblock)
 	struct ext2_sb *s = ext2_s(inode);
 	u32 slot[4], where[4], phys = 0;
 	int levels = block_path(s, lblock, slot);
+	struct ext2_change c;
 
 	if (walk(inode, slot, levels, where, &phys) != levels)
 		return;
-	if (levels == 1)
+	if (levels == 1) {
 		ext2_i(inode)->block[slot[0]] = 0;
-	else if (set_pointer(s, where[levels - 1], false, slot[levels - 1], 0))
-		return;		/* still pointed to: it stays the file's */
+	} else {
+		if (ext2_meta_begin_must(s, where[levels - 1], &c))
+			return;		/* still pointed to: it stays the file's */
+		((u32 *)c.data)[slot[levels - 1]] = 0;
+		ext2_meta_end(s, &c, true);
+	}
 	ext2_free_blocks(s, phys, 1);
 	inode->blocks -= s->sectors_per_block;
 }
@@ -302,7 +307,7 @@ static void free_pointers(struct free_run *run, u32 block, unsigned level, u32 f
 	while (first < s->ptrs) {
 		u32 n = min(s->ptrs - first, (u32)PTR_CHUNK), used = 0;
 		struct ext2_change c;
-		int error = ext2_meta_begin(s, block, false, &c);
+		int error = ext2_meta_begin_must(s, block, &c);
 		u32 *ptr = c.data;
 
 		if (error) {
@@ -334,10 +339,18 @@ static void free_branch(struct free_run *run, u32 block, unsigned level, u64 fro
 	slot = from / span;
 	if (from % span) {	/* the first branch is kept in part */
 		struct page *page;
+		unsigned tries = 0;
 		u32 child;
+		int error;
 
-		if (ext2_meta_read(s, block, &page))
+		do
+			error = ext2_meta_read(s, block, &page);
+		while (ext2_try_again(error, &tries));
+		if (error) {
+			ext2_error(s, "inode %lu: indirect block %u cannot be read (error %d): its blocks are lost until e2fsck", run->inode->ino,
+				   block, -error);
 			return;
+		}
 		child = READ_ONCE(((u32 *)page_address(page))[slot]);
 		page_unpin_read(page);
 		if (child && ext2_block_ok(s, child))

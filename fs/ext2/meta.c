@@ -7,6 +7,7 @@
 #include "fs/ext2/ext2.h"
 
 #include "kernel/string.h"
+#include "kernel/task.h"
 #include "mm/slab.h"
 
 static bool may_write(const struct ext2_sb *s, u64 block)
@@ -22,8 +23,6 @@ static int meta_read_page(struct address_space *m, u64 block, struct page *page)
 	if (block >= s->blocks_count)
 		return -EIO;
 	io = ext2_io_alloc(m, block, page, false);
-	if (!io)
-		return -ENOMEM;
 	io->keep = s->block_size;
 	ext2_io_add(io, s, 0, block);
 	ext2_io_submit(io);
@@ -114,6 +113,25 @@ int ext2_meta_begin(struct ext2_sb *s, u32 block, bool fresh, struct ext2_change
 		memset(c->data, 0, PAGE_SIZE);	/* a page of the block's earlier life may have been there */
 	__atomic_fetch_or(&s->meta_blocks[block / 64], 1UL << (block % 64), __ATOMIC_SEQ_CST);
 	return 0;
+}
+
+bool ext2_try_again(int error, unsigned *tries)
+{
+	if (error != -ENOMEM || ++*tries > 200)
+		return false;
+	sleep_until_ns(ktime_ns() + 20000000, WAIT_UNINTERRUPTIBLE);
+	return true;
+}
+
+int ext2_meta_begin_must(struct ext2_sb *s, u32 block, struct ext2_change *c)
+{
+	unsigned tries = 0;
+	int error;
+
+	do
+		error = ext2_meta_begin(s, block, false, c);
+	while (ext2_try_again(error, &tries));
+	return error;
 }
 
 void ext2_meta_end(struct ext2_sb *s, struct ext2_change *c, bool dirtied)

@@ -189,6 +189,23 @@ static void drop_replaced(struct inode *replaced, struct inode *new_dir)
 	}
 }
 
+/* Taking back a step of a rename: not for want of memory is it given up. */
+static void set_again(struct inode *dir, const char *name, size_t len, u32 ino, u32 mode)
+{
+	unsigned tries = 0;
+
+	while (ext2_try_again(ext2_dir_set(dir, name, len, ino, mode), &tries))
+		;
+}
+
+static void remove_again(struct inode *dir, const char *name, size_t len)
+{
+	unsigned tries = 0;
+
+	while (ext2_try_again(ext2_dir_remove(dir, name, len), &tries))
+		;
+}
+
 static int dir_rename(struct inode *old_dir, const char *old_name, size_t old_len, struct inode *inode,
 		      struct inode *new_dir, const char *new_name, size_t new_len, struct inode *replaced)
 {
@@ -230,12 +247,12 @@ static int dir_rename(struct inode *old_dir, const char *old_name, size_t old_le
 
 out_parent:
 	if (moves)
-		ext2_dir_set(inode, "..", 2, old_dir->ino, S_IFDIR);
+		set_again(inode, "..", 2, old_dir->ino, S_IFDIR);
 out_name:
 	if (replaced)
-		ext2_dir_set(new_dir, new_name, new_len, replaced->ino, replaced->mode);
+		set_again(new_dir, new_name, new_len, replaced->ino, replaced->mode);
 	else
-		ext2_dir_remove(new_dir, new_name, new_len);
+		remove_again(new_dir, new_name, new_len);
 	return error;
 }
 

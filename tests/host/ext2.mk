@@ -1,13 +1,15 @@
 # The hosted ext2 tests: fs/ext2 and the real mm/ with ASan and UBSan. make -f tests/host/ext2.mk
 include tests/host/host.mk
 
-EXT2 := $(wildcard fs/ext2/*.c) tests/host/ext2_vfs.c tests/host/ext2_model.c tests/host/ext2_test.c
+# Allocations can be made to fail (ext2_vfs.c).
+WRAP := page_alloc kmalloc kzalloc slab_alloc
+EXT2 := $(wildcard fs/ext2/*.c) tests/host/ext2_vfs.c tests/host/ext2_model.c tests/host/ext2_test.c tests/host/ext2_fuzz.c
 EOBJ := $(MM:%.c=$(OUT)/%.o) $(patsubst %.c,$(OUT)/%.o,$(filter-out tests/host/disk.c,$(SHIM))) $(EXT2:%.c=$(OUT)/%.o) \
 	$(OUT)/tests/host/sys.o $(OUT)/tests/host/ext2_sys.o
 
 .DEFAULT_GOAL := $(OUT)/ext2test
 $(OUT)/ext2test: $(EOBJ)
-	@$(CC) $(SAN) -no-pie -Wl,--unresolved-symbols=ignore-all -o $@ $^
+	@$(CC) $(SAN) -no-pie -Wl,--unresolved-symbols=ignore-all $(WRAP:%=-Wl,--wrap=%) -o $@ $^
 $(OUT)/tests/host/ext2_sys.o: tests/host/ext2_sys.c
 	@mkdir -p $(@D)
 	@$(CC) -std=gnu11 -O1 -g $(SAN) $(WARN) -c -o $@ $<

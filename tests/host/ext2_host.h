@@ -21,6 +21,8 @@ unsigned data_crc(unsigned crc, const void *data, size_t size);	/* as zlib's */
 extern struct block_device disk;
 extern u8 *disk_data;
 extern int disk_fail_read, disk_fail_write;	/* the n-th from now on fails, then (negative) each n-th */
+extern bool disk_lenient;			/* a corrupt image: two files may share a block, so requests may overlap */
+extern unsigned memory_fail_rate;		/* every n-th allocation fails; 0: none */
 void disk_open(void *data, size_t size);
 void disk_wait_idle(void);
 int fs_mount(u32 flags, struct super_block **sb);

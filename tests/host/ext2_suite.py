@@ -147,10 +147,38 @@ def tasks(kind):
     return test
 
 
+def make_small(folder, block_size):
+    source = os.path.join(folder, "tree")
+    os.makedirs(f"{source}/d1/d2/d3")
+    os.makedirs(f"{source}/d4")
+    for i in range(1, 7):
+        with open(f"{source}/d1/f{i}", "w") as f:
+            f.write("".join(f"{n}\n" for n in range(i * 2000)))
+    os.symlink("foo", f"{source}/d4/short")
+    os.symlink("y" * 90, f"{source}/d4/long")
+    with open(f"{source}/d4/sparse", "wb") as f:
+        f.seek(70 << 20)
+        f.write(b"end")
+    return make_image(folder, "-b", block_size, "-N", "64", size="1M")
+
+
+def trouble(test, block_size, seeds, whole=False, options=()):
+    def body():
+        for seed in range(1, seeds + 1):
+            with scratch() as folder:
+                out, _ = run(folder, test, make_small(folder, block_size), f"seed={seed}", *options)
+                if whole:
+                    fsck(out)
+    return body
+
+
 def tests():
     found = [(f"read_{kind}", reading(kind)) for kind in KINDS]
     found += [(f"random_{kind}", random(kind)) for kind in KINDS]
     found += [(f"no_space_{kind}", random(kind, "enospc=1", "steps=600", size="1M", tree=False, extra=("-N", "128"))) for kind in ("1k", "4k")]
     found += [("sync_without_unmount", random("4k", "umount=0"))]
     found += [(f"tasks_{kind}", tasks(kind)) for kind in ("1k", "4k", "many_groups")]
+    for size in ("1024", "4096"):
+        found += [(f"fuzz_{size}", trouble("ext2_fuzz", size, 3)), (f"io_errors_{size}", trouble("ext2_io_errors", size, 4)),
+                  (f"no_memory_{size}", trouble("ext2_no_memory", size, 8, whole=True))]
     return found

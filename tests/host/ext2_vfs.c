@@ -12,6 +12,7 @@
 struct block_device disk;
 u8 *disk_data;
 int disk_fail_read, disk_fail_write;
+bool disk_lenient;
 static struct list_head queue = LIST_INIT(queue);
 static struct wait_queue queue_wait = WAIT_QUEUE_INIT(queue_wait), idle_wait = WAIT_QUEUE_INIT(idle_wait);
 static unsigned nr_queued;
@@ -28,7 +29,7 @@ static void complete(struct bio *bio, unsigned crc)
 	u8 *place = disk_data + bio->sector * 512, *memory = (u8 *)page_address(bio->page) + bio->offset;
 	bool fails = counted_failure(bio->write ? &disk_fail_write : &disk_fail_read);
 
-	if (bio->write && data_crc(0, memory, bio->length) != crc)
+	if (bio->write && !disk_lenient && data_crc(0, memory, bio->length) != crc)
 		host_fail("sector %lu changed while it was being written", (unsigned long)bio->sector);
 	if (!fails && bio->write)
 		memcpy(place, memory, bio->length);
@@ -69,7 +70,7 @@ static void disk_submit(struct bio *bio)
 	if (bio->sector + bio->length / 512 > disk.sectors || bio->offset + bio->length > PAGE_SIZE || !bio->length)
 		host_fail("request for sector %lu + %u bytes is outside the device or the page", (unsigned long)bio->sector, bio->length);
 	list_for_each(q, &queue, node)
-		if ((q->bio->write || bio->write) && bio->sector < q->bio->sector + q->bio->length / 512 &&
+		if (!disk_lenient && (q->bio->write || bio->write) && bio->sector < q->bio->sector + q->bio->length / 512 &&
 		    q->bio->sector < bio->sector + bio->length / 512)
 			host_fail("sector %lu: a request overlaps one in flight", (unsigned long)bio->sector);
 	new->bio = bio;
@@ -109,6 +110,24 @@ int block_rw_wait(struct block_device *dev, bool write, u64 sector, struct page 
 	wait_event(&rw_wait, WAIT_UNINTERRUPTIBLE, bio.private2);
 	return bio.private2 == 2 ? -EIO : 0;
 }
+
+/* --- memory that fails --- */
+
+unsigned memory_fail_rate;
+
+static bool memory_fails(void) { return memory_fail_rate && !host_random(memory_fail_rate); }
+struct page *__real_page_alloc(unsigned order, unsigned flags);
+struct page *__wrap_page_alloc(unsigned order, unsigned flags);
+struct page *__wrap_page_alloc(unsigned order, unsigned flags) { return memory_fails() ? NULL : __real_page_alloc(order, flags); }
+void *__real_kmalloc(size_t size);
+void *__wrap_kmalloc(size_t size);
+void *__wrap_kmalloc(size_t size) { return memory_fails() ? NULL : __real_kmalloc(size); }
+void *__real_kzalloc(size_t size);
+void *__wrap_kzalloc(size_t size);
+void *__wrap_kzalloc(size_t size) { return memory_fails() ? NULL : __real_kzalloc(size); }
+void *__real_slab_alloc(struct slab_cache *cache);
+void *__wrap_slab_alloc(struct slab_cache *cache);
+void *__wrap_slab_alloc(struct slab_cache *cache) { return memory_fails() ? NULL : __real_slab_alloc(cache); }
 
 /* --- inodes --- */
 
