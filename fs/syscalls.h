@@ -9,11 +9,7 @@
 /* fs/open.c */
 long sys_open(const char __user *name, int flags, u32 mode);
 long sys_openat(int dirfd, const char __user *name, int flags, u32 mode);
-long sys_openat2(int dirfd, const char __user *name, const void __user *how, size_t size);
 long sys_creat(const char __user *name, u32 mode);
-long sys_close(unsigned fd);
-long sys_close_range(unsigned first, unsigned last, unsigned flags);
-long sys_umask(u32 mask);
 /* fs/rw.c */
 long sys_read(unsigned fd, char __user *buf, size_t n);
 long sys_write(unsigned fd, const char __user *buf, size_t n);
@@ -42,10 +38,13 @@ long sys_readlinkat(int dirfd, const char __user *name, char __user *buf, int si
 /* fs/statfs.c */
 long sys_statfs(const char __user *name, struct statfs __user *out);
 long sys_fstatfs(unsigned fd, struct statfs __user *out);
-/* fs/fcntl.c */
+/* fs/fdtable.c */
+long sys_close(unsigned fd);
+long sys_close_range(unsigned first, unsigned last, unsigned flags);
 long sys_dup(unsigned fd);
 long sys_dup2(unsigned old_fd, unsigned new_fd);
 long sys_dup3(unsigned old_fd, unsigned new_fd, int flags);
+/* fs/fcntl.c */
 long sys_fcntl(unsigned fd, unsigned cmd, unsigned long arg);
 long sys_flock(unsigned fd, unsigned cmd);
 /* fs/ioctl.c */
@@ -54,6 +53,7 @@ long sys_ioctl(unsigned fd, unsigned cmd, unsigned long arg);
 long sys_getdents64(unsigned fd, void __user *buf, unsigned size);
 long sys_getdents(unsigned fd, void __user *buf, unsigned size);
 /* fs/cwd.c */
+long sys_umask(u32 mask);
 long sys_getcwd(char __user *buf, unsigned long size);
 long sys_chdir(const char __user *name);
 long sys_fchdir(unsigned fd);

@@ -107,6 +107,7 @@ struct inode {
 #define I_DIRTY BIT(0)
 #define I_FREEING BIT(1)
 #define I_NEW BIT(2)
+#define I_BAD BIT(3)	/* its reading failed: nobody finds it any more */
 
 struct super_ops {
 	struct inode *(*alloc_inode)(struct super_block *sb);	/* the file system's larger object; NULL op: plain struct inode */
@@ -136,7 +137,9 @@ struct super_block {
 /* A name in the tree. Positive (inode) or negative (NULL: known not to exist). Children hold their parent. */
 struct dentry {
 	atomic_t refs;			/* A: users; zero: cached, may be dropped */
-	char *name;			/* D: NUL-terminated; "/" for roots */
+	char *name;			/* D: NUL-terminated; "/" for roots; short_name or kmalloc'ed */
+	char short_name[36];		/* D */
+	bool used;			/* D: found since the trimmer last came by */
 	u32 name_len, hash;
 	struct dentry *parent;		/* D: itself for a root */
 	struct inode *inode;		/* D: set once from NULL under parent's i_rwsem; owns a reference */

@@ -1,0 +1,295 @@
+/*
+ * Open files, and the file operations that every file with a page cache shares.
+ */
+#include "fs/internal.h"
+
+#include "kernel/string.h"
+#include "kernel/usermode.h"
+#include "mm/slab.h"
+
+static struct slab_cache *file_cache;
+
+/* --- life --- */
+
+struct file *file_alloc(const struct path *path, u32 flags)
+{
+	struct file *file;
+
+	if (!file_cache) {		/* the first open is at boot, alone */
+		file_cache = slab_cache_create("file", sizeof(*file));
+		if (!file_cache)
+			return ERR_PTR(-ENOMEM);
+	}
+	file = slab_alloc(file_cache);
+	if (!file)
+		return ERR_PTR(-ENOMEM);
+	*file = (struct file){ .refs = ATOMIC_INIT(1), .path = *path, .inode = path->dentry->inode };
+	path_get(path);
+	mutex_init(&file->pos_lock, "file position", RANK_FS_TREE);
+	file->flags = flags & ~(u32)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+	if ((flags & O_ACCMODE) == O_RDONLY || (flags & O_ACCMODE) == O_RDWR)
+		file->mode |= FMODE_READ;
+	if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR)
+		file->mode |= FMODE_WRITE;
+	return file;
+}
+
+static void file_free(struct file *file)
+{
+	path_put(&file->path);
+	slab_free(file_cache, file);
+}
+
+/* The operations of what the inode is; a device's own. 0 or -ENXIO. */
+static int choose_ops(struct file *file)
+{
+	u32 mode = file->inode->mode;
+
+	file->ops = file->inode->fops;
+	if (S_ISFIFO(mode)) {
+		file->ops = &fifo_file_ops;
+	} else if ((S_ISCHR(mode) || S_ISBLK(mode)) && !file->ops) {
+		file->ops = device_find(mode, file->inode->rdev, &file->private);
+	}
+	return file->ops ? 0 : -ENXIO;
+}
+
+struct file *file_open_path(const struct path *path, u32 flags)
+{
+	struct file *file = file_alloc(path, flags);
+	int error;
+
+	if (IS_ERR(file))
+		return file;
+	if (flags & O_PATH) {
+		file->ops = &bad_file_ops;
+		file->mode = 0;
+		file->flags = flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW);
+		return file;
+	}
+	error = choose_ops(file);
+	if (!error && !file->ops->llseek)
+		file->mode |= FMODE_STREAM;
+	if (!error && file->ops->open)
+		error = file->ops->open(file->inode, file);
+	if (error) {
+		file_free(file);
+		return ERR_PTR(error);
+	}
+	return file;
+}
+
+struct file *file_open(const char *kernel_path, u32 flags, u32 mode)
+{
+	struct path path;
+	struct file *file;
+	int error = path_lookup(kernel_path, flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &path);
+
+	if (error)
+		return ERR_PTR(error);
+	file = file_open_path(&path, flags);
+	path_put(&path);
+	return file;
+}
+
+void file_get(struct file *file) { atomic_inc(&file->refs); }
+
+void file_put(struct file *file)
+{
+	if (!atomic_dec_and_test(&file->refs))
+		return;
+	might_sleep();
+	if (!file_is_path(file)) {
+		flock_release(file);
+		if (file->ops->release)
+			file->ops->release(file);
+	}
+	file_free(file);
+}
+
+const struct file_ops bad_file_ops = { 0 };
+
+/* --- contents by the page cache --- */
+
+ssize_t generic_file_read(struct file *file, struct iov_iter *to, loff_t *pos)
+{
+	ssize_t n;
+
+	if (!to->count)
+		return 0;
+	n = pagecache_read_iter(&file->inode->mapping, pos, to);
+	if (!(file->flags & O_NOATIME))
+		inode_touch_atime(file->inode);
+	return n;
+}
+
+/* A write by others than root takes the set-id bits away. */
+static void remove_privileges(struct inode *inode)
+{
+	u32 kill = inode->mode & S_ISUID;
+
+	if ((inode->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+		kill |= S_ISGID;
+	if (kill && S_ISREG(inode->mode) && fsuid()) {
+		inode->mode &= ~kill;
+		inode_touch_ctime(inode);
+	}
+}
+
+/* How many of n bytes at pos the limits allow; -EFBIG (and SIGXFSZ): none. */
+static ssize_t write_allowed(loff_t pos, size_t n)
+{
+	u64 limit = current->process ? READ_ONCE(current->process->limits[RLIMIT_FSIZE].rlim_cur) : RLIM64_INFINITY;
+
+	if (limit == RLIM64_INFINITY)
+		limit = 0x7fffffffffffffffUL;
+	if ((u64)pos >= limit) {
+		if (limit != 0x7fffffffffffffffUL)
+			signal_send_task(current, SIGXFSZ, NULL);
+		return -EFBIG;
+	}
+	return (ssize_t)min((u64)n, limit - (u64)pos);
+}
+
+ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos)
+{
+	struct inode *inode = file->inode;
+	size_t cut = 0;
+	ssize_t n;
+
+	if (!from->count)
+		return 0;
+	down_write(&inode->i_rwsem);
+	if (file->flags & O_APPEND)
+		*pos = inode->mapping.size;
+	n = write_allowed(*pos, from->count);
+	if (n < 0)
+		goto out_unlock;
+	cut = from->count - (size_t)n;
+	from->count = (size_t)n;
+	remove_privileges(inode);
+	inode_touch(inode, ATTR_MTIME);
+	n = pagecache_write_iter(&inode->mapping, pos, from);
+	from->count += cut;
+out_unlock:
+	up_write(&inode->i_rwsem);
+	if (n > 0 && file->flags & (O_SYNC | O_DSYNC) && file->ops->fsync) {
+		int error = file->ops->fsync(file, !(file->flags & (O_SYNC & ~O_DSYNC)));
+		if (error)
+			n = error;
+	}
+	return n;
+}
+
+loff_t generic_llseek(struct file *file, loff_t offset, int whence)
+{
+	loff_t size = READ_ONCE(file->inode->mapping.size), from;
+
+	switch (whence) {
+	case SEEK_SET:
+		from = 0;
+		break;
+	case SEEK_CUR:
+		if (!offset)
+			return file->pos;
+		from = file->pos;
+		break;
+	case SEEK_END:
+		from = size;
+		break;
+	case SEEK_DATA:
+	case SEEK_HOLE:		/* no file is known to have holes */
+		if (offset < 0 || offset >= size)
+			return -ENXIO;
+		return file->pos = whence == SEEK_DATA ? offset : size;
+	default:
+		return -EINVAL;
+	}
+	if (__builtin_add_overflow(from, offset, &offset) || offset < 0)
+		return -EINVAL;
+	return file->pos = offset;
+}
+
+int generic_fsync(struct file *file, bool data_only)
+{
+	struct inode *inode = file->inode;
+	int error = mapping_writeback(&inode->mapping, 0, ~0UL >> PAGE_SHIFT, true);
+	int e = inode->sb->ops && inode->sb->ops->write_inode ? inode_write_back(inode) : 0;
+
+	return error ? error : e;
+}
+
+/* --- for the kernel --- */
+
+ssize_t file_read_kernel(struct file *file, void *buf, size_t n, loff_t pos)
+{
+	struct iovec storage;
+	struct iov_iter it;
+
+	iter_init_kernel_buf(&it, &storage, buf, n);
+	if (!file->ops->read)
+		return S_ISDIR(file->inode->mode) ? -EISDIR : -EINVAL;
+	return file->ops->read(file, &it, &pos);
+}
+
+ssize_t file_write_kernel(struct file *file, const void *buf, size_t n, loff_t *pos)
+{
+	struct iovec storage;
+	struct iov_iter it;
+
+	iter_init_kernel_buf(&it, &storage, (void *)buf, n);
+	if (!file->ops->write)
+		return -EINVAL;
+	return file->ops->write(file, &it, pos);
+}
+
+/* --- names --- */
+
+/* Put text before *at, which moves; false: no room. */
+static bool prepend(char *buf, char **at, const char *text, size_t len)
+{
+	if ((size_t)(*at - buf) < len)
+		return false;
+	*at -= len;
+	memcpy(*at, text, len);
+	return true;
+}
+
+int file_path(const struct path *path, char *buf, size_t size)
+{
+	static const char deleted[] = " (deleted)";
+	struct path at = *path, root;
+	char *p = buf + size;
+	bool fits;
+	size_t len;
+
+	if (!size)
+		return -ENAMETOOLONG;
+	fits = prepend(buf, &p, "", 1);
+	spin_lock(&dcache_lock);
+	current_root(&root);
+	if (dentry_unhashed(at.dentry))
+		fits = fits && prepend(buf, &p, deleted, sizeof(deleted) - 1);
+	while (fits && !path_equal(&at, &root)) {
+		if (!at.mnt) {			/* a pipe, a memfd: a name and no place */
+			fits = prepend(buf, &p, at.dentry->name, at.dentry->name_len);
+			break;
+		}
+		if (at.dentry == at.mnt->root) {
+			if (!at.mnt->parent)
+				break;
+			at = (struct path){ at.mnt->parent, at.mnt->mountpoint };
+			continue;
+		}
+		fits = prepend(buf, &p, at.dentry->name, at.dentry->name_len) && prepend(buf, &p, "/", 1);
+		at.dentry = at.dentry->parent;
+	}
+	if (!*p || *p == ' ')			/* nothing but the root */
+		fits = fits && prepend(buf, &p, "/", 1);
+	spin_unlock(&dcache_lock);
+	if (!fits)
+		return -ENAMETOOLONG;
+	len = strlen(p);
+	memmove(buf, p, len + 1);
+	return (int)len;
+}

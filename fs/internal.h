@@ -1,0 +1,129 @@
+/*
+ * What the files of fs/ share among themselves: the name cache, walks, device and pipe opening, attribute changes.
+ * File systems and other folders use fs/vfs.h.
+ */
+#pragma once
+
+#include "fs/vfs.h"
+#include "kernel/cpu.h"
+#include "kernel/printk.h"
+
+/* --- inodes (fs/inode.c) --- */
+void inode_cache_init(void);
+struct timespec64 now_timespec(void);
+void inode_touch_ctime(struct inode *inode);	/* attributes or the link count changed */
+void inode_touch_atime(struct inode *inode);	/* it was read: relatime, as Linux's default */
+int inode_write_back(struct inode *inode);	/* write_inode if dirty */
+void inodes_write_dirty(void);			/* every dirty inode to its metadata pages; no wait */
+/* Is an inode of sb, but for `except`, in use or cached? For umount. */
+bool super_busy(struct super_block *sb, const struct inode *except);
+extern struct list_head super_list;		/* super_lock */
+extern struct mutex super_lock;			/* RANK_FS_TREE */
+
+/* --- names in memory (fs/dentry.c) --- */
+extern struct spinlock dcache_lock;		/* RANK_DCACHE: the dentry tree, the hash, dentry->mounted */
+struct name {
+	const char *text;			/* not terminated */
+	u32 len, hash;
+};
+void dcache_init(void);
+u32 name_hash(const char *text, size_t len);
+void dentry_get(struct dentry *d);
+void dentry_put(struct dentry *d);		/* NULL is allowed; the last may evict the inode: sleeps */
+struct dentry *dentry_find_locked(struct dentry *parent, const struct name *name);	/* dcache_lock held, no reference taken; or NULL */
+/* The child, maybe negative, with a reference. Asks the file system if it is not cached. Sleeps; the second wants i_rwsem of the parent held. */
+int dentry_lookup(struct dentry *parent, const struct name *name, struct dentry **out);
+int dentry_lookup_locked(struct dentry *parent, const struct name *name, struct dentry **out);
+/* Parent's i_rwsem exclusive: the negative dentry now names the inode (reference taken over). */
+void dentry_set_inode(struct dentry *d, struct inode *inode);
+void dentry_unhash(struct dentry *d);		/* the name is gone (unlink): lookups miss it */
+bool dentry_unhashed(const struct dentry *d);
+/* rename: d gets target's name and place; target is unhashed. Both directories' i_rwsem exclusive. */
+void dentry_move(struct dentry *d, struct dentry *target);
+bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);	/* or the same */
+void dcache_trim(void);				/* if there are too many: called without locks */
+void dcache_drop_super(struct super_block *sb);	/* free every dentry of sb that nobody uses */
+
+/* --- walks (fs/namei.c) --- */
+struct filename {
+	char *text;
+	char short_text[120];
+};
+int filename_get(struct filename *f, const char __user *name);	/* EFAULT, ENAMETOOLONG, ENOMEM; "" is allowed */
+void filename_put(struct filename *f);
+
+enum last_type { LAST_NAME, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
+/* A walk in progress. */
+struct walk {
+	struct path at;			/* where it is: protected by dcache_lock, or by anchor */
+	struct path anchor;		/* counted, or NULLs */
+	struct dentry *hold;		/* counted, or NULL: a child just looked up */
+	const char *rest;		/* what is still to be walked */
+	char *buffer;			/* owned: contents of the last symbolic link, in which rest lies */
+	unsigned links;
+	bool locked;			/* dcache_lock is held */
+	bool slash;			/* the last component is followed by slashes */
+	enum last_type type;		/* the last component */
+	struct name last;
+};
+int walk_begin(struct walk *w, int dirfd, const char *name);
+int walk_to_last(struct walk *w);	/* at: the directory of the last component */
+int walk_step_last(struct walk *w, bool follow);	/* 0: at is the last component; 1: a link was entered, call walk_to_last again */
+int walk_child(struct walk *w, struct dentry **child);	/* the last component, maybe negative, counted; at stays, unlocked */
+int walk_enter_child(struct walk *w, struct dentry *child, bool follow);	/* as walk_step_last, for that child */
+void walk_relock(struct walk *w);	/* dcache_lock, if it is not held */
+void walk_take(struct walk *w, struct path *out);	/* counted copy of at */
+void walk_end(struct walk *w);
+int walk_path(int dirfd, const char *name, u32 flags, struct path *out);
+
+/* The directory and last name of a path, for calls that change a directory. */
+struct place {
+	struct path dir;		/* counted */
+	struct name name;		/* in text */
+	char text[NAME_MAX + 1];
+	enum last_type type;
+	bool slash;
+};
+int place_find(int dirfd, const char __user *name, struct place *p);
+void place_put(struct place *p);
+/* Lock the directory and look the name up for making it: a negative dentry, counted; or EEXIST, ENOENT, EROFS, EACCES.. and nothing is locked. */
+int place_create_begin(struct place *p, bool directory, struct dentry **out);
+void place_create_end(struct place *p, struct dentry *d);
+int may_create(struct inode *dir);
+int may_delete(struct inode *dir, struct dentry *victim, bool want_dir);	/* i_rwsem of dir held */
+/* Of the current process: root, umask. */
+void current_root(struct path *out);		/* not counted: under dcache_lock only */
+bool path_equal(const struct path *a, const struct path *b);
+u32 current_umask(void);
+static inline u32 fsuid(void) { return current->process ? current->process->fsuid : 0; }
+bool in_group(u32 gid);
+static inline bool owner_or_root(const struct inode *inode) { return fsuid() == 0 || fsuid() == inode->uid; }
+static inline bool inode_read_only(const struct inode *inode) { return inode->sb->flags & MS_RDONLY; }
+
+/* --- mounts (fs/mount.c) --- */
+extern struct mount *root_mount;
+extern struct mutex mount_mutex;		/* RANK_FS_TREE: the list of mounts */
+extern struct list_head mount_list;		/* mount_mutex */
+
+/* --- opening (fs/open.c, fs/file.c) --- */
+struct file *file_alloc(const struct path *path, u32 flags);	/* no ops yet; ERR_PTR */
+extern const struct file_ops bad_file_ops;	/* O_PATH: every call fails with EBADF before it gets here */
+extern const struct file_ops fifo_file_ops;	/* fs/pipe.c */
+const struct file_ops *device_find(u32 mode, u64 rdev, void **data);	/* or NULL */
+int inode_setattr(struct inode *inode, struct iattr *attr);	/* takes i_rwsem; the permission was checked; clears setuid as Linux */
+int inode_truncate(struct inode *inode, loff_t size);		/* the same for a size: EINVAL, EISDIR, EFBIG... */
+void flock_release(struct file *file);		/* fs/fcntl.c */
+void pipe_inode_free(struct inode *inode);	/* fs/pipe.c: of a fifo with a pipe */
+static inline bool file_is_path(const struct file *f) { return f->flags & O_PATH; }
+struct file *fd_get_file(int fd);		/* as fd_get, but not O_PATH files: those give NULL as well */
+int fd_reserve(unsigned from, bool cloexec);	/* a number: fd_install or fd_unreserve follows; EMFILE, ENOMEM */
+void fd_install(int fd, struct file *file);	/* the reference is taken over */
+void fd_unreserve(int fd);
+bool fds_private(void);				/* nobody else can use our descriptors now */
+int fd_flags(unsigned fd);			/* FD_CLOEXEC or 0, or EBADF */
+int fd_set_flags(unsigned fd, int flags);
+
+/* --- in-memory file systems --- */
+void tmpfs_init(void);				/* fs/tmpfs.c */
+void devfs_init(void);				/* fs/devfs.c */
+void procfs_init(void);				/* fs/procfs.c */

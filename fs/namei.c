@@ -1,0 +1,545 @@
+/*
+ * From a path to a place in the tree.
+ *
+ * A walk goes over cached names under dcache_lock, counting nothing. Where it must sleep - a name that is not cached,
+ * a symbolic link - it takes references (the anchor), drops the lock, and goes on. The caller drives it: walk_begin,
+ * walk_to_last, then the last component in the way its call wants, walk_end.
+ */
+#include "fs/internal.h"
+
+#include "kernel/string.h"
+#include "mm/slab.h"
+#include "mm/usercopy.h"
+
+#define MAX_LINKS 40
+
+/* --- names from the user --- */
+
+int filename_get(struct filename *f, const char __user *name)
+{
+	ssize_t n = strncpy_from_user(f->short_text, name, sizeof(f->short_text));
+
+	f->text = f->short_text;
+	if (n != -ENAMETOOLONG)
+		return n < 0 ? (int)n : 0;
+	f->text = kmalloc(PATH_MAX);
+	if (!f->text)
+		return -ENOMEM;
+	n = strncpy_from_user(f->text, name, PATH_MAX);
+	if (n < 0)
+		filename_put(f);
+	return n < 0 ? (int)n : 0;
+}
+
+void filename_put(struct filename *f)
+{
+	if (f->text != f->short_text)
+		kfree(f->text);
+}
+
+/* --- permissions --- */
+
+bool in_group(u32 gid)
+{
+	const struct process *p = current->process;
+
+	if (!p || p->fsgid == gid)
+		return true;
+	for (int i = 0; i < p->ngroups; i++)
+		if (p->groups[i] == gid)
+			return true;
+	return false;
+}
+
+int inode_permission(struct inode *inode, int mask)
+{
+	u32 mode = inode->mode;
+
+	if (mask & MAY_WRITE && inode_read_only(inode) && (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
+		return -EROFS;
+	if (fsuid() == 0)
+		return mask & MAY_EXEC && !S_ISDIR(mode) && !(mode & 0111) ? -EACCES : 0;
+	if (fsuid() == inode->uid)
+		mode >>= 6;
+	else if (in_group(inode->gid))
+		mode >>= 3;
+	return (mask & ~mode & 7) ? -EACCES : 0;
+}
+
+/* --- places --- */
+
+void path_get(const struct path *path)
+{
+	if (path->mnt)
+		atomic_inc(&path->mnt->refs);
+	if (path->dentry)
+		dentry_get(path->dentry);
+}
+
+void path_put(const struct path *path)
+{
+	dentry_put(path->dentry);
+	if (path->mnt)
+		atomic_dec(&path->mnt->refs);	/* a mount is freed by umount only, which finds it unused */
+}
+
+bool path_equal(const struct path *a, const struct path *b) { return a->mnt == b->mnt && a->dentry == b->dentry; }
+
+void current_root(struct path *out)
+{
+	struct fs_context *fs = current->fs;
+
+	if (!fs) {
+		*out = (struct path){ root_mount, root_mount->root };
+		return;
+	}
+	spin_lock(&fs->lock);
+	*out = fs->root;
+	spin_unlock(&fs->lock);
+}
+
+static void current_cwd(struct path *out)
+{
+	struct fs_context *fs = current->fs;
+
+	if (!fs) {
+		current_root(out);
+		return;
+	}
+	spin_lock(&fs->lock);
+	*out = fs->cwd;
+	spin_unlock(&fs->lock);
+}
+
+/* --- the two states of a walk --- */
+
+void walk_relock(struct walk *w)
+{
+	if (!w->locked)
+		spin_lock(&dcache_lock);
+	w->locked = true;
+}
+
+/* Anchor the place where the walk is, so that it may sleep. */
+static void walk_unlock(struct walk *w)
+{
+	struct path old = w->anchor;
+	struct dentry *hold = w->hold;
+
+	if (!w->locked)
+		return;
+	path_get(&w->at);
+	w->anchor = w->at;
+	w->hold = NULL;
+	spin_unlock(&dcache_lock);
+	w->locked = false;
+	path_put(&old);
+	dentry_put(hold);
+}
+
+void walk_end(struct walk *w)
+{
+	if (w->locked)
+		spin_unlock(&dcache_lock);
+	w->locked = false;
+	path_put(&w->anchor);
+	dentry_put(w->hold);
+	kfree(w->buffer);
+	w->anchor = (struct path){ NULL, NULL };
+	w->hold = NULL;
+	w->buffer = NULL;
+}
+
+void walk_take(struct walk *w, struct path *out)
+{
+	walk_relock(w);
+	*out = w->at;
+	path_get(out);
+}
+
+int walk_begin(struct walk *w, int dirfd, const char *name)
+{
+	*w = (struct walk){ .rest = name };
+	if (!*name)
+		return -ENOENT;
+	if (*name != '/' && dirfd != AT_FDCWD) {
+		struct file *file = fd_get(dirfd);
+
+		if (!file)
+			return -EBADF;
+		w->at = w->anchor = file->path;
+		path_get(&w->anchor);
+		file_put(file);
+		if (!S_ISDIR(w->at.dentry->inode->mode)) {
+			walk_end(w);
+			return -ENOTDIR;
+		}
+		walk_relock(w);
+		return 0;
+	}
+	walk_relock(w);
+	if (*name == '/')
+		current_root(&w->at);
+	else
+		current_cwd(&w->at);
+	return 0;
+}
+
+/* --- steps --- */
+
+static void cross_mounts(struct path *at)
+{
+	while (at->dentry->mounted) {
+		at->mnt = at->dentry->mounted;
+		at->dentry = at->mnt->root;
+	}
+}
+
+static void step_up(struct walk *w)
+{
+	struct path root;
+
+	walk_relock(w);
+	current_root(&root);
+	while (!path_equal(&w->at, &root)) {
+		if (w->at.dentry != w->at.mnt->root) {
+			w->at.dentry = w->at.dentry->parent;
+			break;
+		}
+		if (!w->at.mnt->parent)
+			break;
+		w->at = (struct path){ w->at.mnt->parent, w->at.mnt->mountpoint };
+	}
+	cross_mounts(&w->at);
+}
+
+/* The walk is at `child`'s directory, which is anchored; the link's text is what is to be walked now. */
+static int enter_text_link(struct walk *w, struct inode *inode)
+{
+	size_t rest_len = strlen(w->rest);
+	char *text = kmalloc(PATH_MAX + rest_len + 2);
+	ssize_t n;
+
+	if (!text)
+		return -ENOMEM;
+	n = inode->ops->readlink ? inode->ops->readlink(inode, text, PATH_MAX - 1) : -EINVAL;
+	if (n <= 0) {
+		kfree(text);
+		return n ? (int)n : -ENOENT;
+	}
+	if (w->slash || rest_len)
+		text[n++] = '/';
+	memcpy(text + n, w->rest, rest_len + 1);
+	kfree(w->buffer);
+	w->buffer = text;
+	w->rest = text;
+	if (*text == '/') {
+		walk_relock(w);
+		current_root(&w->at);
+	}
+	return 1;
+}
+
+/* Follow the symbolic link `child`. 0: a magic one, at is its goal; 1: its text is to be walked; or an error. */
+static int enter_link(struct walk *w, struct dentry *child)
+{
+	struct inode *inode = child->inode;
+	struct path goal;
+	int error;
+
+	if (++w->links > MAX_LINKS)
+		return -ELOOP;
+	dentry_get(child);
+	walk_relock(w);
+	walk_unlock(w);
+	inode_touch_atime(inode);
+	if (!inode->ops->follow) {
+		error = enter_text_link(w, inode);
+	} else {
+		error = inode->ops->follow(inode, &goal);
+		if (!error) {
+			path_put(&w->anchor);
+			w->at = w->anchor = goal;
+		}
+	}
+	if (w->locked) {	/* child is put without the lock: keep it */
+		struct dentry *old = w->hold;
+		w->hold = child;
+		ASSERT(!old);
+	} else {
+		dentry_put(child);
+	}
+	return error;
+}
+
+int walk_enter_child(struct walk *w, struct dentry *child, bool follow)
+{
+	walk_relock(w);
+	if (!child->inode)
+		return -ENOENT;
+	if (S_ISLNK(child->inode->mode) && follow)
+		return enter_link(w, child);
+	w->at.dentry = child;
+	cross_mounts(&w->at);
+	return 0;
+}
+
+/* The last component's dentry, which is not cached; the caller gets the reference. */
+static int lookup_slow(struct walk *w, struct dentry **child)
+{
+	walk_unlock(w);
+	if (w->last.len > NAME_MAX)
+		return -ENAMETOOLONG;
+	return dentry_lookup(w->at.dentry, &w->last, child);
+}
+
+int walk_child(struct walk *w, struct dentry **child)
+{
+	walk_relock(w);
+	*child = dentry_find_locked(w->at.dentry, &w->last);
+	if (*child)
+		dentry_get(*child);
+	walk_unlock(w);
+	return *child ? 0 : lookup_slow(w, child);
+}
+
+int walk_step_last(struct walk *w, bool follow)
+{
+	struct dentry *child;
+	int error;
+
+	if (w->type == LAST_DOTDOT)
+		step_up(w);
+	if (w->type != LAST_NAME)
+		return 0;
+	walk_relock(w);
+	child = dentry_find_locked(w->at.dentry, &w->last);
+	if (likely(child))
+		return walk_enter_child(w, child, follow);
+	error = lookup_slow(w, &child);
+	if (error)
+		return error;
+	w->hold = child;	/* unlocked, so there was none */
+	if (S_ISLNK(child->inode ? child->inode->mode : 0) && follow) {
+		w->hold = NULL;
+		error = enter_link(w, child);
+		if (w->locked)
+			atomic_dec(&child->refs);	/* w->hold has one more */
+		else
+			dentry_put(child);
+		return error;
+	}
+	return walk_enter_child(w, child, follow);
+}
+
+/* May the walk look for names here? */
+static int check_directory(struct walk *w)
+{
+	struct inode *inode = w->at.dentry->inode;
+
+	if (!S_ISDIR(inode->mode))
+		return -ENOTDIR;
+	return inode_permission(inode, MAY_EXEC);
+}
+
+/* Take the next component off the rest. False: there is none. */
+static bool next_component(struct walk *w)
+{
+	const char *p = w->rest;
+	u32 hash = 0;
+
+	while (*p == '/')
+		p++;
+	w->last.text = p;
+	for (; *p && *p != '/'; p++)
+		hash = (hash + (u8)*p) * 0x9e3779b1;	/* name_hash() */
+	w->last.len = (u32)(p - w->last.text);
+	w->last.hash = hash;
+	w->slash = *p == '/';
+	while (*p == '/')
+		p++;
+	w->rest = p;
+	w->type = LAST_NAME;
+	if (w->last.text[0] == '.' && w->last.len == 1)
+		w->type = LAST_DOT;
+	else if (w->last.text[0] == '.' && w->last.len == 2 && w->last.text[1] == '.')
+		w->type = LAST_DOTDOT;
+	return w->last.len != 0;
+}
+
+int walk_to_last(struct walk *w)
+{
+	for (;;) {
+		int error;
+
+		walk_relock(w);
+		if (!next_component(w)) {
+			w->type = LAST_ROOT;
+			return 0;
+		}
+		error = check_directory(w);
+		if (error || !*w->rest)
+			return error;
+		error = walk_step_last(w, true);
+		if (error < 0)
+			return error;
+	}
+}
+
+int walk_path(int dirfd, const char *name, u32 flags, struct path *out)
+{
+	struct walk w;
+	int error = walk_begin(&w, dirfd, name);
+
+	if (error)
+		return error;
+	do {
+		error = walk_to_last(&w);
+		if (!error)
+			error = walk_step_last(&w, flags & LOOKUP_FOLLOW || w.slash);
+	} while (error == 1);
+	walk_relock(&w);
+	if (!error && (w.slash || flags & LOOKUP_DIRECTORY) && !S_ISDIR(w.at.dentry->inode->mode))
+		error = -ENOTDIR;
+	if (!error)
+		walk_take(&w, out);
+	walk_end(&w);
+	return error;
+}
+
+int path_lookup(const char *kernel_name, u32 flags, struct path *out)
+{
+	return walk_path(AT_FDCWD, kernel_name, flags, out);
+}
+
+/* AT_EMPTY_PATH: the descriptor itself. */
+static int path_of_fd(int fd, struct path *out)
+{
+	struct file *file;
+
+	if (fd == AT_FDCWD) {
+		spin_lock(&dcache_lock);
+		current_cwd(out);
+		path_get(out);
+		spin_unlock(&dcache_lock);
+		return 0;
+	}
+	file = fd_get(fd);
+	if (!file)
+		return -EBADF;
+	*out = file->path;
+	path_get(out);
+	file_put(file);
+	return 0;
+}
+
+int path_lookup_user(int dirfd, const char __user *name, u32 flags, struct path *out)
+{
+	struct filename f;
+	int error = filename_get(&f, name);
+
+	if (error)
+		return error;
+	if (flags & LOOKUP_EMPTY && !*f.text)
+		error = path_of_fd(dirfd, out);
+	else
+		error = walk_path(dirfd, f.text, flags, out);
+	filename_put(&f);
+	return error;
+}
+
+/* --- changing directories --- */
+
+int place_find(int dirfd, const char __user *name, struct place *p)
+{
+	struct filename f;
+	struct walk w;
+	int error = filename_get(&f, name);
+
+	if (error)
+		return error;
+	error = walk_begin(&w, dirfd, f.text);
+	if (error)
+		goto out;
+	error = walk_to_last(&w);
+	if (!error && w.type == LAST_NAME && w.last.len > NAME_MAX)
+		error = -ENAMETOOLONG;
+	if (!error) {
+		walk_take(&w, &p->dir);
+		p->type = w.type;
+		p->slash = w.slash;
+		p->name = w.last;
+		p->name.text = p->text;
+		if (w.type == LAST_NAME) {
+			memcpy(p->text, w.last.text, w.last.len);
+			p->text[w.last.len] = 0;
+		}
+	}
+	walk_end(&w);
+out:
+	filename_put(&f);
+	return error;
+}
+
+void place_put(struct place *p) { path_put(&p->dir); }
+
+int may_create(struct inode *dir)
+{
+	if (!dir->nlink)
+		return -ENOENT;
+	return inode_permission(dir, MAY_WRITE | MAY_EXEC);
+}
+
+int may_delete(struct inode *dir, struct dentry *victim, bool want_dir)
+{
+	struct inode *inode = victim->inode;
+	int error = inode_permission(dir, MAY_WRITE | MAY_EXEC);
+
+	if (error)
+		return error;
+	if (dir->mode & S_ISVTX && fsuid() && fsuid() != inode->uid && fsuid() != dir->uid)
+		return -EPERM;
+	if (want_dir && !S_ISDIR(inode->mode))
+		return -ENOTDIR;
+	if (!want_dir && S_ISDIR(inode->mode))
+		return -EISDIR;
+	if (victim->mounted || victim == victim->sb->root)
+		return -EBUSY;
+	if (!dir->nlink)
+		return -ENOENT;
+	return 0;
+}
+
+int place_create_begin(struct place *p, bool directory, struct dentry **out)
+{
+	struct inode *dir = p->dir.dentry->inode;
+	int error;
+
+	if (p->type != LAST_NAME)
+		return -EEXIST;
+	dcache_trim();
+	down_write(&dir->i_rwsem);
+	error = dentry_lookup_locked(p->dir.dentry, &p->name, out);
+	if (error)
+		goto out_unlock;
+	if ((*out)->inode)
+		error = -EEXIST;
+	else if (p->slash && !directory)
+		error = -ENOENT;
+	else
+		error = may_create(dir);
+	if (!error)
+		return 0;
+	up_write(&dir->i_rwsem);
+	dentry_put(*out);
+	return error;
+out_unlock:
+	up_write(&dir->i_rwsem);
+	return error;
+}
+
+void place_create_end(struct place *p, struct dentry *d)
+{
+	up_write(&p->dir.dentry->inode->i_rwsem);
+	dentry_put(d);
+}

@@ -1,0 +1,226 @@
+/*
+ * open(2): the flags, the walk with its last component, creation, truncation.
+ */
+#include "fs/internal.h"
+
+#include "fs/syscalls.h"
+#include "kernel/string.h"
+#include "mm/usercopy.h"
+
+#define VALID_FLAGS (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | FASYNC | \
+	O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | __O_TMPFILE)
+
+/* An open in progress. */
+struct open_request {
+	u32 flags, mode;
+	u32 access;		/* MAY_* that the flags ask for */
+	bool created;
+};
+
+static int check_flags(struct open_request *r)
+{
+	static const u8 access_of[4] = { MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE };
+
+	r->flags &= VALID_FLAGS;
+	if (r->flags & O_PATH)
+		r->flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	r->access = r->flags & O_PATH ? 0 : access_of[r->flags & O_ACCMODE];
+	if (r->flags & __O_TMPFILE) {
+		if ((r->flags & O_TMPFILE) != O_TMPFILE || r->flags & O_CREAT || !(r->access & MAY_WRITE))
+			return -EINVAL;
+	} else if ((r->flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY)) {
+		return -EINVAL;
+	}
+	if (r->flags & O_TRUNC)
+		r->access |= MAY_WRITE;
+	return 0;
+}
+
+/* --- creation --- */
+
+/* The last component does not exist: make it. -EEXIST: meanwhile somebody else did. at is its directory, anchored. */
+static int create_last(struct walk *w, struct open_request *r, struct dentry **out)
+{
+	struct dentry *parent = w->at.dentry, *d;
+	struct inode *dir = parent->inode, *inode;
+	int error;
+
+	down_write(&dir->i_rwsem);
+	error = dentry_lookup_locked(parent, &w->last, &d);
+	if (error)
+		goto out_unlock;
+	if (d->inode)
+		error = -EEXIST;
+	else
+		error = may_create(dir);
+	if (!error)
+		error = dir->ops->create ? dir->ops->create(dir, w->last.text, w->last.len, S_IFREG | (r->mode & 07777 & ~current_umask()), 0, &inode) : -EACCES;
+	if (error) {
+		dentry_put(d);
+		goto out_unlock;
+	}
+	dentry_set_inode(d, inode);
+	r->created = true;
+	*out = d;
+out_unlock:
+	up_write(&dir->i_rwsem);
+	return error;
+}
+
+/* Go to the last component, making it if it is not there. As walk_step_last. */
+static int step_create(struct walk *w, struct open_request *r)
+{
+	struct dentry *child;
+	int error;
+
+	if (w->type != LAST_NAME)
+		return r->flags & O_EXCL ? -EEXIST : -EISDIR;
+	if (w->slash)
+		return -EISDIR;
+	error = walk_child(w, &child);
+	if (error)
+		return error;
+	if (!child->inode) {
+		dentry_put(child);
+		error = create_last(w, r, &child);
+		if (error == -EEXIST)
+			error = walk_child(w, &child);
+		if (error)
+			return error;
+	}
+	if (r->flags & O_EXCL && !r->created) {
+		dentry_put(child);
+		return -EEXIST;
+	}
+	error = walk_enter_child(w, child, !(r->flags & (O_NOFOLLOW | O_EXCL)));
+	if (w->locked) {
+		struct path here;
+
+		walk_take(w, &here);	/* so that child may be put */
+		spin_unlock(&dcache_lock);
+		w->locked = false;
+		path_put(&w->anchor);
+		dentry_put(w->hold);
+		w->hold = NULL;
+		w->at = w->anchor = here;
+	}
+	dentry_put(child);
+	return error;
+}
+
+/* --- the found inode --- */
+
+static int check_found(const struct walk *w, const struct open_request *r, struct inode *inode)
+{
+	u32 mode = inode->mode, flags = r->flags;
+
+	if (flags & O_CREAT && S_ISDIR(mode))
+		return -EISDIR;
+	if ((flags & O_DIRECTORY || w->slash) && !S_ISDIR(mode))
+		return -ENOTDIR;
+	if (flags & O_PATH)
+		return 0;
+	if (S_ISLNK(mode))
+		return -ELOOP;
+	if (S_ISDIR(mode) && r->access & MAY_WRITE)
+		return -EISDIR;
+	if (flags & __O_TMPFILE)
+		return -EOPNOTSUPP;
+	if (!r->created) {
+		int error = inode_permission(inode, (int)r->access);
+		if (error)
+			return error;
+	}
+	if (flags & O_NOATIME && !owner_or_root(inode))
+		return -EPERM;
+	if (S_ISSOCK(mode))
+		return -ENXIO;
+	return 0;
+}
+
+static struct file *finish_open(const struct path *path, const struct open_request *r)
+{
+	struct inode *inode = path->dentry->inode;
+	struct file *file = file_open_path(path, r->flags);
+	int error = 0;
+
+	if (IS_ERR(file))
+		return file;
+	if (r->flags & O_DIRECT && S_ISREG(inode->mode))
+		error = -EINVAL;
+	if (!error && r->flags & O_TRUNC && S_ISREG(inode->mode) && !r->created)
+		error = inode_truncate(inode, 0);
+	if (error) {
+		file_put(file);
+		return ERR_PTR(error);
+	}
+	return file;
+}
+
+static struct file *open_name(int dirfd, const char *name, struct open_request *r)
+{
+	struct path path;
+	struct walk w;
+	struct file *file;
+	int error = walk_begin(&w, dirfd, name);
+
+	if (error)
+		return ERR_PTR(error);
+	do {
+		error = walk_to_last(&w);
+		if (error)
+			break;
+		if (r->flags & O_CREAT)
+			error = step_create(&w, r);
+		else
+			error = walk_step_last(&w, !(r->flags & O_NOFOLLOW) || w.slash);
+	} while (error == 1);
+	if (!error) {
+		walk_relock(&w);
+		error = check_found(&w, r, w.at.dentry->inode);
+	}
+	if (!error)
+		walk_take(&w, &path);
+	walk_end(&w);
+	if (error)
+		return ERR_PTR(error);
+	file = finish_open(&path, r);
+	path_put(&path);
+	return file;
+}
+
+/* --- system calls --- */
+
+static long do_open(int dirfd, const char __user *name, u32 flags, u32 mode)
+{
+	struct open_request r = { .flags = flags, .mode = mode };
+	struct filename f;
+	struct file *file;
+	int fd, error = check_flags(&r);
+
+	if (error)
+		return error;
+	error = filename_get(&f, name);
+	if (error)
+		return error;
+	if (!*f.text) {
+		filename_put(&f);
+		return -ENOENT;
+	}
+	fd = fd_reserve(0, flags & O_CLOEXEC);
+	if (fd >= 0) {
+		file = open_name(dirfd, f.text, &r);
+		if (IS_ERR(file)) {
+			fd_unreserve(fd);
+			fd = (int)PTR_ERR(file);
+		} else {
+			fd_install(fd, file);
+		}
+	}
+	filename_put(&f);
+	return fd;
+}
+
+long sys_open(const char __user *name, int flags, u32 mode) { return do_open(AT_FDCWD, name, (u32)flags, mode); }
+long sys_openat(int dirfd, const char __user *name, int flags, u32 mode) { return do_open(dirfd, name, (u32)flags, mode); }
+long sys_creat(const char __user *name, u32 mode) { return do_open(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode); }

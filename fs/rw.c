@@ -1,0 +1,232 @@
+/*
+ * read, write and their relatives: from a descriptor and user buffers to the file's own operation.
+ *
+ * Checks come in Linux's order, which programs that pass bad pointers can see: descriptor, direction, address range, length.
+ */
+#include "fs/internal.h"
+
+#include "fs/syscalls.h"
+#include "mm/layout.h"
+#include "mm/slab.h"
+#include "mm/usercopy.h"
+
+#define FAST_IOV 8
+
+static bool range_ok(const void __user *buf, size_t n)
+{
+	vaddr_t a = (vaddr_t)buf;
+
+	return n <= USER_TOP && a <= USER_TOP - n;
+}
+
+/* --- positions --- */
+
+/* Whoever else could move the position is kept out. Not needed if nobody else can have the file in use. */
+static bool pos_lock(struct file *file)
+{
+	if (file->mode & FMODE_STREAM || (atomic_read(&file->refs) == 2 && fds_private()))
+		return false;
+	mutex_lock(&file->pos_lock);
+	return true;
+}
+
+static void pos_unlock(struct file *file, bool locked)
+{
+	if (locked)
+		mutex_unlock(&file->pos_lock);
+}
+
+/* --- one transfer --- */
+
+static int check_direction(const struct file *file, bool write)
+{
+	return file->mode & (write ? FMODE_WRITE : FMODE_READ) ? 0 : -EBADF;
+}
+
+static ssize_t transfer(struct file *file, bool write, struct iov_iter *it, loff_t *pos)
+{
+	if (write)
+		return file->ops->write ? file->ops->write(file, it, pos) : -EINVAL;
+	if (!file->ops->read)
+		return S_ISDIR(file->inode->mode) ? -EISDIR : -EINVAL;
+	return file->ops->read(file, it, pos);
+}
+
+/* pos NULL: the file's own. */
+static ssize_t rw_buf(struct file *file, bool write, void __user *buf, size_t n, loff_t *pos)
+{
+	struct iovec storage;
+	struct iov_iter it;
+	ssize_t done = check_direction(file, write);
+	bool locked;
+
+	if (done)
+		return done;
+	if (unlikely(write ? !file->ops->write : !file->ops->read && !S_ISDIR(file->inode->mode)))
+		return -EINVAL;
+	if (!range_ok(buf, n))
+		return -EFAULT;
+	iter_init_user_buf(&it, &storage, buf, n);
+	if (pos)
+		return transfer(file, write, &it, pos);
+	locked = pos_lock(file);
+	done = transfer(file, write, &it, &file->pos);
+	pos_unlock(file, locked);
+	return done;
+}
+
+long sys_read(unsigned fd, char __user *buf, size_t n)
+{
+	struct file *file = fd_get_file((int)fd);
+	long done;
+
+	if (!file)
+		return -EBADF;
+	done = rw_buf(file, false, buf, n, NULL);
+	file_put(file);
+	return done;
+}
+
+long sys_write(unsigned fd, const char __user *buf, size_t n)
+{
+	struct file *file = fd_get_file((int)fd);
+	long done;
+
+	if (!file)
+		return -EBADF;
+	done = rw_buf(file, true, (char __user *)buf, n, NULL);
+	file_put(file);
+	return done;
+}
+
+static long rw_at(unsigned fd, bool write, void __user *buf, size_t n, loff_t pos)
+{
+	struct file *file;
+	long done;
+
+	if (pos < 0)
+		return -EINVAL;
+	file = fd_get_file((int)fd);
+	if (!file)
+		return -EBADF;
+	done = file->mode & FMODE_STREAM ? -ESPIPE : rw_buf(file, write, buf, n, &pos);
+	file_put(file);
+	return done;
+}
+
+long sys_pread64(unsigned fd, char __user *buf, size_t n, loff_t pos) { return rw_at(fd, false, buf, n, pos); }
+long sys_pwrite64(unsigned fd, const char __user *buf, size_t n, loff_t pos) { return rw_at(fd, true, (char __user *)buf, n, pos); }
+
+/* --- vectors --- */
+
+static ssize_t rw_vector(struct file *file, bool write, const struct iovec __user *uiov, unsigned long nr, loff_t *pos)
+{
+	struct iovec fast[FAST_IOV], *iov;
+	struct iov_iter it;
+	ssize_t done;
+	bool locked = false;
+
+	iov = iter_import(&it, uiov, nr, fast, FAST_IOV);
+	if (IS_ERR(iov))
+		return PTR_ERR(iov);
+	done = check_direction(file, write);
+	if (!done && (write ? !file->ops->write : !file->ops->read && !S_ISDIR(file->inode->mode)))
+		done = -EINVAL;
+	if (!done && it.count) {
+		if (!pos)
+			locked = pos_lock(file);
+		done = transfer(file, write, &it, pos ? pos : &file->pos);
+		pos_unlock(file, locked);
+	}
+	if (iov != fast)
+		kfree(iov);
+	return done;
+}
+
+static long vector_call(unsigned long fd, bool write, const struct iovec __user *iov, unsigned long nr)
+{
+	struct file *file = fd_get_file((int)fd);
+	long done;
+
+	if (!file)
+		return -EBADF;
+	done = rw_vector(file, write, iov, nr, NULL);
+	file_put(file);
+	return done;
+}
+
+long sys_readv(unsigned long fd, const struct iovec __user *iov, unsigned long nr) { return vector_call(fd, false, iov, nr); }
+long sys_writev(unsigned long fd, const struct iovec __user *iov, unsigned long nr) { return vector_call(fd, true, iov, nr); }
+
+static long vector_at(unsigned long fd, bool write, const struct iovec __user *iov, unsigned long nr, loff_t pos)
+{
+	struct file *file;
+	long done;
+
+	if (pos < 0)
+		return -EINVAL;
+	file = fd_get_file((int)fd);
+	if (!file)
+		return -EBADF;
+	done = file->mode & FMODE_STREAM ? -ESPIPE : rw_vector(file, write, iov, nr, &pos);
+	file_put(file);
+	return done;
+}
+
+/* On 64-bit the whole position is in `pos`; the high half is unused. */
+long sys_preadv(unsigned long fd, const struct iovec __user *iov, unsigned long nr, unsigned long pos, unsigned long pos_high)
+{
+	return vector_at(fd, false, iov, nr, (loff_t)pos);
+}
+
+long sys_pwritev(unsigned long fd, const struct iovec __user *iov, unsigned long nr, unsigned long pos, unsigned long pos_high)
+{
+	return vector_at(fd, true, iov, nr, (loff_t)pos);
+}
+
+/* The flags are checked after what Linux checks before; none is supported. */
+static long vector2(unsigned long fd, bool write, const struct iovec __user *iov, unsigned long nr, loff_t pos, int flags)
+{
+	if (flags) {
+		struct file *file = fd_get_file((int)fd);
+
+		if (!file)
+			return -EBADF;
+		file_put(file);
+		return -EOPNOTSUPP;
+	}
+	return pos == -1 ? vector_call(fd, write, iov, nr) : vector_at(fd, write, iov, nr, pos);
+}
+
+long sys_preadv2(unsigned long fd, const struct iovec __user *iov, unsigned long nr, unsigned long pos, unsigned long pos_high, int flags)
+{
+	return vector2(fd, false, iov, nr, (loff_t)pos, flags);
+}
+
+long sys_pwritev2(unsigned long fd, const struct iovec __user *iov, unsigned long nr, unsigned long pos, unsigned long pos_high, int flags)
+{
+	return vector2(fd, true, iov, nr, (loff_t)pos, flags);
+}
+
+/* --- lseek --- */
+
+long sys_lseek(unsigned fd, loff_t offset, unsigned whence)
+{
+	struct file *file = fd_get_file((int)fd);
+	bool locked;
+	long pos;
+
+	if (!file)
+		return -EBADF;
+	if (whence > SEEK_HOLE) {
+		pos = -EINVAL;
+	} else if (!file->ops->llseek) {
+		pos = -ESPIPE;
+	} else {
+		locked = pos_lock(file);
+		pos = file->ops->llseek(file, offset, (int)whence);
+		pos_unlock(file, locked);
+	}
+	file_put(file);
+	return pos;
+}
