@@ -6,8 +6,7 @@
 #include "mm/slab.h"
 #include "mm/usercopy.h"
 
-/* old NULL: at the root of the tree, umask 022. */
-struct fs_context *fs_context_copy(struct fs_context *old)
+static struct fs_context *context_alloc(void)
 {
 	struct fs_context *fs = kzalloc(sizeof(*fs));
 
@@ -15,18 +14,34 @@ struct fs_context *fs_context_copy(struct fs_context *old)
 		return NULL;
 	atomic_set(&fs->refs, 1);
 	spin_init(&fs->lock, "fs_context", RANK_LEAF);
-	if (old) {
-		spin_lock(&dcache_lock);	/* so that the paths stay while we count them */
-		spin_lock(&old->lock);
-		fs->root = old->root;
-		fs->cwd = old->cwd;
-		fs->umask = old->umask;
-		spin_unlock(&old->lock);
-	} else {
-		spin_lock(&dcache_lock);
-		fs->root = fs->cwd = (struct path){ root_mount, root_mount->root };
-		fs->umask = 022;
-	}
+	return fs;
+}
+
+struct fs_context *fs_context_create(void)
+{
+	struct fs_context *fs = context_alloc();
+
+	if (!fs)
+		return NULL;
+	fs->root = fs->cwd = (struct path){ root_mount, root_mount->root };
+	fs->umask = 022;
+	path_get(&fs->root);
+	path_get(&fs->cwd);
+	return fs;
+}
+
+struct fs_context *fs_context_copy(struct fs_context *old)
+{
+	struct fs_context *fs = context_alloc();
+
+	if (!fs)
+		return NULL;
+	spin_lock(&dcache_lock);	/* so that the paths stay while we count them */
+	spin_lock(&old->lock);
+	fs->root = old->root;
+	fs->cwd = old->cwd;
+	fs->umask = old->umask;
+	spin_unlock(&old->lock);
 	path_get(&fs->root);
 	path_get(&fs->cwd);
 	spin_unlock(&dcache_lock);

@@ -95,6 +95,15 @@ struct dentry *dentry_root(struct super_block *sb, struct inode *inode)
 	return d;
 }
 
+struct dentry *dentry_unplaced(struct super_block *sb, const struct name *name, struct inode *inode)
+{
+	struct dentry *d = alloc(sb, NULL, name);
+
+	if (d)
+		d->inode = inode;
+	return d;
+}
+
 void dentry_get(struct dentry *d) { atomic_inc(&d->refs); }
 
 /* Out of the tree; its parent, whose reference is now the caller's (NULL for a root). dcache_lock held. */

@@ -36,6 +36,8 @@ int dentry_lookup(struct dentry *parent, const struct name *name, struct dentry 
 int dentry_lookup_locked(struct dentry *parent, const struct name *name, struct dentry **out);
 /* Parent's i_rwsem exclusive: the negative dentry now names the inode (reference taken over). */
 void dentry_set_inode(struct dentry *d, struct inode *inode);
+/* A name without a place (pipes, memfds): its inode's reference is taken over on success. NULL: no memory. */
+struct dentry *dentry_unplaced(struct super_block *sb, const struct name *name, struct inode *inode);
 void dentry_unhash(struct dentry *d);		/* the name is gone (unlink): lookups miss it */
 bool dentry_unhashed(const struct dentry *d);
 /* rename: d gets target's name and place; target is unhashed. Both directories' i_rwsem exclusive. */

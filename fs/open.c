@@ -221,6 +221,6 @@ static long do_open(int dirfd, const char __user *name, u32 flags, u32 mode)
 	return fd;
 }
 
-long sys_open(const char __user *name, int flags, u32 mode) { return do_open(AT_FDCWD, name, (u32)flags, mode); }
-long sys_openat(int dirfd, const char __user *name, int flags, u32 mode) { return do_open(dirfd, name, (u32)flags, mode); }
+long sys_open(const char __user *name, int flags, u32 mode) { return do_open(AT_FDCWD, name, (u32)flags | O_LARGEFILE, mode); }
+long sys_openat(int dirfd, const char __user *name, int flags, u32 mode) { return do_open(dirfd, name, (u32)flags | O_LARGEFILE, mode); }
 long sys_creat(const char __user *name, u32 mode) { return do_open(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode); }

@@ -252,6 +252,10 @@ int sync_inodes(struct super_block *sb);			/* all data and inodes of sb: written
 int sync_all(void);						/* sync(2) */
 void generic_fill_stat(struct inode *inode, struct kstat *st);
 
+/* --- start (fs/fs.c): before any driver registers a device --- */
+void fs_init(void);
+void sync_start(void);		/* the thread that writes changed inodes now and then (fs/sync.c) */
+
 /* --- mounting (fs/mount.c) --- */
 struct fs_type {
 	const char *name;
