@@ -23,7 +23,7 @@
 
 enum { TTY_IN = 1, TTY_OUT = 2, TTY_ERR = 4, SAME_FILE = 8 };	/* the job's stream mask */
 
-static char *const environment[] = {
+static char *environment[] = {
 	"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", NULL,
 };
 
