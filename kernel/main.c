@@ -2,23 +2,56 @@
 #include "boot/bootinfo.h"
 #include "drivers/apic.h"
 #include "drivers/block.h"
+#include "drivers/debugcon.h"
+#include "drivers/hostio.h"
+#include "fs/ext2/ext2.h"
+#include "fs/vfs.h"
 #include "kernel/cmdline.h"
 #include "kernel/cpu.h"
 #include "kernel/crash.h"
 #include "kernel/hang.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"
+#include "kernel/string.h"
 #include "kernel/time.h"
+#include "kernel/usermode.h"
 #include "mm/page.h"
 #include "mm/pagecache.h"
 #include "mm/switches.h"
+
+/* The boot module is the root file system. The runner wants to know where it is, for --get. */
+static void mount_everything(void)
+{
+	const struct boot_range *module = &boot_info.module;
+	char line[64];
+	int error;
+
+	if (module->start == module->end)
+		fatal("no root file system: the boot loader gave no module");
+	ramdisk_init(module->start, module->end - module->start);
+	debugcon_control(line, ksnprintf(line, sizeof(line), "M %lx %lx\n", module->start, module->end - module->start));
+	error = mount_root("ext2", "ram0");
+	if (error)
+		fatal("cannot mount the root file system (error %d)", -error);
+	if (mount_at("devtmpfs", "devtmpfs", "/dev", 0))
+		fatal("cannot mount /dev");
+	if (mount_at("tmpfs", "tmpfs", "/tmp", 0))
+		printk("cannot mount /tmp\n");
+	if (mount_at("proc", "proc", "/proc", 0))
+		printk("cannot mount /proc\n");
+}
 
 static void start_system(void *arg)
 {
 	hang_start();			/* names who waits too long for a page lock */
 	writeback_start();		/* writes dirty pages from time to time */
+	alloc_fail_init();		/* fault injection: alloc_fail=N[,EVERY] */
+	fs_init();			/* the virtual file system, tmpfs, devfs, procfs */
+	ext2_init();
+	mount_everything();
+	hostio_init();			/* the host's streams and the terminal */
 	crash_if_asked();		/* crash=KIND: for the tests of the panic */
-	printk("started\n");
+	init_start();			/* PID 1 */
 }
 
 void kmain(void)
