@@ -139,11 +139,11 @@ static void start_failed(const char *program)
 	_exit(status);
 }
 
-static void run(char **argv)
+static void run(const char *program, char **argv)
 {
 	environ = environment;
-	execvp(argv[0], argv);
-	start_failed(argv[0]);
+	execvp(program, argv);
+	start_failed(program);
 }
 
 static void child(int mask, char **argv)
@@ -158,7 +158,7 @@ static void child(int mask, char **argv)
 	if (chdir("/") != 0)
 		perror("cowslip: /");
 	if (argv)
-		run(argv);
+		run(argv[0], argv);
 	if (access("/bin/sh", X_OK) != 0) {
 		dprintf(2, "cowslip: /bin/sh: %s: this root file system has no shell\n", strerror(errno));
 		_exit(STATUS_NOT_FOUND);
@@ -166,9 +166,9 @@ static void child(int mask, char **argv)
 	if (mask & TTY_IN) {
 		if (chdir("/root") != 0 && chdir("/") != 0)
 			perror("cowslip: /root");
-		run((char *[]){ "-sh", NULL });
+		run("/bin/sh", (char *[]){ "-sh", NULL });
 	}
-	run((char *[]){ "sh", "-c", (char *)demonstration, NULL });
+	run("/bin/sh", (char *[]){ "sh", "-c", (char *)demonstration, NULL });
 }
 
 /* --- the end --- */
