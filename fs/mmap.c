@@ -57,6 +57,20 @@ static int check_file(const struct file *file, struct map_request *req)
 	return 0;
 }
 
+long file_map(struct file *file, struct mm *mm, struct map_request *req)
+{
+	long result = file->ops->mmap ? file->ops->mmap(file, req) : -ENODEV;
+
+	if (result)
+		return result;
+	if (req->owner == file)
+		file_get(file);		/* the mapping's, if it succeeds */
+	result = mm_map(mm, req);
+	if (result < 0 && req->owner == file)
+		file_put(file);
+	return result;
+}
+
 static long map_file(struct file *file, struct map_request *req)
 {
 	u64 pages = ALIGN_UP(req->length, PAGE_SIZE) >> PAGE_SHIFT;
@@ -69,16 +83,7 @@ static long map_file(struct file *file, struct map_request *req)
 	if (req->pgoff + pages < req->pgoff || req->pgoff + pages > ~0UL >> PAGE_SHIFT)
 		return -EOVERFLOW;
 	result = check_file(file, req);
-	if (!result)
-		result = file->ops->mmap(file, req);
-	if (result)
-		return result;
-	if (req->owner == file)
-		file_get(file);		/* the mapping's, if it succeeds */
-	result = mm_map(current->mm, req);
-	if (result < 0 && req->owner == file)
-		file_put(file);
-	return result;
+	return result ? result : file_map(file, current->mm, req);
 }
 
 long sys_mmap(unsigned long addr, unsigned long len, unsigned long prot, unsigned long flags, unsigned long fd, unsigned long offset)
