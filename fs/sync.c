@@ -1,35 +1,26 @@
-/*
- * Making changes lasting: sync, fsync and relatives, and the thread that does a little of it all the time.
- * (Pages of data are written by mm/writeback.c's thread; here inodes become metadata pages, which that thread writes too.)
- */
+/* sync(), fsync() and their relatives, and the advice about what will be read. */
 #include "fs/internal.h"
 
 #include "fs/syscalls.h"
-#include "mm/page.h"
 
-#define INTERVAL_NS (5UL * 1000 * 1000 * 1000)
+#define LAST_PAGE (~0UL >> (PAGE_SHIFT + 1))
 
-static int sync_super(struct super_block *sb)
-{
-	int error = sync_inodes(sb), e = 0;
-
-	if (sb->ops && sb->ops->sync)
-		e = sb->ops->sync(sb);
-	return error ? error : e;
-}
-
+/* Every file system: data, inodes, then its own metadata. The first error is returned, but all are tried. */
 int sync_all(void)
 {
 	struct super_block *sb;
-	int error = 0;
+	int first_error = 0;
 
 	mutex_lock(&super_lock);
 	list_for_each(sb, &super_list, node) {
-		int e = sb->bdev && sb->root ? sync_super(sb) : 0;
-		error = error ? error : e;
+		int error = sync_inodes(sb);
+
+		if (!error && sb->ops->sync)
+			error = sb->ops->sync(sb);
+		first_error = first_error ? first_error : error;
 	}
 	mutex_unlock(&super_lock);
-	return error;
+	return first_error;
 }
 
 /* Every file system: data, inodes, then its own metadata. The first error is returned, but all are tried. */
@@ -56,90 +47,148 @@ long sys_sync(void)
 	return 0;
 }
 
-static long fsync_fd(int fd, bool data_only)
+static long fsync_fd(unsigned fd, bool data_only)
 {
-	struct file *file = fd_get_file(fd);
-	long error;
+	struct file *file = fd_get_file((int)fd);
+	long r;
 
 	if (!file)
 		return -EBADF;
-	error = file->ops->fsync ? file->ops->fsync(file, data_only) : -EINVAL;
+	r = file->ops->fsync ? file->ops->fsync(file, data_only) : -EINVAL;
 	file_put(file);
-	return error;
+	return r;
 }
 
-long sys_fsync(unsigned fd) { return fsync_fd((int)fd, false); }
-long sys_fdatasync(unsigned fd) { return fsync_fd((int)fd, true); }
+long sys_fsync(unsigned fd) { return fsync_fd(fd, false); }
+long sys_fdatasync(unsigned fd) { return fsync_fd(fd, true); }
 
 long sys_syncfs(int fd)
 {
 	struct file *file = fd_get_file(fd);
-	long error;
+	struct super_block *sb;
+	long r;
 
 	if (!file)
 		return -EBADF;
-	error = file->inode->sb->bdev ? sync_super(file->inode->sb) : 0;
+	sb = file->inode->sb;
+	r = sync_inodes(sb);
+	if (!r && sb->ops->sync)
+		r = sb->ops->sync(sb);
 	file_put(file);
-	return error;
+	return r;
+}
+
+/* The pages that [offset, offset + n) touches; n == 0: to the end of the file. */
+static void page_range(loff_t offset, loff_t n, u64 *first, u64 *last)
+{
+	*first = (u64)offset >> PAGE_SHIFT;
+	*last = n && offset + n > 0 ? (u64)(offset + n - 1) >> PAGE_SHIFT : LAST_PAGE;
 }
 
 long sys_sync_file_range(int fd, loff_t offset, loff_t n, unsigned flags)
 {
+	const unsigned known = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
 	struct file *file = fd_get_file(fd);
-	u64 last = n ? (u64)(offset + n - 1) >> PAGE_SHIFT : ~0UL >> PAGE_SHIFT;
-	long error = 0;
+	u64 first, last;
+	u32 mode;
+	long r = -EINVAL;
 
 	if (!file)
 		return -EBADF;
-	if (flags & ~7U || offset < 0 || n < 0 || offset + n < offset)
-		error = -EINVAL;
-	else if (!S_ISREG(file->inode->mode) && !S_ISBLK(file->inode->mode) && !S_ISDIR(file->inode->mode))
-		error = -ESPIPE;
-	else if (file->inode->mapping.ops && !file->inode->mapping.no_writeback)
-		error = mapping_writeback(&file->inode->mapping, (u64)offset >> PAGE_SHIFT, last, flags & 5);
+	if (flags & ~known || offset < 0 || n < 0 || offset + n < offset)
+		goto out;
+	mode = file->inode->mode;
+	r = -ESPIPE;
+	if (!S_ISREG(mode) && !S_ISBLK(mode) && !S_ISDIR(mode) && !S_ISLNK(mode))
+		goto out;
+	page_range(offset, n, &first, &last);
+	r = flags ? mapping_writeback(&file->inode->mapping, first, last, flags & ~SYNC_FILE_RANGE_WRITE) : 0;
+out:
 	file_put(file);
-	return error;
+	return r;
 }
 
-/* Advice is checked and not needed. */
-long sys_fadvise64(int fd, loff_t offset, size_t len, int advice)
+/* Read pages ahead into the cache. Errors are not the caller's: the read itself will meet them. */
+static void read_ahead(struct address_space *m, u64 first, u64 last)
 {
-	struct file *file = fd_get_file(fd);
-	long error = 0;
+	u64 end = DIV_UP((u64)READ_ONCE(m->size), PAGE_SIZE);
 
-	if (!file)
-		return -EBADF;
-	if (S_ISFIFO(file->inode->mode))
-		error = -ESPIPE;
-	else if ((loff_t)len < 0 || advice < 0 || advice > 5)
-		error = -EINVAL;
-	file_put(file);
-	return error;
+	for (u64 index = first; index < end && index <= last; index++) {
+		struct page *page;
+
+		if (pagecache_read(m, index, (unsigned)min(last - index, 31UL), &page) || !page)
+			return;
+		page_unpin_read(page);
+	}
 }
-
-#define READAHEAD_MAX 512		/* pages */
 
 long sys_readahead(int fd, loff_t offset, size_t n)
 {
 	struct file *file = fd_get_file(fd);
-	long error = 0;
+	long r = 0;
 
 	if (!file)
 		return -EBADF;
 	if (!(file->mode & FMODE_READ))
-		error = -EBADF;
-	else if (!S_ISREG(file->inode->mode) || offset < 0)
-		error = -EINVAL;
-	else {
-		struct page *page;
-		u64 first = (u64)offset >> PAGE_SHIFT, pages = min(n >> PAGE_SHIFT, (size_t)READAHEAD_MAX);
-
-		if (pages && !pagecache_read(&file->inode->mapping, first, (unsigned)pages - 1, &page) && page)
-			page_unpin_read(page);
-	}
+		r = -EBADF;
+	else if (!S_ISREG(file->inode->mode) && !S_ISBLK(file->inode->mode))
+		r = -EINVAL;
+	else if (n && offset >= 0 && (loff_t)n > 0)
+		read_ahead(&file->inode->mapping, (u64)offset >> PAGE_SHIFT, (u64)(offset + (loff_t)n - 1) >> PAGE_SHIFT);
 	file_put(file);
-	return error;
+	return r;
 }
+
+static long advise(struct file *file, loff_t offset, loff_t n, int advice)
+{
+	struct address_space *m = &file->inode->mapping;
+	u64 first, last;
+
+	if (S_ISFIFO(file->inode->mode))
+		return -ESPIPE;
+	if (n < 0)
+		return -EINVAL;
+	page_range(max(offset, 0L), n, &first, &last);
+	switch (advice) {
+	case POSIX_FADV_NORMAL:
+	case POSIX_FADV_RANDOM:
+	case POSIX_FADV_SEQUENTIAL:
+	case POSIX_FADV_NOREUSE:
+		return 0;			/* hints that nothing here depends on */
+	case POSIX_FADV_WILLNEED:
+		if (S_ISREG(file->inode->mode) || S_ISBLK(file->inode->mode))
+			read_ahead(m, first, last);
+		return 0;
+	case POSIX_FADV_DONTNEED:
+		if (!S_ISREG(file->inode->mode) && !S_ISBLK(file->inode->mode))
+			return 0;
+		mapping_writeback(m, first, last, false);
+		first = DIV_UP((u64)max(offset, 0L), PAGE_SIZE);	/* whole pages only */
+		if (n && offset + n < READ_ONCE(m->size))
+			last = ((u64)(offset + n) >> PAGE_SHIFT) - 1;
+		if (first <= last && last != ~0UL)
+			pagecache_drop(m, first, last);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+long sys_fadvise64(int fd, loff_t offset, size_t len, int advice)
+{
+	struct file *file = fd_get_file(fd);
+	long r;
+
+	if (!file)
+		return -EBADF;
+	r = advise(file, offset, (loff_t)len, advice);
+	file_put(file);
+	return r;
+}
+
+/* --- the thread: changed inodes go to metadata pages, which mm/writeback.c's thread writes with the others --- */
+
+#define INTERVAL_NS (5UL * 1000 * 1000 * 1000)
 
 static void sync_thread(void *arg)
 {
