@@ -5,6 +5,15 @@
 
 #define LAST_PAGE (~0UL >> (PAGE_SHIFT + 1))
 
+static int sync_super(struct super_block *sb)
+{
+	int error = sync_inodes(sb);
+
+	if (!error && sb->ops && sb->ops->sync)
+		error = sb->ops->sync(sb);
+	return error;
+}
+
 /* Every file system: data, inodes, then its own metadata. The first error is returned, but all are tried. */
 int sync_all(void)
 {
@@ -13,10 +22,8 @@ int sync_all(void)
 
 	mutex_lock(&super_lock);
 	list_for_each(sb, &super_list, node) {
-		int error = sync_inodes(sb);
+		int error = sync_super(sb);
 
-		if (!error && sb->ops->sync)
-			error = sb->ops->sync(sb);
 		first_error = first_error ? first_error : error;
 	}
 	mutex_unlock(&super_lock);
@@ -65,15 +72,11 @@ long sys_fdatasync(unsigned fd) { return fsync_fd(fd, true); }
 long sys_syncfs(int fd)
 {
 	struct file *file = fd_get_file(fd);
-	struct super_block *sb;
 	long r;
 
 	if (!file)
 		return -EBADF;
-	sb = file->inode->sb;
-	r = sync_inodes(sb);
-	if (!r && sb->ops->sync)
-		r = sb->ops->sync(sb);
+	r = sync_super(file->inode->sb);
 	file_put(file);
 	return r;
 }
