@@ -16,7 +16,7 @@ static u8 file_type(const struct ext2_sb *s, u32 mode)
 	return s->filetype ? type_of_mode[mode >> 12 & 15] : 0;
 }
 
-/* The entry at `offset` of a block, or NULL (logged) if it is not a sane one. rec_len of the result is right. */
+/* The entry at `offset` of a block, or NULL (logged) if it is not a sane one: lengths and inode number of the result are right. */
 static struct ext2_dirent *entry_check(struct inode *dir, u8 *block, u32 offset, loff_t block_pos)
 {
 	struct ext2_sb *s = ext2_s(dir);
@@ -31,8 +31,6 @@ static struct ext2_dirent *entry_check(struct inode *dir, u8 *block, u32 offset,
 		fault = "has a wrong name length";
 	else if (d->inode > s->inodes_count)
 		fault = "has an inode out of range";
-	else if (d->inode && (memchr(d->name, '/', d->name_len) || memchr(d->name, 0, d->name_len)))
-		fault = "has a name with a slash or NUL";
 	if (!fault)
 		return d;
 	ext2_error(s, "directory %lu (\"%s\"): the entry at byte %lu %s", dir->ino, ext2_i(dir)->name, (unsigned long)block_pos + offset, fault);
@@ -233,7 +231,7 @@ int ext2_dir_add(struct inode *dir, const char *name, size_t len, u32 ino, u32 m
 	u32 need = EXT2_DIRENT_SIZE(len);
 	int error;
 
-	for (u64 i = 0; i < n; i++) {
+	for (u64 i = ext2_i(dir)->dir_room; i < n; i++) {
 		struct dir_change c;
 		struct dir_block b;
 		int offset = block_get(dir, i, &b);
@@ -242,8 +240,12 @@ int ext2_dir_add(struct inode *dir, const char *name, size_t len, u32 ino, u32 m
 			return offset;
 		offset = find_room(dir, &b, need);
 		block_put(&b);
-		if (offset == -ENOSPC)
+		if (offset == -ENOSPC) {
+			/* Full blocks are passed over next time, until a name goes from them; a short name may miss a little room. */
+			if (need <= 64 && i == ext2_i(dir)->dir_room)
+				ext2_i(dir)->dir_room = (u32)i + 1;
 			continue;
+		}
 		if (offset < 0)
 			return offset;
 		error = change_begin(dir, i, &c);	/* i_rwsem: the block is as we saw it */
@@ -283,6 +285,8 @@ int ext2_dir_remove(struct inode *dir, const char *name, size_t len)
 	change_end(dir, &c, offset >= 0);
 	if (offset < 0)
 		return offset;
+	if (n < ext2_i(dir)->dir_room)
+		ext2_i(dir)->dir_room = (u32)n;
 	dir_changed(dir);
 	return 0;
 }
@@ -382,6 +386,9 @@ static int emit_block(struct inode *dir, const struct dir_block *b, struct dir_c
 		if (!d)
 			return -EUCLEAN;
 		if (d->inode && b->pos + (loff_t)offset >= *pos) {
+			/* What lookup can never be asked for does not matter to it; here it would leave the kernel. */
+			if (memchr(d->name, '/', d->name_len) || memchr(d->name, 0, d->name_len))
+				return ext2_error(s, "directory %lu (\"%s\") has a name with a slash or NUL", dir->ino, ext2_i(dir)->name);
 			type = s->filetype && d->file_type < ARRAY_SIZE(dt_of_type) ? dt_of_type[d->file_type] : 0;
 			if (!ctx->emit(ctx, d->name, d->name_len, d->inode, type, b->pos + offset + d->rec_len))
 				return 0;

@@ -65,6 +65,7 @@ struct ext2_inode {
 	u32 last_lblock, last_phys;	/* M: allocated last: the next goal. last_phys 0: none */
 	u32 reserved_end;		/* M: 1 + highest block of the file ever allocated while in memory (E4) */
 	u32 flags, file_acl, generation;	/* W */
+	u32 dir_room;			/* W: of a directory: no room for an ordinary name in the blocks before this one */
 	u32 group;			/* I: its block group */
 	bool loaded;			/* I: read or made completely: evict may write it */
 	bool fresh;			/* made since mount and not yet written: all bytes of the disk's slot are ours. page lock of the slot */

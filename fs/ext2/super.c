@@ -60,7 +60,7 @@ static int update_super(struct ext2_sb *s, bool counts)
 		d->free_blocks_count = free_blocks;
 		d->free_inodes_count = free_inodes;
 	}
-	d->wtime = (u32)(realtime_ns() / 1000000000UL);
+	/* wtime stays: a guest's clock may be ahead of the host's, and e2fsck finds fault with a time in the future. */
 	if (READ_ONCE(s->large_file))
 		d->feature_ro_compat |= EXT2_RO_COMPAT_LARGE_FILE;
 	/* Read under the page lock: who sets it comes here after that, so the last one here sees it. */
@@ -432,6 +432,8 @@ static int ext2_mount(struct block_device *dev, u32 flags, const char *options, 
 	error = -ENOMEM;
 	if (!sb->root)
 		goto out_root;
+	printk("ext2: %s: mounted%s: %u blocks of %u bytes (%u free), %u inodes (%u free)\n", dev->name, flags & MS_RDONLY ? " read-only" : "",
+	       s->blocks_count, s->block_size, s->free_blocks, s->inodes_count, s->free_inodes);
 	*out = sb;
 	kfree(d);
 	return 0;

@@ -538,6 +538,51 @@ static void op_attributes(struct model *m, struct obj *o, struct inode *inode)
 	o->gid = a.gid;
 }
 
+/* --- stores through a shared mapping --- */
+
+static void vma_open(struct vma *vma) { inode_get(vma->owner); }
+static void vma_close(struct vma *vma) { inode_put(vma->owner); }
+static const struct vma_ops map_ops = { .open = vma_open, .close = vma_close };
+
+static void map_file(struct model *m, struct obj *o, struct inode *inode)
+{
+	u64 start = host_random((u32)min(o->size, 1UL << 31) + 1) & PAGE_MASK, length = (1 + host_random(3)) * PAGE_SIZE;
+	struct mm *mm;
+	long base;
+
+	if (!o->size)
+		return;
+	mm = proc_create();
+	CHECK(mm != NULL);
+	struct map_request req = {
+		.length = length, .prot = PROT_READ | PROT_WRITE, .map_flags = MAP_SHARED, .mapping = &inode->mapping, .pgoff = start >> PAGE_SHIFT,
+		.vm_flags = VM_MAYREAD | VM_MAYWRITE, .ops = &map_ops, .owner = inode,
+	};
+	inode_get(inode);
+	base = mm_map(mm, &req);
+	CHECK(base > 0);
+	for (unsigned i = 0; i < 5; i++) {
+		u64 offset = host_random((u32)length);
+		size_t n = 1 + host_random((u32)(PAGE_SIZE - offset % PAGE_SIZE));
+		u8 *data;
+		int signal;
+
+		if ((start + offset) >> PAGE_SHIFT > (o->size - 1) >> PAGE_SHIFT)
+			continue;	/* SIGBUS */
+		data = sys_calloc(n);
+		fill(m, data, n);
+		signal = user_access((vaddr_t)base + offset, data, n, true);
+		if (signal)
+			model_enospc++;
+		else if (start + offset < o->size)	/* what lies behind the end is lost, and never seen again */
+			memcpy(chunk_of(o, (start + offset) / CHUNK, true) + offset % CHUNK, data, min((u64)n, o->size - start - offset));
+		sys_free(data);
+	}
+	if (host_random(3))
+		CHECK_EQ(mm_unmap(mm, (vaddr_t)base, length), 0);
+	proc_exit(mm);
+}
+
 static void op_file(struct model *m, struct obj *dir)
 {
 	struct ent *e = pick_ent(dir);
@@ -553,6 +598,7 @@ static void op_file(struct model *m, struct obj *dir)
 		switch (host_random(8)) {
 		case 0: truncate_file(m, e->obj, inode); break;
 		case 1: compare_contents(m, e->obj, inode); break;
+		case 2: map_file(m, e->obj, inode); break;
 		default: write_file(m, e->obj, inode);
 		}
 	}

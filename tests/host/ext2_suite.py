@@ -147,6 +147,14 @@ def tasks(kind):
     return test
 
 
+def plain(test, kind):
+    def body():
+        with scratch() as folder:
+            out, _ = run(folder, test, make_image(folder, *KINDS[kind]))
+            fsck(out)
+    return body
+
+
 def make_small(folder, block_size):
     source = os.path.join(folder, "tree")
     os.makedirs(f"{source}/d1/d2/d3")
@@ -178,6 +186,9 @@ def tests():
     found += [(f"no_space_{kind}", random(kind, "enospc=1", "steps=600", size="1M", tree=False, extra=("-N", "128"))) for kind in ("1k", "4k")]
     found += [("sync_without_unmount", random("4k", "umount=0"))]
     found += [(f"tasks_{kind}", tasks(kind)) for kind in ("1k", "4k", "many_groups")]
+    found += [(f"times_{kind}", plain("ext2_times", kind)) for kind in ("1k", "small_inodes")]
+    found += [(f"many_names_{kind}", plain("ext2_many_names", kind)) for kind in ("1k", "4k")]
+    found += [("mounting", plain("ext2_mounting", "1k"))]
     for size in ("1024", "4096"):
         found += [(f"fuzz_{size}", trouble("ext2_fuzz", size, 3)), (f"io_errors_{size}", trouble("ext2_io_errors", size, 4)),
                   (f"no_memory_{size}", trouble("ext2_no_memory", size, 8, whole=True))]

@@ -64,6 +64,107 @@ TEST(ext2_random, "random operations against a model; unmount and mount in betwe
 	save();
 }
 
+TEST(ext2_times, "times, owners and device numbers survive: nanoseconds and years to 2310 in large inodes, 32 bits in small ones")
+{
+	static const s64 seconds[] = { 0, 1, -1, 1700000000, 0x7fffffff, 0x80000000, -0x80000000L, 0xffffffff, 0x17fffffff, 0x27fffffff, 1L << 50, -(1L << 50) };
+	struct super_block *sb = mount_image(0);
+	struct inode *root = sb->root->inode, *inode;
+	bool large = ext2_s(root)->inode_size > 128;
+
+	CHECK_EQ(root->ops->create(root, "t", 1, S_IFREG | 0644, 0, &inode), 0);
+	inode_put(inode);
+	for (unsigned i = 0; i < ARRAY_SIZE(seconds); i++) {
+		struct iattr a = { .valid = ATTR_ATIME | ATTR_MTIME, .atime = { seconds[i], 123456789 }, .mtime = { seconds[i], 999999999 } };
+		s64 want = max(min(seconds[i], large ? 0x27fffffffL : 0x7fffffffL), -0x80000000L);
+
+		CHECK_EQ(root->ops->lookup(root, "t", 1, &inode), 0);
+		CHECK_EQ(inode->ops->setattr(inode, &a), 0);
+		inode_put(inode);	/* the last reference: from here on it is on the disk only */
+		CHECK_EQ(root->ops->lookup(root, "t", 1, &inode), 0);
+		CHECK_EQ(inode->atime.tv_sec, want);
+		CHECK_EQ(inode->mtime.tv_sec, want);
+		CHECK_EQ(inode->atime.tv_nsec, large ? 123456789 : 0);
+		CHECK_EQ(inode->mtime.tv_nsec, large ? 999999999 : 0);
+		inode_put(inode);
+	}
+	fs_umount(sb);
+	save();
+}
+
+TEST(ext2_many_names, "a directory of thousands: blocks are found, freed room is used again")
+{
+	struct super_block *sb = mount_image(0);
+	struct inode *root = sb->root->inode, *dir, *file, *found;
+	char name[32];
+	loff_t size;
+
+	CHECK_EQ(root->ops->mkdir(root, "many", 4, 0755, &dir), 0);
+	CHECK_EQ(root->ops->create(root, "file", 4, S_IFREG | 0644, 0, &file), 0);
+	for (unsigned i = 0; i < 3000; i++) {
+		sys_snprintf(name, sizeof(name), "name-%u", i);
+		CHECK_EQ(dir->ops->link(dir, name, strlen(name), file), 0);
+	}
+	size = dir->mapping.size;
+	for (unsigned i = 0; i < 3000; i += 2) {
+		sys_snprintf(name, sizeof(name), "name-%u", i);
+		CHECK_EQ(dir->ops->unlink(dir, name, strlen(name), file), 0);
+	}
+	for (unsigned i = 0; i < 3000; i++) {
+		sys_snprintf(name, sizeof(name), "name-%u", i);
+		CHECK_EQ(dir->ops->lookup(dir, name, strlen(name), &found), i % 2 ? 0 : -ENOENT);
+		if (i % 2)
+			inode_put(found);
+	}
+	for (unsigned i = 0; i < 3000; i += 2) {
+		sys_snprintf(name, sizeof(name), "back-%u", i);
+		CHECK_EQ(dir->ops->link(dir, name, strlen(name), file), 0);
+	}
+	CHECK_EQ(dir->mapping.size, size);
+	CHECK_EQ(file->nlink, 3001);
+	inode_put(dir);
+	inode_put(file);
+	fs_umount(sb);
+	save();
+}
+
+TEST(ext2_mounting, "what cannot be mounted is refused, unknown read-only features mount read-only")
+{
+	struct super_block *sb;
+	size_t size;
+	u8 *data = file_load("EXT2_IMAGE", &size);
+	struct ext2_super_disk *d = (struct ext2_super_disk *)(data + 1024), good = *d;
+	struct inode *inode;
+
+	pagecache_init();
+	disk_open(data, size);
+	d->feature_incompat |= 0x40;
+	CHECK_EQ(fs_mount(0, &sb), -EINVAL);
+	CHECK(host_log_contains("incompatible features 0x40"));
+	*d = good;
+	d->magic = 0;
+	CHECK_EQ(fs_mount(0, &sb), -EINVAL);
+	CHECK(host_log_contains("bad magic"));
+	*d = good;
+	disk.sectors = size / 1024;
+	CHECK_EQ(fs_mount(0, &sb), -EUCLEAN);
+	CHECK(host_log_contains("longer than the device"));
+	disk.sectors = 3;
+	CHECK_EQ(fs_mount(0, &sb), -EINVAL);
+	disk.sectors = size / 512;
+	d->feature_ro_compat |= 0x400;
+	CHECK_EQ(fs_mount(0, &sb), 0);
+	CHECK(sb->flags & MS_RDONLY);
+	sb->flags &= ~(u32)MS_RDONLY;	/* as a remount would */
+	CHECK_EQ(sb->root->inode->ops->create(sb->root->inode, "x", 1, S_IFREG, 0, &inode), -EROFS);
+	fs_umount(sb);
+	*d = good;
+	CHECK_EQ(fs_mount(MS_RDONLY, &sb), 0);
+	CHECK_EQ(sb->root->inode->ops->mkdir(sb->root->inode, "x", 1, 0755, &inode), -EROFS);
+	fs_umount(sb);
+	CHECK(!memcmp(d, &good, sizeof(good)));
+	save();
+}
+
 static unsigned tasks_running;
 static void task_main(void *arg)
 {
