@@ -30,24 +30,6 @@ int sync_all(void)
 	return first_error;
 }
 
-/* Every file system: data, inodes, then its own metadata. The first error is returned, but all are tried. */
-int sync_all(void)
-{
-	struct super_block *sb;
-	int first_error = 0;
-
-	mutex_lock(&super_lock);
-	list_for_each(sb, &super_list, node) {
-		int error = sync_inodes(sb);
-
-		if (!error && sb->ops->sync)
-			error = sb->ops->sync(sb);
-		first_error = first_error ? first_error : error;
-	}
-	mutex_unlock(&super_lock);
-	return first_error;
-}
-
 long sys_sync(void)
 {
 	sync_all();
