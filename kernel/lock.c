@@ -17,10 +17,13 @@
 void held_add(enum held_kind kind, const void *object, u64 index, void *caller)
 {
 	struct task *t = current;
+	int i = t->held_count;
 
-	if (likely(t->held_count < HELD_MAX))
-		t->held[t->held_count] = (struct held_lock){ kind, object, index, caller };
-	t->held_count++;
+	/* Take the place first: an interrupt may come between the two and add and remove its own above it. */
+	WRITE_ONCE(t->held_count, i + 1);
+	barrier();
+	if (likely(i < HELD_MAX))
+		t->held[i] = (struct held_lock){ kind, object, index, caller };
 }
 
 void held_remove(enum held_kind kind, const void *object, u64 index)
@@ -37,7 +40,8 @@ void held_remove(enum held_kind kind, const void *object, u64 index)
 		for (; i < n - 1; i++)
 			t->held[i] = t->held[i + 1];
 	}
-	t->held_count--;
+	barrier();
+	WRITE_ONCE(t->held_count, t->held_count - 1);
 }
 
 static __noreturn void misuse(const char *what, const char *name, void *first)
