@@ -209,10 +209,10 @@ static void switch_mm(struct exec *e)
 	}
 	t->clear_child_tid = NULL;
 	t->robust_list = NULL;
-	preempt_disable();
+	spin_lock(&tasklist_lock);	/* /proc takes a reference on it under this lock */
 	t->mm = e->mm;
 	mm_switch(e->mm);
-	preempt_enable();
+	spin_unlock(&tasklist_lock);
 	vfork_release();
 	e->mm = NULL;
 	if (old)

@@ -37,10 +37,10 @@ static void exit_mm(void)
 		futex_wake_address((u32 __user *)t->clear_child_tid, 1);
 	}
 	vfork_release();
-	preempt_disable();
+	spin_lock(&tasklist_lock);	/* /proc takes references on what a task has under it */
 	t->mm = NULL;
 	mm_switch(NULL);
-	preempt_enable();
+	spin_unlock(&tasklist_lock);
 	mm_put(mm);
 }
 
@@ -48,12 +48,17 @@ static void exit_files(void)
 {
 	struct task *t = current;
 
-	if (t->files)
-		files_put(t->files);
+	struct files *files = t->files;
+	struct fs_context *fs = t->fs;
+
+	spin_lock(&tasklist_lock);	/* as in exit_mm */
 	t->files = NULL;
-	if (t->fs)
-		fs_context_put(t->fs);
 	t->fs = NULL;
+	spin_unlock(&tasklist_lock);
+	if (files)
+		files_put(files);
+	if (fs)
+		fs_context_put(fs);
 }
 
 /* What belongs to the whole process and needs to sleep: by the last thread that exits. */
