@@ -21,6 +21,7 @@ unsigned data_crc(unsigned crc, const void *data, size_t size);	/* as zlib's */
 extern struct block_device disk;
 extern u8 *disk_data;
 extern int disk_fail_read, disk_fail_write;	/* the n-th from now on fails, then (negative) each n-th */
+extern unsigned disk_slow;			/* others run up to so often before a request completes */
 extern bool disk_lenient;			/* a corrupt image: two files may share a block, so requests may overlap */
 extern unsigned memory_fail_rate;		/* every n-th allocation fails; 0: none */
 void disk_open(void *data, size_t size);

@@ -583,6 +583,34 @@ static void map_file(struct model *m, struct obj *o, struct inode *inode)
 	proc_exit(mm);
 }
 
+/* A write whose source ends before it does: what arrived counts, what was reserved for the rest is given back. */
+static void write_bad_source(struct model *m, struct obj *o, struct inode *inode)
+{
+	struct file file = { .inode = inode, .ops = inode->fops };
+	size_t good = host_random(3) ? host_random(3000) : 0, n = good + 1 + host_random(9000);
+	loff_t pos = host_random(2) ? (loff_t)host_random(60000) : (loff_t)min(o->size, 1UL << 30), start = pos;
+	struct mm *mm = proc_create();
+	long base = map_anon(0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+	u8 *data = sys_calloc(good + 1);
+	struct iov_iter it;
+	struct iovec iov;
+	ssize_t r;
+
+	CHECK(base > 0);
+	fill(m, data, good);
+	if (good)
+		CHECK_EQ(user_access((vaddr_t)base + PAGE_SIZE - good, data, good, true), 0);
+	iter_init_user_buf(&it, &iov, (void *)(base + PAGE_SIZE - good), n);
+	r = file.ops->write(&file, &it, &pos);
+	CHECK(r == -EFAULT || r == -ENOSPC || (r > 0 && r <= (ssize_t)good));
+	for (ssize_t i = 0; i < r; i++)
+		chunk_of(o, (start + i) / CHUNK, true)[(start + i) % CHUNK] = data[i];
+	if (r > 0 && (u64)start + r > o->size)
+		o->size = start + r;
+	sys_free(data);
+	proc_exit(mm);
+}
+
 static void op_file(struct model *m, struct obj *dir)
 {
 	struct ent *e = pick_ent(dir);
@@ -595,10 +623,11 @@ static void op_file(struct model *m, struct obj *dir)
 	if (!host_random(6)) {
 		op_attributes(m, e->obj, inode);
 	} else if (S_ISREG(e->obj->mode)) {
-		switch (host_random(8)) {
+		switch (host_random(10)) {
 		case 0: truncate_file(m, e->obj, inode); break;
 		case 1: compare_contents(m, e->obj, inode); break;
 		case 2: map_file(m, e->obj, inode); break;
+		case 3: write_bad_source(m, e->obj, inode); break;
 		default: write_file(m, e->obj, inode);
 		}
 	}

@@ -140,7 +140,7 @@ def random(kind, *options, size="8M", tree=True, extra=()):
 
 def tasks(kind):
     def test():
-        for seed in range(1, 5):
+        for seed in range(1, 7):
             with scratch() as folder:
                 out, _ = run(folder, "ext2_tasks", make_image(folder, *KINDS[kind]), f"seed={seed}")
                 fsck(out)

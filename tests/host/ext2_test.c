@@ -196,6 +196,7 @@ TEST(ext2_tasks, "four tasks in directories of their own and sync beside them, i
 	for (unsigned i = 0; i < 4; i++, name[4]++)
 		m[i] = model_below(sb, name);
 	tasks_running = 4;
+	disk_slow = (unsigned)sys_option("slow", (unsigned[]){ 0, 50, 300 }[sys_option("seed", 1) % 3]);
 	host_explore(sys_option("seed", 1), 40);
 	for (unsigned i = 0; i < 4; i++)
 		t[i] = host_spawn("worker", NULL, task_main, m[i]);

@@ -13,6 +13,7 @@ struct block_device disk;
 u8 *disk_data;
 int disk_fail_read, disk_fail_write;
 bool disk_lenient;
+unsigned disk_slow;
 static struct list_head queue = LIST_INIT(queue);
 static struct wait_queue queue_wait = WAIT_QUEUE_INIT(queue_wait), idle_wait = WAIT_QUEUE_INIT(idle_wait);
 static unsigned nr_queued;
@@ -49,6 +50,8 @@ static void disk_task(void *arg)
 	(void)arg;
 	for (;;) {
 		wait_event(&queue_wait, WAIT_UNINTERRUPTIBLE, !list_empty(&queue));
+		for (unsigned i = disk_slow ? host_random(disk_slow) : 0; i; i--)
+			cpu_relax();
 		unsigned skip = host_random(nr_queued);
 		struct list_head *n = queue.next;
 		while (skip--)
