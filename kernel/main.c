@@ -45,6 +45,7 @@ static void start_system(void *arg)
 {
 	hang_start();			/* names who waits too long for a page lock */
 	writeback_start();		/* writes dirty pages from time to time */
+	sync_start();			/* writes changed inodes from time to time */
 	alloc_fail_init();		/* fault injection: alloc_fail=N[,EVERY] */
 	fs_init();			/* the virtual file system, tmpfs, devfs, procfs */
 	ext2_init();
