@@ -254,7 +254,7 @@ static void set_identity(struct exec *e)
 	p->euid = p->suid = p->fsuid = e->euid;
 	p->egid = p->sgid = p->fsgid = e->egid;
 	signal_flush_handlers(p);
-	current->sig_stack = (stack_t){ .ss_flags = SS_DISABLE };
+	current->sig_stack = (stack_t){ 0 };
 	task_clear_flag(current, TF_RESTORE_MASK);
 }
 
@@ -404,9 +404,10 @@ long sys_execveat(int dirfd, const char __user *user_name, const char __user *co
 	struct exec *e = exec_alloc(name);
 	if (!e)
 		return -ENOMEM;
-	int r = exec_strings_user(&e->strings, argv, envp);
+	/* The file first, as Linux since 6.8: ENOENT before EFAULT. */
+	e->file = open_at(dirfd, user_name, name, flags);
+	int r = IS_ERR(e->file) ? (int)PTR_ERR(e->file) : exec_strings_user(&e->strings, argv, envp);
 	if (!r) {
-		e->file = open_at(dirfd, user_name, name, flags);
 		if (dirfd != AT_FDCWD && name[0] != '/') {	/* what a script's interpreter can open */
 			char *tail = kstrdup(name);
 			if (tail)

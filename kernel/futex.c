@@ -89,8 +89,10 @@ static int get_key(u32 __user *uaddr, bool private, struct futex_key *key)
 		key->space = vma->mapping;
 		key->where = va - vma->start + vma->pgoff * PAGE_SIZE;
 	}
+	/* As Linux: a private page that cannot be written has no lasting identity. */
+	bool bad = !vma || (!vma->mapping && !(vma->flags & VM_WRITE));
 	up_read(&mm->mmap_lock);
-	return vma ? 0 : -EFAULT;
+	return bad ? -EFAULT : 0;
 }
 
 static void wake_waiter(struct futex_waiter *w)

@@ -41,7 +41,6 @@ static void init_task(void *arg)
 	t->fpu = fpu_alloc();
 	if (!t->files || !t->fs || !t->fpu)
 		fatal("no memory for init");
-	t->sig_stack.ss_flags = SS_DISABLE;
 	int r = exec_kernel(argv[0], argv, envp);
 	if (r)
 		fatal("cannot start /sbin/init: error %d", -r);

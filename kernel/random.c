@@ -7,6 +7,7 @@
 #include "kernel/cpu.h"
 #include "kernel/proc_syscalls.h"
 #include "kernel/string.h"
+#include "mm/layout.h"
 #include "mm/usercopy.h"
 
 static struct spinlock random_lock = SPINLOCK_INIT("random", RANK_LEAF);
@@ -98,6 +99,8 @@ long sys_getrandom(char __user *buf, size_t n, unsigned flags)
 	if ((flags & (GRND_RANDOM | GRND_INSECURE)) == (GRND_RANDOM | GRND_INSECURE))
 		return -EINVAL;
 	n = min(n, 0x7ffff000UL);
+	if ((u64)buf > USER_TOP || n > USER_TOP - (u64)buf)
+		return -EFAULT;
 	while (done < n) {
 		size_t part = min(n - done, sizeof(block));
 		random_bytes(block, part);

@@ -101,6 +101,8 @@ static long set_alt_stack(const stack_t *new, size_t min_size)
 
 	if (on_alt_stack(current->frame->rsp))
 		return -EPERM;
+	if (new->ss_sp == alt->ss_sp && new->ss_size == alt->ss_size && new->ss_flags == alt->ss_flags)
+		return 0;		/* also what could not be set anew: size 0 */
 	if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0)
 		return -EINVAL;
 	if (mode == SS_DISABLE) {

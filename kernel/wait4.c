@@ -91,29 +91,35 @@ long sys_wait4(int pid, int __user *status, int options, struct rusage __user *u
 	return r;
 }
 
+static int check_waitid(struct wait_request *req)
+{
+	if (req->options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+		return -EINVAL;
+	if (!(req->options & (WEXITED | WSTOPPED | WCONTINUED)))
+		return -EINVAL;
+	if (req->which == P_PID ? req->id <= 0 : req->which == P_PGID ? req->id < 0 : req->which != P_ALL)
+		return -EINVAL;		/* P_PIDFD: there are no pidfds */
+	if (req->which == P_PGID && !req->id)
+		req->id = current->process->pgid;
+	return 0;
+}
+
 long sys_waitid(int which, int pid, siginfo_t __user *info, int options, struct rusage __user *usage)
 {
 	struct wait_request req = { .which = which, .id = pid, .options = options };
+	long r = check_waitid(&req);
 
-	if (options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
-		return -EINVAL;
-	if (!(options & (WEXITED | WSTOPPED | WCONTINUED)))
-		return -EINVAL;
-	if (which == P_PID ? pid <= 0 : which == P_PGID ? pid < 0 : which != P_ALL)
-		return -EINVAL;		/* P_PIDFD: there are no pidfds */
-	if (which == P_PGID && !pid)
-		req.id = current->process->pgid;
-	long r = do_wait(&req);
-	if (r < 0)
-		return r;
+	if (!r)
+		r = do_wait(&req);
 	if (r > 0 && usage && copy_to_user(usage, &req.usage, sizeof(req.usage)))
 		return -EFAULT;
 	if (info) {
-		/* Linux writes the fields, not the padding; nothing found gives zeroes. */
-		int head[3] = { r ? SIGCHLD : 0, 0, r ? req.info.si_code : 0 };
-		int tail[3] = { r ? req.info.si_pid : 0, r ? (int)req.info.si_uid : 0, r ? req.info.si_status : 0 };
+		/* Linux writes the fields, not the padding; nothing found, or an error, gives zeroes. */
+		bool found = r > 0;
+		int head[3] = { found ? SIGCHLD : 0, 0, found ? req.info.si_code : 0 };
+		int tail[3] = { found ? req.info.si_pid : 0, found ? (int)req.info.si_uid : 0, found ? req.info.si_status : 0 };
 		if (copy_to_user(info, head, sizeof(head)) || copy_to_user(&info->si_pid, tail, sizeof(tail)))
 			return -EFAULT;
 	}
-	return 0;
+	return min(r, 0L);
 }

@@ -131,7 +131,7 @@ static long good_pointer(long kind, int slot)
 	case ALT: ((stack_t *)p)->ss_flags = SS_DISABLE; break;
 	case PATHN: return (long)"/nonexistent";
 	case ARGV: return (long)argv;
-	case RLIM: return (long)limit;
+	case RLIM: syscall(SYS_getrlimit, 8, limit); return (long)limit;
 	case CAPH: *(uint32_t *)p = 0x20080522; break;
 	case NAME: strcpy((char *)p, "name"); break;
 	case CLONE3: return (long)clone3;
@@ -204,7 +204,7 @@ int main(void)
 	mprotect(readonly, PAGE, PROT_READ);
 	none = area + 3 * PAGE;
 	mprotect(none, PAGE, PROT_NONE);
-	const unsigned long addresses[] = { 0, 8, 0xffff888000000000, 0x8000000000000000, 0x7ffffffff000 - 4, (unsigned long)unmapped,
+	const unsigned long addresses[] = { 0, 8, 0xffff888000000000, 0x8000000000000000, 0x7ffffffff800, (unsigned long)unmapped,
 					    (unsigned long)none, (unsigned long)readonly, (unsigned long)edge };
 
 	for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
