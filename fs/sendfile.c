@@ -46,7 +46,7 @@ static long send(struct file *out, struct file *in, loff_t __user *offset, size_
 		return -EINVAL;
 	if (!(out->mode & FMODE_WRITE))
 		return -EBADF;
-	if (!in->ops->read || !out->ops->write || out->flags & O_APPEND || S_ISFIFO(in->inode->mode))
+	if (!in->ops->read || !out->ops->write || out->flags & O_APPEND || in->mode & FMODE_STREAM)
 		return -EINVAL;
 	done = copy_bytes(out, in, &pos, min(n, MAX_RW_COUNT));
 	if (offset)
