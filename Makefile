@@ -85,7 +85,7 @@ stat:                           ## lines per folder
 check-includes:                 ## the include arrows between folders
 	@python3 tools/check_includes.py
 sparse:                         ## address spaces, lock balance, endianness over all C files
-	@for f in $(CSRC); do sparse $(filter-out -mstack% -fstack% -mcmodel% -fcf%,$(KFLAGS)) -D__STDC_HOSTED__=0 \
+	@for f in $(CSRC); do sparse $(filter-out -mstack% -fstack% -mcmodel% -fcf%,$(KFLAGS)) -D__STDC_HOSTED__=0 '-D__VERSION__="sparse"' \
 	-isystem $(shell $(CC) -print-file-name=include) -Wcontext -Wbitwise -Wno-decl -Wno-cast-truncate $$f; done 2>&1 | \
 	awk '{ print } END { if (NR) exit 1; print "sparse finds nothing" }'
 

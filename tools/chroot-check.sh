@@ -28,7 +28,7 @@ for suite; do
 	mount -t proc proc "$root/proc" 2>/dev/null && mounted=1
 	for command in "./cowslip check" "./cowslip run -- /bin/busybox true" "./cowslip run --iso -- /bin/busybox true"; do
 		if chroot "$root" sh -c "cd /cowslip && $command" </dev/null >"$dir/$suite.out" 2>&1; then
-			echo "$suite: $command: $(tail -n 1 "$dir/$suite.out")"
+			echo "$suite: $command: ok $(tail -n 1 "$dir/$suite.out")"
 		else
 			echo "$suite: $command: FAILED with $?"
 			tail -n 15 "$dir/$suite.out"
