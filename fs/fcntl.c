@@ -183,6 +183,11 @@ long sys_flock(unsigned fd, unsigned cmd)
 	unsigned op = cmd & ~(unsigned)LOCK_NB;
 	long result;
 
+	if (cmd & LOCK_MAND) {		/* as Linux: gone, but not an error */
+		if (file)
+			file_put(file);
+		return 0;
+	}
 	if (op != LOCK_SH && op != LOCK_EX && op != LOCK_UN) {
 		if (file)
 			file_put(file);

@@ -36,12 +36,16 @@ int generic_mmap(struct file *file, struct map_request *req)
 	return 0;
 }
 
+/* What MAP_SHARED_VALIDATE accepts for these files: no MAP_SYNC. */
+#define KNOWN_FLAGS ((u64)(MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_UNINITIALIZED | \
+	MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT | MAP_HUGE_2MB | MAP_HUGE_1GB))
+
 /* What the file's mode allows; the VM_MAY* of the mapping. */
 static int check_file(const struct file *file, struct map_request *req)
 {
 	u64 type = req->map_flags & MAP_TYPE;
 
-	if (type == MAP_SHARED_VALIDATE && req->map_flags & MAP_SYNC)
+	if (type == MAP_SHARED_VALIDATE && req->map_flags & ~KNOWN_FLAGS)
 		return -EOPNOTSUPP;
 	if (type != MAP_PRIVATE && type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
 		return -EINVAL;
@@ -80,7 +84,7 @@ static long map_file(struct file *file, struct map_request *req)
 		return -EINVAL;
 	if (!pages)
 		return -ENOMEM;
-	if (req->pgoff + pages < req->pgoff || req->pgoff + pages > ~0UL >> PAGE_SHIFT)
+	if (req->pgoff + pages < req->pgoff || req->pgoff + pages > ~0UL >> (PAGE_SHIFT + 1))
 		return -EOVERFLOW;
 	result = check_file(file, req);
 	return result ? result : file_map(file, current->mm, req);

@@ -170,6 +170,13 @@ long sys_access(const char __user *name, int mode) { return sys_faccessat2(AT_FD
 
 /* --- readlink --- */
 
+static bool is_empty(const char __user *name)
+{
+	char c = 1;
+
+	return !get_user(c, name) && !c;
+}
+
 long sys_readlinkat(int dirfd, const char __user *name, char __user *buf, int size)
 {
 	struct path path;
@@ -187,7 +194,7 @@ long sys_readlinkat(int dirfd, const char __user *name, char __user *buf, int si
 	if (!text) {
 		n = -ENOMEM;
 	} else if (!S_ISLNK(inode->mode) || !inode->ops->readlink) {
-		n = -EINVAL;
+		n = is_empty(name) ? -ENOENT : -EINVAL;
 	} else {
 		inode_touch_atime(inode);
 		n = inode->ops->readlink(inode, text, min((size_t)size, (size_t)PATH_MAX));
