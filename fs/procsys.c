@@ -3,6 +3,7 @@
 
 #include "kernel/cmdline.h"
 #include "kernel/rusage.h"
+#include "kernel/sched.h"
 #include "kernel/string.h"
 #include "mm/page.h"
 #include "mm/vmstat.h"
@@ -93,9 +94,12 @@ static int show_loadavg(struct text *t, struct process *p)
 {
 	u64 user, system;
 	int running, nr;
+	u64 load[3];
 
 	all_times(&user, &system, &running, &nr);
-	text_printf(t, "0.00 0.00 0.00 %d/%d %d\n", running, nr, current->tid);
+	sched_load(load);
+	text_printf(t, "%lu.%02lu %lu.%02lu %lu.%02lu %d/%d %d\n", load[0] / 100, load[0] % 100, load[1] / 100, load[1] % 100,
+		    load[2] / 100, load[2] % 100, running, nr, current->tid);
 	return 0;
 }
 

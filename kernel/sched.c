@@ -98,11 +98,40 @@ void sched_account(bool user)
 		account(current, ktime_ns(), user);
 }
 
+/*
+ * Load averages as /proc/loadavg gives them: every 5 s the number of tasks that run or want to goes into three
+ * exponential means, of 1, 5 and 15 minutes; fixed point, 1/2048. The factors are 2048 * exp(-5 s / period).
+ */
+static u64 load_averages[3], next_load_ns;	/* run queue's lock */
+#define LOAD_PERIOD_NS 5000000000UL
+
+static void update_load(struct runqueue *rq)
+{
+	static const u64 factors[3] = { 1884, 2014, 2037 };
+	u64 now = ktime_ns(), active = current != this_cpu()->idle;
+	struct task *t;
+
+	if (now < next_load_ns)
+		return;
+	next_load_ns = now + LOAD_PERIOD_NS;
+	list_for_each(t, &rq->tasks, run_node)
+		active++;
+	for (int i = 0; i < 3; i++)
+		load_averages[i] = (load_averages[i] * factors[i] + active * 2048 * (2048 - factors[i])) / 2048;
+}
+
+void sched_load(u64 hundredths[3])
+{
+	for (int i = 0; i < 3; i++)
+		hundredths[i] = (READ_ONCE(load_averages[i]) * 100 + 1024) / 2048;
+}
+
 void sched_tick(void)
 {
 	struct runqueue *rq = &runqueues[this_cpu()->id];
 	u64 flags = rq_lock(rq);
 
+	update_load(rq);
 	if (!list_empty(&rq->tasks) && (current == this_cpu()->idle ||
 	    list_first(&rq->tasks, struct task, run_node)->vruntime < current->vruntime))
 		this_cpu()->need_resched = 1;

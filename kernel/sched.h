@@ -20,6 +20,7 @@ void task_start(struct task *task);
 /* Let another task run now, keeping this one on the queue whatever its state: interrupt return, preempt_enable(). Preempt count 0. */
 void schedule_preempt(void);
 void sched_account(bool user);	/* the timer: charge the running task; interrupts off */
+void sched_load(u64 hundredths[3]);	/* load averages of 1, 5 and 15 minutes, in hundredths */
 void sched_tick(void);		/* the timer, each 4 ms: is it somebody else's turn? */
 /* The boot task becomes this CPU's idle task: enables preemption and interrupts, never returns. */
 __noreturn void sched_idle(void);
