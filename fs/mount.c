@@ -11,6 +11,8 @@
 #include "mm/slab.h"
 #include "mm/usercopy.h"
 
+#include <stdarg.h>
+
 #define MNT_FORCE 1
 #define MNT_DETACH 2
 #define MNT_EXPIRE 4
@@ -29,6 +31,20 @@ void fs_register(struct fs_type *type)
 	type->next = fs_types;
 	fs_types = type;
 }
+
+static char problem[160] = "no reason is known";
+
+void mount_complain(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	kvsnprintf(problem, sizeof(problem), fmt, ap);
+	va_end(ap);
+	printk("%s\n", problem);
+}
+
+const char *mount_problem(void) { return problem; }
 
 static struct fs_type *type_find(const char *name)
 {

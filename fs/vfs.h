@@ -263,6 +263,9 @@ struct fs_type {
 	struct fs_type *next;
 };
 void fs_register(struct fs_type *type);
+/* Why a mount failed: logged, and kept for who asks (the last one; at boot there is only one). No newline. */
+void mount_complain(const char *fmt, ...) __printf(1, 2);
+const char *mount_problem(void);
 struct super_block *super_alloc(const char *type);		/* a zeroed one with st_dev, on the list; NULL */
 void super_free(struct super_block *sb);			/* of a failed mount: no inode is left */
 /* The root dentry, by which sb->root is set; takes the inode's reference over. NULL: no memory (nothing taken). */

@@ -32,7 +32,7 @@ static void mount_everything(void)
 	debugcon_control(line, ksnprintf(line, sizeof(line), "M %lx %lx\n", module->start, module->end - module->start));
 	error = mount_root("ext2", "ram0");
 	if (error)
-		fatal("cannot mount the root file system (error %d)", -error);
+		fatal("cannot mount the root file system: %s", mount_problem());
 	if (mount_at("devtmpfs", "devtmpfs", "/dev", 0))
 		fatal("cannot mount /dev");
 	if (mount_at("tmpfs", "tmpfs", "/tmp", 0))

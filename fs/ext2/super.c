@@ -27,7 +27,10 @@ int ext2_error(struct ext2_sb *s, const char *fmt, ...)
 		va_start(ap, fmt);
 		kvsnprintf(text, sizeof(text), fmt, ap);
 		va_end(ap);
-		printk("ext2: %s: %s\n", s->dev->name, text);
+		if (s->sb && s->sb->root)
+			printk("ext2: %s: %s\n", s->dev->name, text);
+		else
+			mount_complain("ext2: %s: %s", s->dev->name, text);
 	}
 	if (n == MAX_MESSAGES)
 		printk("ext2: %s: further errors are not logged; run e2fsck on the image\n", s->dev->name);
@@ -291,7 +294,7 @@ static int read_descriptors(struct ext2_sb *s)
 		page_unpin_read(page);
 		fault = group_fault(s, g, &s->groups[g]);
 		if (fault) {
-			printk("ext2: %s: descriptor of group %u: %s\n", s->dev->name, g, fault);
+			mount_complain("ext2: %s: descriptor of group %u: %s", s->dev->name, g, fault);
 			return -EUCLEAN;
 		}
 		s->free_blocks += s->groups[g].free_blocks_count;
@@ -363,7 +366,7 @@ static int check_features(const struct block_device *dev, const struct ext2_supe
 	u32 unknown = d->rev_level ? d->feature_incompat & ~EXT2_INCOMPAT_SUPPORTED : 0;
 
 	if (unknown) {
-		printk("ext2: %s: not mounted: incompatible features 0x%x are in use (ext4? make it with mke2fs -t ext2)\n", dev->name, unknown);
+		mount_complain("ext2: %s: not mounted: incompatible features 0x%x are in use (ext4? make it with mke2fs -t ext2)", dev->name, unknown);
 		return -EINVAL;
 	}
 	unknown = d->rev_level ? d->feature_ro_compat & ~EXT2_RO_COMPAT_SUPPORTED : 0;
@@ -390,10 +393,10 @@ static int ext2_mount(struct block_device *dev, u32 flags, const char *options, 
 		return -ENOMEM;
 	error = read_super(dev, d);
 	if (!error && d->magic != EXT2_MAGIC) {
-		printk("ext2: %s: no ext2 file system here (bad magic number)\n", dev->name);
+		mount_complain("ext2: %s: no ext2 file system here (bad magic number)", dev->name);
 		error = -EINVAL;
 	} else if (error) {
-		printk("ext2: %s: the super block cannot be read (error %d)\n", dev->name, -error);
+		mount_complain("ext2: %s: the super block cannot be read (error %d)", dev->name, -error);
 	}
 	if (error)
 		goto out;
@@ -402,7 +405,7 @@ static int ext2_mount(struct block_device *dev, u32 flags, const char *options, 
 		goto out;
 	fault = super_fault(d, dev);
 	if (fault) {
-		printk("ext2: %s: corrupt super block: %s\n", dev->name, fault);
+		mount_complain("ext2: %s: corrupt super block: %s", dev->name, fault);
 		error = -EUCLEAN;
 		goto out;
 	}

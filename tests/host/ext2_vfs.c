@@ -7,6 +7,8 @@
 
 #include "mm/reclaim.h"
 
+#include <stdarg.h>
+
 /* --- the disk --- */
 
 struct block_device disk;
@@ -138,6 +140,16 @@ static struct fs_type *ext2_type;
 static struct wait_queue inode_wait = WAIT_QUEUE_INIT(inode_wait);	/* an inode became ready, or is gone */
 
 void fs_register(struct fs_type *type) { ext2_type = type; }
+void mount_complain(const char *fmt, ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	sys_vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	printk("%s\n", text);
+}
 struct super_block *super_alloc(const char *type)
 {
 	struct super_block *sb = sys_calloc(sizeof(*sb));
