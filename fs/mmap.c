@@ -4,6 +4,7 @@
 #include "fs/internal.h"
 
 #include "fs/syscalls.h"
+#include "mm/layout.h"
 #include "mm/mm.h"
 
 static void vma_open(struct vma *vma) { file_get(vma->owner); }
@@ -82,7 +83,7 @@ static long map_file(struct file *file, struct map_request *req)
 
 	if (req->map_flags & MAP_HUGETLB || !req->length)
 		return -EINVAL;
-	if (!pages)
+	if (!pages || req->length > USER_TOP)
 		return -ENOMEM;
 	if (req->pgoff + pages < req->pgoff || req->pgoff + pages > ~0UL >> (PAGE_SHIFT + 1))
 		return -EOVERFLOW;
