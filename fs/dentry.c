@@ -327,6 +327,18 @@ static unsigned collect(struct super_block *sb, unsigned nr, struct list_head *d
 	return found;
 }
 
+static void free_all(struct list_head *dead)
+{
+	while (!list_empty(dead)) {
+		struct dentry *d = list_first(dead, struct dentry, lru_node), *parent = d->parent;
+
+		list_del(&d->lru_node);
+		inode_put(d->inode);
+		free_memory(d);
+		dentry_put(parent);
+	}
+}
+
 static unsigned drop_some(struct super_block *sb, unsigned nr)
 {
 	LIST_HEAD(dead);
@@ -335,15 +347,23 @@ static unsigned drop_some(struct super_block *sb, unsigned nr)
 	spin_lock(&dcache_lock);
 	found = collect(sb, nr, &dead);
 	spin_unlock(&dcache_lock);
-	while (!list_empty(&dead)) {
-		struct dentry *d = list_first(&dead, struct dentry, lru_node), *parent = d->parent;
-
-		list_del(&d->lru_node);
-		inode_put(d->inode);
-		free_memory(d);
-		dentry_put(parent);
-	}
+	free_all(&dead);
 	return found;
+}
+
+void dentry_drop_children(struct dentry *parent)
+{
+	struct dentry *d, *tmp;
+	LIST_HEAD(dead);
+
+	spin_lock(&dcache_lock);
+	list_for_each_safe(d, tmp, &parent->children, sibling)
+		if (!atomic_read(&d->refs)) {
+			detach(d);
+			list_add(&d->lru_node, &dead);
+		}
+	spin_unlock(&dcache_lock);
+	free_all(&dead);
 }
 
 void dcache_trim(void)

@@ -43,6 +43,8 @@ bool dentry_unhashed(const struct dentry *d);
 /* rename: d gets target's name and place; target is unhashed. Both directories' i_rwsem exclusive. */
 void dentry_move(struct dentry *d, struct dentry *target);
 bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);	/* or the same */
+/* A removed directory: the names known not to be in it would keep it alive. */
+void dentry_drop_children(struct dentry *parent);
 void dcache_trim(void);				/* if there are too many: called without locks */
 void dcache_drop_super(struct super_block *sb);	/* free every dentry of sb that nobody uses */
 

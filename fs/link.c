@@ -217,6 +217,8 @@ static long remove_name(int dirfd, const char __user *name, bool directory)
 		else
 			d = NULL;
 		up_write(&dir->i_rwsem);
+		if (!error && directory)
+			dentry_drop_children(d);
 		dentry_put(d);		/* maybe the last: deletes the file */
 	}
 	place_put(&p);

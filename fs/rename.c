@@ -111,6 +111,8 @@ static int rename_places(struct rename_request *r)
 	if (!error)
 		error = rename_locked(r);
 	unlock_dirs(old_dir, new_dir);
+	if (!error && r->target->inode && S_ISDIR(r->target->inode->mode))
+		dentry_drop_children(r->target);
 	dentry_put(r->old);
 	dentry_put(r->target);
 	return error;
