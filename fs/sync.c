@@ -93,11 +93,17 @@ out:
 	return r;
 }
 
-/* Read pages ahead into the cache. Errors are not the caller's: the read itself will meet them. */
+#define READ_AHEAD_MAX 512	/* pages per call: a hint must not fill memory */
+
+/* Read pages ahead into the cache. Errors are not the caller's: the read itself will meet them. tmpfs has nothing to read, and a
+ * page made for a hole there would stay. */
 static void read_ahead(struct address_space *m, u64 first, u64 last)
 {
 	u64 end = DIV_UP((u64)READ_ONCE(m->size), PAGE_SIZE);
 
+	if (m->no_writeback)
+		return;
+	last = min(last, first + READ_AHEAD_MAX - 1);
 	for (u64 index = first; index < end && index <= last; index++) {
 		struct page *page;
 

@@ -215,7 +215,7 @@ long mm_map(struct mm *mm, const struct map_request *request)
 
 void mm_populate(struct mm *mm, vaddr_t start, vaddr_t end)
 {
-	for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
+	for (vaddr_t va = start; va < end && !fatal_signal_pending(current); va += PAGE_SIZE) {
 		down_read(&mm->mmap_lock);
 		struct vma *vma = vma_find(mm, va);
 		if (vma && vma->start > va)
