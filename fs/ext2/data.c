@@ -90,9 +90,7 @@ static void data_release(struct address_space *m) { inode_put(m->owner); }
 
 static void data_name(struct address_space *m, char *buf, size_t size)
 {
-	struct inode *inode = m->owner;
-
-	ksnprintf(buf, size, "%s (inode %lu)", ext2_i(inode)->name, inode->ino);
+	str_copy(buf, ext2_i(m->owner)->name, size);
 }
 
 const struct address_space_ops ext2_data_ops = {

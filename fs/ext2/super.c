@@ -175,7 +175,7 @@ static int read_super(struct block_device *dev, struct ext2_super_disk *d)
 	int error;
 
 	if (dev->sectors < 4)
-		return -EINVAL;
+		return -EIO;
 	page = page_alloc(0, 0);
 	if (!page)
 		return -ENOMEM;
@@ -395,8 +395,6 @@ static int ext2_mount(struct block_device *dev, u32 flags, const char *options, 
 	if (!error && d->magic != EXT2_MAGIC) {
 		mount_complain("ext2: %s: no ext2 file system here (bad magic number)", dev->name);
 		error = -EINVAL;
-	} else if (error) {
-		mount_complain("ext2: %s: the super block cannot be read (error %d)", dev->name, -error);
 	}
 	if (error)
 		goto out;
@@ -448,6 +446,8 @@ out_super:
 out_fs:
 	free_sb(s);
 out:
+	if (error == -EIO || error == -ENOMEM)
+		mount_complain("ext2: %s: cannot be mounted: %s", dev->name, error == -EIO ? "reading it fails" : "no memory");
 	kfree(d);
 	return error;
 }

@@ -149,7 +149,7 @@ TEST(ext2_mounting, "what cannot be mounted is refused, unknown read-only featur
 	CHECK_EQ(fs_mount(0, &sb), -EUCLEAN);
 	CHECK(host_log_contains("longer than the device"));
 	disk.sectors = 3;
-	CHECK_EQ(fs_mount(0, &sb), -EINVAL);
+	CHECK_EQ(fs_mount(0, &sb), -EIO);
 	disk.sectors = size / 512;
 	d->feature_ro_compat |= 0x400;
 	CHECK_EQ(fs_mount(0, &sb), 0);
