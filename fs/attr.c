@@ -154,6 +154,8 @@ static int truncate_named(struct inode *inode, void *arg)
 	if (!S_ISREG(inode->mode))
 		return -EINVAL;
 	error = inode_permission(inode, MAY_WRITE);
+	if (!error && atomic_read(&inode->writers) < 0)
+		error = -ETXTBSY;
 	return error ? error : inode_truncate(inode, *(loff_t *)arg);
 }
 

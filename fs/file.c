@@ -34,8 +34,42 @@ struct file *file_alloc(const struct path *path, u32 flags)
 	return file;
 }
 
+/* Count one writer (step 1) or one program that runs (-1), unless there are some of the other kind. */
+static bool claim_writers(struct inode *inode, int step)
+{
+	int old = atomic_read(&inode->writers);
+
+	do {
+		if (old * step < 0)
+			return false;
+	} while (!atomic_cmpxchg(&inode->writers, &old, old + step));
+	return true;
+}
+
+int file_deny_write(struct file *file)
+{
+	if (!claim_writers(file->inode, -1))
+		return -ETXTBSY;
+	file->mode |= FMODE_DENIES;
+	return 0;
+}
+
+static int count_writer(struct file *file)
+{
+	if (!(file->mode & FMODE_WRITE) || !S_ISREG(file->inode->mode))
+		return 0;
+	if (!claim_writers(file->inode, 1))
+		return -ETXTBSY;
+	file->mode |= FMODE_COUNTED;
+	return 0;
+}
+
 static void file_free(struct file *file)
 {
+	if (file->mode & FMODE_COUNTED)
+		atomic_dec(&file->inode->writers);
+	if (file->mode & FMODE_DENIES)
+		atomic_inc(&file->inode->writers);
 	path_put(&file->path);
 	slab_free(file_cache, file);
 }
@@ -68,6 +102,8 @@ struct file *file_open_path(const struct path *path, u32 flags)
 		return file;
 	}
 	error = choose_ops(file);
+	if (!error)
+		error = count_writer(file);
 	if (!error && !file->ops->llseek)
 		file->mode |= FMODE_STREAM;
 	if (!error && file->ops->open)

@@ -99,6 +99,7 @@ struct inode {
 	struct address_space mapping;	/* contents; mapping.size is the size */
 	const struct inode_ops *ops;	/* I */
 	const struct file_ops *fops;	/* I: for open */
+	atomic_t writers;		/* A: > 0: open for writing so many times; < 0: executed so many times (ETXTBSY) */
 	void *private;			/* file system's (pipe state, devfs device, proc entry) */
 	u32 state;			/* A: I_DIRTY, I_FREEING, I_NEW */
 	struct list_head hash_node, sb_node;	/* L */
@@ -194,6 +195,8 @@ struct file {
 #define FMODE_READ BIT(0)
 #define FMODE_WRITE BIT(1)
 #define FMODE_STREAM BIT(2)	/* no position: pipes, ttys: pos_lock is not taken */
+#define FMODE_COUNTED BIT(3)	/* is one of inode->writers */
+#define FMODE_DENIES BIT(4)	/* a program that runs: is one of -inode->writers */
 
 /* --- descriptors (fs/fdtable.c) --- */
 struct files;
@@ -207,6 +210,8 @@ int fd_alloc(struct file *file, unsigned from, bool cloexec);	/* installs it (ta
 struct file *files_get_nth(struct files *files, unsigned fd);	/* for /proc: reference or NULL */
 int files_next(struct files *files, int fd);		/* the next open fd >= fd, or -1 */
 void file_get(struct file *file);
+/* execve: nobody may write to the file while this struct file lives. 0, or -ETXTBSY: somebody does. */
+int file_deny_write(struct file *file);
 void file_put(struct file *file);			/* the last one releases: sleeps */
 
 /* --- open files (fs/file.c) --- */

@@ -36,7 +36,15 @@ static struct file *open_executable(const struct path *path)
 	int r = inode_permission(inode, MAY_EXEC);
 	if (r)
 		return ERR_PTR(r);
-	return file_open_path(path, O_RDONLY);
+	struct file *file = file_open_path(path, O_RDONLY);
+	if (IS_ERR(file))
+		return file;
+	r = file_deny_write(file);
+	if (r) {
+		file_put(file);
+		return ERR_PTR(r);
+	}
+	return file;
 }
 
 struct file *exec_open(const char *name)
