@@ -1,0 +1,471 @@
+"""What ./cowslip promises of a run (docs/running.md): statuses, streams, arguments, the root file system, determinism,
+damaged input, GDB. Most tests run ./cowslip itself, as a user would."""
+import fcntl
+import hashlib
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+
+from testlib import ROOT, Fail, build_kernel, check, command, equal, guest, must, scratch
+
+HOST = False
+COWSLIP = os.path.join(ROOT, "cowslip")
+TESTS = []
+
+
+def prepare():
+    build_kernel()
+
+
+def tests():
+    return TESTS
+
+
+def test(function):
+    TESTS.append((function.__name__, function))
+    return function
+
+
+def run(*words, stdin=b"", timeout=60, limit="50"):
+    """./cowslip run: (status, stdout, stderr)"""
+    return command([COWSLIP, "run", "--timeout", limit, *words], stdin=stdin, timeout=timeout + 30)
+
+
+def sh(script, *options, **more):
+    return run(*options, "--", "/bin/busybox", "sh", "-c", script, **more)
+
+
+def ended(result, status, out=b"", err=b"", what=""):
+    equal(result, (status, out, err), what or "(status, stdout, stderr)")
+
+
+# ---------------------------------------------------------------- statuses
+
+@test
+def status_of_exit():
+    """All eight bits."""
+    for status in (0, 1, 2, 63, 64, 127, 128, 200, 255):
+        ended(sh(f"exit {status}"), status, what=f"exit {status}")
+
+
+@test
+def status_of_signal():
+    for number in (1, 2, 6, 9, 11, 13, 14, 15):       # (ash ignores SIGQUIT)
+        ended(sh(f"kill -{number} $$"), 128 + number, what=f"signal {number}")
+
+
+@test
+def status_not_found_not_executable():
+    for path, status in (("/nowhere", 127), ("nowhere", 127), ("/bin/nowhere", 127), ("/etc/passwd", 126), ("/etc", 126)):
+        got, out, err = run("--", path)
+        equal((got, out), (status, b""), path)
+        check(err.startswith(b"cowslip: ") and path.encode() in err and err.count(b"\n") == 1, f"{path}: {err}")
+
+
+@test
+def status_of_timeout():
+    """124, the output so far, the log is there."""
+    start = time.monotonic()
+    status, out, err = sh("echo before; exec sleep 100", limit="3")
+    equal((status, out), (124, b"before\n"), "timeout")
+    check(2 < time.monotonic() - start < 20, "the time")
+    status, out, err, log = guest(["/bin/busybox", "sleep", "100"], timeout=2)
+    equal(status, 124, "run_guest")
+    check("Cowslip" in log, "no kernel log")
+
+
+@test
+def status_of_panic():
+    """125, the whole text on stderr, with a symbolised backtrace."""
+    for crash in ("null", "stack", "assert", "divide"):
+        status, out, err = run("--append", f"crash={crash}", "--", "true")
+        equal(status, 125, crash)
+        text = err.decode()
+        check(text.startswith("cowslip: kernel panic\nPANIC: "), text)
+        check(re.search(r"\brip +[0-9a-f]{16}", text) or crash == "assert", f"{crash}: no registers\n{text}")
+        check(re.search(r"^ +[0-9a-f]{16} [\w.]+\+0x", text, re.M), f"{crash}: no backtrace\n{text}")
+
+
+@test
+def status_of_runner_errors():
+    """Mistakes of the command line: 125 and one clear line."""
+    for words, says in ((["--mem", "lots"], "not a size"), (["--smp", "0"], "processors"), (["--bogus"], "no option"),
+                        (["--put", "/nowhere:/x"], "no such file"), (["--root", "/nowhere"], "no such directory"),
+                        (["--get", "/dev/ram1:x"], "/dev/ram0"), (["--get", "/dev/ram0:/nowhere/x"], "no directory"),
+                        (["--timeout", "soon"], "seconds"), (["--size", "1M"], "--size"), (["--mem"], "not a size"),
+                        (["--cpu", "abacus"], "abacus"), (["--append", "a\nb"], "one line")):
+        status, out, err = command([COWSLIP, "run", *words, "--", "true"])
+        equal((status, out), (125, b""), words)
+        check(err.startswith(b"cowslip: ") and says.encode() in err, f"{words}: {err}")
+        check(b"Traceback" not in err, err)
+
+
+# ---------------------------------------------------------------- streams
+
+@test
+def streams_are_clean():
+    """256 KiB of all bytes in and out unchanged; end of file arrives; nothing of the runner's own."""
+    data = os.urandom(200000) + bytes(range(256)) * 244
+    ended(run("--", "cat", stdin=data), 0, data)
+
+
+@test
+def streams_are_separate():
+    ended(sh("echo out; echo err >&2; echo out2; exit 3"), 3, b"out\nout2\n", b"err\n")
+
+
+@test
+def streams_keep_order():
+    """stdout and stderr that are one file on the host are one in the guest."""
+    done = subprocess.run([COWSLIP, "run", "--", "sh", "-c", "for i in 1 2 3 4 5; do echo o$i; echo e$i >&2; done"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    equal(done.stdout, b"".join(b"o%d\ne%d\n" % (i, i) for i in range(1, 6)), "lines")
+
+
+@test
+def stdin_empty_and_closed():
+    ended(run("--", "cat"), 0)
+    status, out, err = command(["sh", "-c", f"exec {COWSLIP} run -- wc -c <&-"])
+    equal((status, out), (0, b"0\n"), "closed stdin")
+
+
+@test
+def stdin_is_taken_as_needed():
+    """What follows in the host's stdin is for the next reader, but for the packet that was fetched."""
+    status, out, err = command(["sh", "-c", f"{COWSLIP} run -- true; wc -c"], stdin=b"x" * 50000)
+    equal(out, b"50000\n", "bytes left by a job that reads nothing")
+    status, out, err = command(["sh", "-c", f"{COWSLIP} run -- head -c 10 >/dev/null; wc -c"], stdin=b"x" * 50000)
+    check(50000 - 16384 <= int(out) <= 50000 - 10, f"{out} bytes left")
+
+
+@test
+def job_ends_whatever_stdin_does():
+    """An open stdin that says nothing, and children that go on, hold nothing up."""
+    reader, writer = os.pipe()
+    start = time.monotonic()
+    done = subprocess.run([COWSLIP, "run", "--", "sh", "-c", "cat & sleep 1000 & exit 7"], stdin=reader, capture_output=True)
+    os.close(writer)
+    equal(done.returncode, 7, "status")
+    check(time.monotonic() - start < 20, "it took too long")
+
+
+@test
+def stdout_broken_pipe():
+    done = subprocess.run(["bash", "-c", f"{COWSLIP} run -- yes | head -n 1; echo ${{PIPESTATUS[0]}}"], stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=60)
+    equal((done.stdout, done.stderr), (b"y\n141\n", b""), "yes | head -n 1")
+
+
+@test
+def stdout_is_appended():
+    with scratch() as d:
+        path = os.path.join(d, "file")
+        with open(path, "w") as file:
+            file.write("first\n")
+        command(["sh", "-c", f"{COWSLIP} run -- echo second >>{path}"])
+        equal(open(path).read(), "first\nsecond\n", "file")
+
+
+@test
+def signal_ends_the_run():
+    """The runner dies of the signal, and QEMU with it."""
+    process = subprocess.Popen([COWSLIP, "run", "--", "sh", "-c", "echo up; sleep 1000"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    equal(process.stdout.readline(), b"up\n", "start")
+    children = command(["pgrep", "-P", str(process.pid)])[1].split()
+    check(children, "no QEMU")
+    process.terminate()
+    equal(process.wait(20), -15, "status")
+    check(not os.path.exists(f"/proc/{children[0].decode()}") or
+          open(f"/proc/{children[0].decode()}/stat").read().split()[2] == "Z", "QEMU lives on")
+
+
+# ---------------------------------------------------------------- arguments and surroundings
+
+ODD = ["", "a b", "'", '"', "\\", "$HOME", "new\nline", "\tt", "*", "é", "--", "-x", "x" * 100000]
+
+
+@test
+def arguments_byte_for_byte():
+    for options in ([], ["--iso"]):
+        odd = [os.fsencode(word) for word in ODD] + [b"\xff\xfe\x01"]
+        done = subprocess.run([COWSLIP.encode(), b"run", *[o.encode() for o in options], b"--", b"sh", b"-c", b'printf "%s\\n:" "$@"', b"sh", *odd],
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=90)
+        equal((done.returncode, done.stdout == b"".join(word + b"\n:" for word in odd), done.stderr), (0, True, b""), options)
+
+
+@test
+def surroundings():
+    script = r'id -u; id -g; pwd; env | grep -E "^(PATH|HOME|TERM)=" | sort; echo $((PPID)); [ $$ != 1 ] && echo not1; ' \
+             r'[ -t 0 ] || [ -t 1 ] || [ -t 2 ] || echo notty; uname -snrm; ls -l /proc/self/exe | sed "s/.*-> //"'
+    ended(sh(script), 0, b"0\n0\n/\nHOME=/root\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\nTERM=linux\n1\nnot1\nnotty\n"
+                         b"Linux cowslip 6.1.0-cowslip x86_64\n/bin/busybox\n")
+
+
+@test
+def without_a_program():
+    """No terminal: a demonstration, and power off."""
+    status, out, err = run()
+    check(status == 0 and len(out) > 50 and not err, f"{status} {out} {err}")
+
+
+@test
+def first_light():
+    """The example of the issue."""
+    status, out, err = run("--", "/bin/busybox", "sh", "-c",
+                           "tar czf /tmp/e.tgz /etc && tar xzf /tmp/e.tgz -C /tmp && diff -r /etc /tmp/etc && echo same")
+    equal((status, out), (0, b"same\n"), err)
+
+
+@test
+def quick_start():
+    """Starting a program takes under 2 s once built (best of three; this machine may be busy)."""
+    times = []
+    for _ in range(3):
+        start = time.monotonic()
+        ended(run("--", "true"), 0)
+        times.append(time.monotonic() - start)
+    check(min(times) < 2, f"{times}")
+
+
+# ---------------------------------------------------------------- terminals
+
+def terminal(command_words, feed, wait=20, size=(30, 90)):
+    """Run on a pseudo-terminal. feed: (text to wait for, bytes to type). Returns (status, output, was the mode restored)."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execvp(command_words[0], command_words)
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    before, output, seen, feed = termios.tcgetattr(fd), b"", 0, list(feed)
+    deadline = time.monotonic() + wait
+    while time.monotonic() < deadline:
+        if select.select([fd], [], [], 0.1)[0]:
+            try:
+                data = os.read(fd, 4096)
+            except OSError:
+                break
+            if not data:
+                break
+            output += data
+        if feed and feed[0][0] in output[seen:]:
+            seen = len(output)
+            time.sleep(0.1)
+            os.write(fd, feed.pop(0)[1])
+    else:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        raise Fail(f"did not end; typed all but {feed}; output {output}")
+    after = termios.tcgetattr(fd) if not feed else None
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(fd)
+    return status, output, after is None or after[:6] == before[:6]
+
+
+@test
+def terminal_shell():
+    """No PROGRAM: a shell, line editing, echo, ^C, ^D, window size; the host's terminal as it was."""
+    status, output, restored = terminal([COWSLIP, "run"], [
+        (b"# ", b"stty size\r"), (b"30 90\r\n", b"sleep 1000\r"), (b"sleep 1000\r\n", b"\x03"), (b"# ", b"cat\r"),
+        (b"cat\r\n", b"helx\x7flo\r"), (b"hello\r\n", b"\x04"),
+        (b"# ", b"exit 9\r")], wait=40)
+    check(b"^C" in output and b"hello\r\n" in output, output)
+    equal((status, restored), (9, True), output)
+
+
+@test
+def terminal_where_the_host_has_one():
+    """A terminal exactly where the host's stream is one."""
+    script = "for i in 0 1 2; do [ -t $i ] && echo tty$i >&2 || echo no$i >&2; done"
+    for shell, want in ((f"{COWSLIP} run -- sh -c '{script}' </dev/null", [b"no0", b"tty1", b"tty2"]),
+                        (f"{COWSLIP} run -- sh -c '{script}' | cat", [b"tty0", b"no1", b"tty2"]),
+                        (f"{COWSLIP} run -- sh -c '{script}'", [b"tty0", b"tty1", b"tty2"])):
+        status, output, restored = terminal(["sh", "-c", shell], [])
+        equal(output.split(), want, shell)
+
+
+@test
+def terminal_way_out():
+    """Ctrl-] three times ends a run whose job listens to nothing."""
+    status, output, restored = terminal(
+        [COWSLIP, "run", "--", "sh", "-c", "stty -isig; echo up; sleep 1000"], [(b"up", b"\x1d\x1d\x1d")])
+    equal((status, restored), (125, True), output)
+
+
+# ---------------------------------------------------------------- the root file system
+
+@test
+def root_and_put():
+    with scratch() as d:
+        os.makedirs(f"{d}/root/etc")
+        with open(f"{d}/root/etc/hostname", "w") as file:
+            file.write("merged\n")
+        with open(f"{d}/prog", "w") as file:
+            file.write("#!/bin/sh\necho from prog: $*\nexit 6\n")
+        os.chmod(f"{d}/prog", 0o750)
+        status, out, err = sh("cat /etc/hostname; ls /etc/passwd; stat -c '%a %u %g' /opt/a/prog; /opt/a/prog 1 2",
+                              "--root", f"{d}/root", "--put", f"{d}/prog:/opt/a/prog")
+        equal((status, out, err), (6, b"merged\n/etc/passwd\n750 0 0\nfrom prog: 1 2\n", b""), "job")
+
+
+@test
+def get_is_clean():
+    """The image after writes, also of a job that fails, is killed, or leaves children writing."""
+    write = "mkdir /d; cp -r /bin/busybox /etc /d; dd if=/dev/zero of=/d/big bs=64k count=40 2>/dev/null; rm -r /d/etc; echo text >/d/t; "
+    for tail, status in (("exit 3", 3), ("kill -9 $$", 137),
+                         ("(while :; do echo x >>/d/log; cat /d/big >/d/copy; rm /d/copy; done) & sleep 1; exit 4", 4)):
+        with scratch() as d:
+            image = f"{d}/image"
+            equal(sh(write + tail, "--get", f"/dev/ram0:{image}")[0], status, tail)
+            must(["e2fsck", "-fn", image])
+            equal(must(["debugfs", "-R", "cat /d/t", image]), b"text\n", tail)
+            must(["debugfs", "-R", f"dump /d/busybox {d}/busybox", image])
+            equal(hashlib.md5(open(f"{d}/busybox", "rb").read()).hexdigest(),
+                  hashlib.md5(open(must(["sh", "-c", "command -v busybox"]).decode().strip(), "rb").read()).hexdigest(), "busybox")
+
+
+@test
+def sizes():
+    """--size is what df sees; block sizes; full is an error of the job, and clean."""
+    for block in ("1K", "2K", "4K"):
+        with scratch() as d:
+            status, out, err = sh("cp /bin/busybox /copy && cmp /bin/busybox /copy && dd if=/dev/zero of=/full bs=64k; sync; ls -l /full >/dev/null",
+                                  "--size", "12M", "--block", block, "--get", f"/dev/ram0:{d}/image")
+            equal((status, out), (0, b""), err)
+            check(b"No space left on device" in err, err)
+            equal(os.path.getsize(f"{d}/image"), 12 << 20, "size of the image")
+            must(["e2fsck", "-fn", f"{d}/image"])
+
+
+@test
+def images_damaged():
+    """Garbage, nothing, half an image: a clear message, 125, no panic."""
+    with scratch() as d:
+        good = f"{d}/good"
+        equal(run("--get", f"/dev/ram0:{good}", "--", "true")[0], 0, "good image")
+        data = open(good, "rb").read()
+        damaged = {"empty": b"", "garbage": hashlib.sha256(b"x").digest() * 40000, "zeros": bytes(1 << 20), "one": b"x",
+                   "truncated": data[:1 << 20], "no_root": data[:20480] + bytes(1 << 20) + data[20480 + (1 << 20):]}
+        for name, content in damaged.items():
+            with open(f"{d}/{name}", "wb") as file:
+                file.write(content)
+            status, out, err = run("--image", f"{d}/{name}", "--", "true")
+            equal((status, out), (125, b""), f"{name}: {err}")
+            check(err.startswith(b"cowslip: ") and b"PANIC" not in err and len(err) < 500, f"{name}: {err}")
+
+
+@test
+def programs_damaged():
+    """Garbage and truncated programs, and scripts without their interpreter: an errno as on Linux, never harm."""
+    with scratch() as d:
+        elf = open(must(["sh", "-c", "command -v busybox"]).decode().strip(), "rb").read()
+        cases = {"garbage": os.urandom(5000), "empty": b"", "header": elf[:64], "cut": elf[:4096], "magic": b"\x7fELF" + bytes(100),
+                 "wild": elf[:24] + b"\xff" * 8 + elf[32:5000], "phoff": elf[:32] + b"\xff" * 8 + elf[40:5000],
+                 "script": b"#!/nowhere\n", "loop": b"#!/loop\n"}
+        words = []
+        for name, content in cases.items():
+            with open(f"{d}/{name}", "wb") as file:
+                file.write(content)
+            os.chmod(f"{d}/{name}", 0o755)
+            words += ["--put", f"{d}/{name}:/{name}"]
+        names = " ".join(cases)
+        status, out, err = sh(f"for i in {names}; do /$i </dev/null 2>/dev/null; echo $i $?; done; echo alive", *words)
+        check(status == 0 and out.endswith(b"alive\n"), f"{status} {out} {err}")
+        for line in out.decode().splitlines()[:-1]:
+            name, code = line.split()
+            check(int(code) != 0 or name == "empty", line)
+        for name in ("garbage", "header", "script"):
+            status = run("--put", f"{d}/{name}:/{name}", "--", f"/{name}")[0]
+            check(status in (126, 127), f"{name} as PROGRAM: {status}")
+
+
+@test
+def kernel_words_bad():
+    """Words that mean nothing, or have bad values, are logged and do no harm."""
+    status, out, err, log = guest(["echo", "ok"], append="nonsense ramdisk_latency_us=soon prefault= =x \"q q\" smp=9999999999999999999999")
+    equal((status, out), (0, b"ok\n"), err)
+    check("nonsense" in log, log)
+    status, out, err, log = guest(["echo", "ok"], append="x" * 4000)
+    equal((status, out), (0, b"ok\n"), err)
+
+
+# ---------------------------------------------------------------- machines
+
+@test
+def memory_sizes():
+    for mem in ("24M", "32M", "64M", "300M", "3G", "5G", "8G"):
+        ended(run("--mem", mem, "--", "echo", "ok"), 0, b"ok\n", what=mem)
+
+
+@test
+def processors_and_models():
+    for words in (["--smp", "4"], ["--cpu", "qemu64"], ["--cpu", "max,-smap"], ["--cpu", "max,-xsave,-smep"], ["--cpu", "max,-umip,-fsgsbase"]):
+        ended(sh("echo a | tr a b", *words), 0, b"b\n", what=words)
+
+
+@test
+def iso_boots():
+    ended(sh("cat /proc/cmdline; exit 5", "--iso", "--append", "a=b;c $x|&{}"), 5, b"a=b;c $x|&{}\n")
+
+
+@test
+def icount_is_deterministic():
+    """Two runs: the same log, time stamps included."""
+    logs = []
+    for _ in range(2):
+        status, out, err, log = guest(["sh", "-c", "ls -lR /etc; cat /proc/uptime; date; head -c 8 /dev/urandom | od -x; for i in 1 2 3; do sleep 0.1; true & done; wait"],
+                                      icount=True)
+        equal(status, 0, err)
+        logs.append((out, log))
+    equal(logs[0], logs[1], "second run")
+
+
+@test
+def fifty_boots():
+    for number in range(50):
+        status, out, err, log = guest(["sh", "-c", f"echo {number} | cat; exit {number}"], timeout=40)
+        equal((status, out, err), (number, b"%d\n" % number, b""), f"boot {number}\n{log[-800:]}")
+
+
+@test
+def runs_at_the_same_time():
+    """Six at a time, with different root file systems; each has its own."""
+    with scratch() as d:
+        processes = []
+        for number in range(6):
+            with open(f"{d}/{number}", "w") as file:
+                file.write(f"file {number}\n")
+            processes.append(subprocess.Popen([COWSLIP, "run", "--put", f"{d}/{number}:/file", "--", "sh", "-c", f"cat /file; exit {number}"],
+                                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        for number, process in enumerate(processes):
+            out, err = process.communicate(timeout=120)
+            equal((process.returncode, out, err), (number, b"file %d\n" % number, b""), number)
+
+
+@test
+def log_of_a_run():
+    """kernel.log is there while the job runs, by run_guest's copy of it."""
+    status, out, err, log = guest(["sh", "-c", "echo '<4>a word for the log' >/dev/kmsg; dmesg | tail -n 3"])
+    check(status == 0 and "a word for the log" in log, log)
+
+
+# ---------------------------------------------------------------- gdb
+
+@test
+def gdb_from_reset_to_a_system_call():
+    """Break, step and backtrace: at the first instruction, in C, in a system call and back out of it."""
+    commands = ["stepi", "info symbol $pc", "break kmain", "continue", "bt", "next", "next", "break sys_write", "continue", "bt", "finish",
+                "delete", "k ps", "break sys_exit_group", "continue", "bt", "k bt 1"]
+    words = [word for line in commands for word in ("-ex", line)]
+    status, out, err = command([COWSLIP, "gdb", "-batch", *words, "--", "echo", "hello"], timeout=90)
+    text = out.decode(errors="replace")
+    equal(status, 0, text + err.decode(errors="replace"))
+    for pattern in (r"stands at its first instruction: \w+", r"in section \.boot", r"Breakpoint 1, kmain \(\) at kernel/main\.c",
+                    r"#1 .* at boot/\w+\.c", r"Breakpoint 2, sys_write \(fd=1, .*\"hello\\n\"", r"#1 .*syscall_dispatch",
+                    r"#2 .*syscall_entry \(\) at kernel/entry\.asm", r"\nhello\n", r"Value returned is \$1 = 6",
+                    r"1 +1 sleeping .* init", r"Breakpoint 3, sys_exit_group \(code=0\)", r"wait_sleep.*\n#2 .*\n#\d .*sys_wait4"):
+        check(re.search(pattern, text), f"no {pattern!r} in\n{text}\n{err.decode(errors='replace')}")
