@@ -1,0 +1,123 @@
+"""User programs in QEMU. Each of user/tests/*.c runs on the host's Linux first and then in the guest; both must end
+with status 0 and print the same. Programs that show races of the page cache have tests of their own below."""
+import os
+import re
+
+from testlib import BUILD, ROOT, Fail, build_kernel, check, command, equal, guest, guest_ok, same_text, scratch
+
+HOST = False
+TESTS = os.path.join(BUILD, "user/tests")
+
+# Programs that need a disk of their own or a switch: not compared, see below.
+SPECIAL = {"write_own_mmap"}
+# Lines in which Cowslip may differ, each with its reason: `text of the line: reason`.
+DIFFERENCES = "tests/{}.differences"
+
+
+def prepare():
+    build_kernel()
+
+
+def stated_differences(name):
+    path = os.path.join(ROOT, DIFFERENCES.format(name))
+    if not os.path.exists(path):
+        return set()
+    with open(path, encoding="utf-8") as file:
+        return {line.split("  #")[0].rstrip() for line in file if line.strip() and not line.startswith("#")}
+
+
+def without(text, lines):
+    """The text less the lines that begin as one of `lines` does (up to its ` -> `)."""
+    keep = [line for line in text.splitlines(keepends=True)
+            if not any(line.decode("utf-8", "replace").startswith(d) for d in lines)]
+    return b"".join(keep)
+
+
+def compared(name):
+    def run():
+        program = os.path.join(TESTS, name)
+        with scratch() as directory:
+            status, host, err = command([program], cwd=directory, timeout=60)
+        equal(status, 0, f"{name} on the host's Linux (a wrong test): {err[-500:]!r} {host[-300:]!r}; status")
+        status, got, err, log = guest(["/bin/sh", "-c", "mkdir /root/t && cd /root/t && exec /usr/lib/cowslip/tests/" + name], timeout=120)
+        differences = stated_differences(name)
+        same_text(without(got, differences), without(host, differences), f"{name}: guest against host (status {status})\n{log[-300:]}")
+        equal(status, 0, f"{name}: status in the guest; {err[-500:]!r}")
+    return run
+
+
+def own_mmap(directory, latency, *switches):
+    append = " ".join(("ramdisk_latency_us=" + str(latency), *switches))
+    return guest(["/usr/lib/cowslip/tests/write_own_mmap", directory], append=append, timeout=60)
+
+
+def write_from_own_mapping():
+    """DESIGN.md 5: write() from a mapping of the page that it writes ends, however slow the disk is."""
+    with scratch() as directory:
+        status, host, _ = command([os.path.join(TESTS, "write_own_mmap"), directory])
+        equal(status, 0, "on the host")
+    for latency in (0, 200, 5000):
+        status, out, err, log = own_mmap("/root", latency)
+        equal(status, 0, f"latency {latency} us: {err!r} {log[-400:]}")
+        equal(out, host, f"latency {latency} us")
+
+
+def write_from_own_mapping_every_copy_fails():
+    """INV-A5: the same with every first copy stopped at a random byte, and with the prefault of old."""
+    for switch in ("copy_fail=1", "copy_fail=7", "prefault=1"):
+        status, _, err, log = own_mmap("/root", 1000, switch)
+        equal(status, 0, f"{switch}: {err!r} {log[-400:]}")
+
+
+def deadlock_without_atomic_copy():
+    """The fix switched off: the kernel of before 2002 hangs, and the hang detector says who waits for whom."""
+    status, out, _, log = guest(["/usr/lib/cowslip/tests/write_own_mmap", "/root"],
+                                append="ramdisk_latency_us=20000 atomic_copy=0", timeout=15)
+    equal(status, 124, f"status (it should hang); stdout {out!r}")
+    check("UNSAFE" in log, "the switch does not say that it is unsafe")
+    line = re.search(r"hang: (\S+) waits for page lock (.+):(\d+) held by (\S+) at (\w+)", log)
+    check(line, "no hang line in the log:\n" + log[-800:])
+    check(line[1].startswith("write_own_mmap"), line[0])
+    seconds = float(re.search(r"\[ *([\d.]+)\] hang:", log)[1])
+    check(seconds < 8, f"the hang was reported after {seconds} s")      # by the guest's clock: boot, the first cases, then 3 to 4 s
+
+
+def kbench(names, directory):
+    def run():
+        out = guest_ok(["/bin/kbench", "-b", "2", "-S", "4", "-d", directory, *names], icount=True, timeout=170).decode()
+        bad = [line for line in out.splitlines() if "BADDATA" in line or "SKIP" in line and "copy_file_range" not in line]
+        check(not bad, "\n".join(bad))
+        check(len(out.splitlines()) >= len(names), out)
+    return run
+
+
+CRASHES = {
+    "null": "page fault at 0000000000000000: read", "stack": "kernel stack overflow", "divide": "divide error",
+    "user": "page fault at 0000000000400000: write", "write": "protection", "assert": "does not hold",
+}
+
+
+def panics():
+    """A panic prints its reason, registers, the task, held locks and a backtrace with names; the runner gives 125."""
+    for kind, text in CRASHES.items():
+        status, _, err, log = guest(["/bin/true"], append="crash=" + kind, timeout=30)
+        equal(status, 125, f"crash={kind}: status")
+        for want in ("PANIC: ", text, "backtrace:", "crash" if kind != "stack" else "overflow_stack", "task "):
+            check(want in log, f"crash={kind}: no {want!r} in the log:\n{log[-1500:]}")
+        check(text.encode() in err, f"crash={kind}: the runner does not show the panic: {err!r}")
+        if kind == "assert":
+            check("holds spinlock crash test" in log, "the held lock is not named:\n" + log)
+        if kind != "assert":
+            check("rip ffffffff" in log, "no registers")
+
+
+def tests():
+    programs = sorted(n[:-2] for n in os.listdir(os.path.join(ROOT, "user/tests")) if n.endswith(".c"))
+    found = [(name, compared(name)) for name in programs if name not in SPECIAL]
+    found += [(f.__name__, f) for f in (write_from_own_mapping, write_from_own_mapping_every_copy_fails,
+                                        deadlock_without_atomic_copy, panics)]
+    found += [("kbench_files_tmpfs", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "readfile*", "copy16m_rw*", "copy16m_sendfile*"], "/tmp")),
+              ("kbench_files_ext2", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "mapfile*", "copy16m_rw*", "write_mmap*", "create_unlink"], "/root")),
+              ("kbench_memory", kbench(["anon*", "populate*", "cow*", "mmap*", "mprotect*"], "/tmp")),
+              ("kbench_processes", kbench(["null_syscall", "fork_e*", "pipe*", "yield*", "futex*", "signal_self", "open_close", "stat", "fstat"], "/tmp"))]
+    return found
