@@ -262,7 +262,7 @@ static void set_identity(struct exec *e)
 	p->euid = p->suid = p->fsuid = e->euid;
 	p->egid = p->sgid = p->fsgid = e->egid;
 	signal_flush_handlers(p);
-	current->sig_stack = (stack_t){ 0 };
+	current->sig_stack = (stack_t){ .ss_flags = SS_DISABLE };
 	task_clear_flag(current, TF_RESTORE_MASK);
 }
 
