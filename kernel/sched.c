@@ -235,7 +235,8 @@ static void switch_tasks(bool preempted)
 		rq_unlock(rq, 0x200);
 		return;
 	}
-	if (prev->state == TASK_DEAD)
+	/* Preempted between the change of its state and schedule(), a dead task is still on the queue: not to be freed yet. */
+	if (prev->state == TASK_DEAD && !preempted)
 		rq->dead = prev;
 	prev->on_cpu = 0;
 	next->on_cpu = 1;
