@@ -334,7 +334,7 @@ static int exec_run(struct exec *e)
 		r = kill_other_threads();
 	if (r)
 		return r;
-	if (exec_commit(e)) {
+	if (exec_commit(e) && !fatal_signal_pending(current)) {
 		printk("exec: %s: cannot set up the new program, killed\n", e->name);
 		signal_fault(SIGSEGV, SI_KERNEL, 0);
 	}

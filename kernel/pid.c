@@ -210,11 +210,15 @@ static long setpgid_locked(struct process *p, int pgid)
 
 long sys_setpgid(int pid, int pgid)
 {
+	if (!pid)
+		pid = current->process->pid;
+	if (!pgid)
+		pgid = pid;
 	if (pgid < 0)
 		return -EINVAL;
 	spin_lock(&tasklist_lock);
-	struct process *p = process_or_self(pid);
-	long r = setpgid_locked(p, pgid ? pgid : p ? p->pid : 0);
+	struct process *p = process_find(pid);
+	long r = setpgid_locked(p, pgid);
 	spin_unlock(&tasklist_lock);
 	return r;
 }

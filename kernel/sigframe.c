@@ -22,6 +22,8 @@
 #define XSTATE_HEADER 512		/* XSAVE header: after it */
 #define FLAGS_USER 0x254dd5UL		/* ID AC OF DF TF SF ZF AF PF CF, and RF below */
 #define FLAGS_RF BIT(16)
+#define LINUX_USER_CS 0x33		/* what programs expect to see; ours differ, and sigreturn ignores them */
+#define LINUX_USER_DS 0x2b
 
 struct rt_sigframe {
 	u64 return_address;
@@ -95,8 +97,8 @@ static void fill_sigcontext(struct sigcontext *sc, const struct trapframe *f, u6
 	sc->rdi = f->rdi; sc->rsi = f->rsi; sc->rbp = f->rbp; sc->rbx = f->rbx;
 	sc->rdx = f->rdx; sc->rax = f->rax; sc->rcx = f->rcx;
 	sc->rsp = f->rsp; sc->rip = f->rip; sc->eflags = f->rflags;
-	sc->cs = USER_CS;
-	sc->ss = USER_DS;
+	sc->cs = LINUX_USER_CS;
+	sc->ss = LINUX_USER_DS;
 	sc->err = t->trap_error;
 	sc->trapno = t->trap_nr;
 	sc->cr2 = t->trap_address;
