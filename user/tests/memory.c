@@ -76,14 +76,20 @@ static void remaps(void)
 	SAY("there: %d %d\n", q[8 * PAGE], q[9 * PAGE]);
 }
 
+static char *set_brk(char *p) { return (char *)syscall(SYS_brk, p); }
 static void heap(void)
 {
-	char *old = sbrk(0);
-	SAY("sbrk: %d\n", sbrk(3 * PAGE + 5) == old);
-	old[3 * PAGE] = 1;
-	SAY("zero: %d\n", old[2 * PAGE]);
-	SAY("back: %d\n", brk(old) == 0 && sbrk(0) == old);
-	SAY("below the start: %d\n", (long)syscall(SYS_brk, 0x1000) == (long)sbrk(0));
+	char *old = set_brk(0), *start = (char *)(((uintptr_t)old + PAGE - 1) & -PAGE);
+	SAY("grow: %d\n", set_brk(start + 3 * PAGE + 5) == start + 3 * PAGE + 5);
+	start[3 * PAGE + 4000] = 1;			/* the rest of the last page is there */
+	SAY("zero: %d\n", start[2 * PAGE]);
+	show_touch("behind it", start + 4 * PAGE, 0);
+	SAY("back: %d\n", set_brk(start) == start);
+	show_touch("gone", start + PAGE, 0);
+	SAY("grown again: %d\n", set_brk(start + 2 * PAGE) == start + 2 * PAGE);
+	SAY("zero: %d\n", start[PAGE]);
+	SAY("below the start: %d\n", set_brk((char *)0x1000) == start + 2 * PAGE);
+	SAY("too much: %d\n", set_brk((char *)0x7f0000000000) == start + 2 * PAGE);
 }
 
 int main(void);
