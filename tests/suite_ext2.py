@@ -47,6 +47,33 @@ def stress(**options):
     return test
 
 
+def killed(**options):
+    """When the job ends the rest is killed, wherever it is: the file system is whole all the same."""
+    def test():
+        with scratch() as folder:
+            image = os.path.join(folder, "image")
+            status, _, err, log = guest(["/bin/busybox", "sh", "/killed.sh"], put=[(os.path.join(ROOT, "tests/ext2/killed.sh"), "/killed.sh")],
+                                        get=image, timeout=60, **options)
+            check(status == 7, f"status {status}\n{err[-500:]}\n{log[-1500:]}")
+            fsck(image)
+    return test
+
+
+def fsx(operations, **options):
+    """Random operations of four processes (user/tests/fsx.c), and the image afterwards."""
+    def test():
+        with scratch() as folder:
+            image = os.path.join(folder, "image")
+            command_line = f"cd /root && exec /usr/lib/cowslip/tests/fsx {operations} 50"
+            status, out, err, log = guest(["/bin/sh", "-c", command_line], get=image, timeout=120, **options)
+            check(status == 0, f"status {status}\n{out[-1000:]}\n{err[-500:]}\n{log[-1500:]}")
+            fsck(image)
+    return test
+
+
 def tests():
     return [("stress_4k", stress()), ("stress_1k", stress(block=1024)), ("stress_2k", stress(block=2048)),
-            ("stress_slow_disk", stress(append="ramdisk_latency_us=300")), ("stress_little_memory", stress(mem=112 << 20))]
+            ("stress_slow_disk", stress(append="ramdisk_latency_us=300")), ("stress_little_memory", stress(mem=112 << 20)),
+            ("killed_1k", killed(block=1024)), ("killed_4k", killed()), ("killed_24m", killed(mem=24 << 20, size=8 << 20)),
+            ("fsx_1k", fsx(5000, block=1024)), ("fsx_4k", fsx(5000)), ("fsx_slow_disk", fsx(1200, block=1024, append="ramdisk_latency_us=500")),
+            ("fsx_copies_fail", fsx(3000, block=2048, append="copy_fail=3"))]
