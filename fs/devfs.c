@@ -55,6 +55,15 @@ const struct file_ops *device_find(u32 mode, u64 rdev, void **data)
 
 /* --- /dev --- */
 
+static struct super_ops devfs_sops;	/* tmpfs's, but for: */
+
+static void devfs_put_super(struct super_block *sb)
+{
+	devfs_sb = NULL;		/* may be mounted again */
+	kfree(sb->private);
+	sb->private = NULL;
+}
+
 static int devfs_mount(struct block_device *dev, u32 flags, const char *options, struct super_block **out)
 {
 	static const char *const links[][2] = {
@@ -67,6 +76,9 @@ static int devfs_mount(struct block_device *dev, u32 flags, const char *options,
 	error = tmpfs_make("devtmpfs", 0755, &devfs_sb);
 	if (error)
 		return error;
+	devfs_sops = *devfs_sb->ops;
+	devfs_sops.put_super = devfs_put_super;
+	devfs_sb->ops = &devfs_sops;
 	for (int i = 0; i < nr_devices; i++)
 		make_node(&devices[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)

@@ -81,6 +81,9 @@ void super_free(struct super_block *sb)
 /* Everything of sb is unused: write it, forget it. */
 static void super_kill(struct super_block *sb)
 {
+	mutex_lock(&super_lock);
+	list_del(&sb->node);		/* sync_all, which holds the lock as long as it looks at one, does not see it any more */
+	mutex_unlock(&super_lock);
 	dcache_drop_super(sb);
 	sync_inodes(sb);
 	dentry_put(sb->root);
@@ -166,15 +169,13 @@ static int mount_there(const char *type, const char *device, const struct path *
 	struct mount *m;
 	int error;
 
-	if (!S_ISDIR(where->dentry->inode->mode))
-		return -ENOTDIR;
 	error = super_make(type, device, flags, options, &sb);
 	if (error)
 		return error;
-	m = mount_alloc(sb, device, flags);
+	m = S_ISDIR(where->dentry->inode->mode) ? mount_alloc(sb, device, flags) : NULL;
 	if (!m) {
 		super_kill(sb);
-		return -ENOMEM;
+		return S_ISDIR(where->dentry->inode->mode) ? -ENOMEM : -ENOTDIR;
 	}
 	mutex_lock(&mount_mutex);
 	spin_lock(&dcache_lock);
@@ -262,6 +263,25 @@ static long get_string(struct filename *f, const char __user *s)
 	return filename_get(f, s);
 }
 
+/* The options: up to a page, as much of it as can be read. */
+static long get_options(struct filename *f, const char __user *s)
+{
+	size_t missing;
+
+	f->text = f->short_text;
+	f->short_text[0] = 0;
+	if (!s)
+		return 0;
+	f->text = kzalloc(PAGE_SIZE);
+	if (!f->text)
+		return -ENOMEM;
+	missing = copy_from_user(f->text, s, PAGE_SIZE - 1);
+	if (missing < PAGE_SIZE - 1)
+		return 0;
+	kfree(f->text);
+	return -EFAULT;
+}
+
 long sys_mount(const char __user *source, const char __user *target, const char __user *type, unsigned long flags, const void __user *data)
 {
 	struct filename fsource, ftype, foptions;
@@ -274,7 +294,7 @@ long sys_mount(const char __user *source, const char __user *target, const char 
 	error = get_string(&fsource, source);
 	if (error)
 		goto out_type;
-	error = get_string(&foptions, data);
+	error = get_options(&foptions, data);
 	if (error)
 		goto out_source;
 	error = path_lookup_user(AT_FDCWD, target, LOOKUP_FOLLOW, &where);

@@ -94,43 +94,45 @@ static void release_page(struct pipe *p, u64 pos)
 	*s = NULL;
 }
 
-/* Up to n bytes out; fewer if the copy would have to fault. */
+/* Up to n bytes out, page by page; a page's part whose copy would have to fault stays whole. */
 static size_t take_bytes(struct pipe *p, struct iov_iter *to, size_t n)
 {
 	size_t done = 0;
 
 	while (done < n) {
 		size_t offset = p->tail % PAGE_SIZE, len = min(n - done, PAGE_SIZE - offset);
-		size_t k = copy_to_iter_nofault((char *)page_address(*slot(p, p->tail)) + offset, len, to);
+		struct iov_iter it = *to;
 
-		WRITE_ONCE(p->tail, p->tail + k);
-		done += k;
-		if (k && p->tail % PAGE_SIZE == 0)
-			release_page(p, p->tail - 1);
-		if (k < len)
+		if (copy_to_iter_nofault((char *)page_address(*slot(p, p->tail)) + offset, len, &it) < len)
 			break;
+		*to = it;
+		WRITE_ONCE(p->tail, p->tail + len);
+		done += len;
+		if (p->tail % PAGE_SIZE == 0)
+			release_page(p, p->tail - 1);
 	}
 	if (p->head == p->tail)
 		p->head = p->tail = ALIGN_DOWN(p->tail, PAGE_SIZE);
 	return done;
 }
 
-/* Copy n bytes in behind the head, not yet visible; fewer if the copy would fault. -ENOMEM. */
+/* Copy n bytes in behind the head, not yet visible; only whole parts of a page count, as above. -ENOMEM. */
 static ssize_t put_bytes(struct pipe *p, struct iov_iter *from, size_t n)
 {
 	size_t done = 0;
 
 	while (done < n) {
 		u64 pos = p->head + done;
-		size_t offset = pos % PAGE_SIZE, len = min(n - done, PAGE_SIZE - offset), k;
+		size_t offset = pos % PAGE_SIZE, len = min(n - done, PAGE_SIZE - offset);
+		struct iov_iter it = *from;
 		char *page = page_at(p, pos);
 
 		if (!page)
 			return done ? (ssize_t)done : -ENOMEM;
-		k = copy_from_iter_nofault(page + offset, len, from);
-		done += k;
-		if (k < len)
+		if (copy_from_iter_nofault(page + offset, len, &it) < len)
 			break;
+		*from = it;
+		done += len;
 	}
 	return (ssize_t)done;
 }
@@ -144,19 +146,20 @@ static ssize_t pipe_read(struct file *file, struct iov_iter *to, loff_t *pos)
 	int error;
 
 	while (to->count) {
-		size_t n, k;
+		size_t n, k, part;
 		int writers;
 
 		mutex_lock(&p->lock);
 		n = min(to->count, p->head - p->tail);
 		k = take_bytes(p, to, n);
+		part = min(n - k, PAGE_SIZE - p->tail % PAGE_SIZE);
 		writers = p->writers;
 		mutex_unlock(&p->lock);
 		done += k;
 		if (k)
 			wake_up_all(&p->write_wait, 0);
 		if (k < n) {
-			if (!iter_fault_in_writeable(to, min(to->count, (size_t)PAGE_SIZE)))
+			if (iter_fault_in_writeable(to, part) < part)
 				return done ? (ssize_t)done : -EFAULT;
 			continue;
 		}
@@ -171,8 +174,8 @@ static ssize_t pipe_read(struct file *file, struct iov_iter *to, loff_t *pos)
 	return (ssize_t)done;
 }
 
-/* What of the write fits now, all or nothing if it is a small one. Bytes, maybe 0 (*full or a fault), -EPIPE, -ENOMEM. */
-static ssize_t write_some(struct pipe *p, struct iov_iter *from, bool atomic, bool *full)
+/* What of the write fits now, all or nothing if it is a small one. Bytes, maybe 0 (*full, or a fault in the next *part bytes), -EPIPE, -ENOMEM. */
+static ssize_t write_some(struct pipe *p, struct iov_iter *from, bool atomic, bool *full, size_t *part)
 {
 	struct iov_iter it = *from;
 	size_t n;
@@ -186,6 +189,7 @@ static ssize_t write_some(struct pipe *p, struct iov_iter *from, bool atomic, bo
 		*full = true;
 		return 0;
 	}
+	*part = atomic ? n : min(n, PAGE_SIZE - p->head % PAGE_SIZE);
 	k = put_bytes(p, &it, n);
 	if (k <= 0 || (atomic && (size_t)k < n))
 		return min(k, (ssize_t)0);
@@ -204,12 +208,12 @@ static ssize_t pipe_write(struct file *file, struct iov_iter *from, loff_t *pos)
 {
 	struct pipe *p = pipe_of(file);
 	bool atomic = from->count <= PIPE_BUF, full;
-	size_t done = 0;
+	size_t done = 0, part;
 	ssize_t k = 0;
 
 	while (from->count) {
 		mutex_lock(&p->lock);
-		k = write_some(p, from, atomic, &full);
+		k = write_some(p, from, atomic, &full, &part);
 		mutex_unlock(&p->lock);
 		if (k < 0)
 			break;
@@ -222,13 +226,9 @@ static ssize_t pipe_write(struct file *file, struct iov_iter *from, loff_t *pos)
 				k = wait_event(&p->write_wait, WAIT_INTERRUPTIBLE, writable(p, from->count));
 			if (k)
 				break;
-		} else {
-			size_t n = atomic ? from->count : min(from->count, (size_t)PAGE_SIZE), there = iter_fault_in_readable(from, n);
-
-			if (atomic ? there < n : !there) {
-				k = -EFAULT;
-				break;
-			}
+		} else if (iter_fault_in_readable(from, part) < part) {
+			k = -EFAULT;
+			break;
 		}
 	}
 	if (k == -EPIPE)

@@ -4,6 +4,7 @@
 #include "fs/internal.h"
 #include "fs/syscalls.h"
 #include "kernel/signal.h"
+#include "mm/layout.h"
 #include "mm/slab.h"
 #include "mm/usercopy.h"
 
@@ -231,6 +232,8 @@ static long poll_user(struct pollfd __user *ufds, unsigned nr, u64 deadline)
 	found = -EFAULT;
 	if (!copy_from_user(fds, ufds, nr * sizeof(*fds))) {
 		found = poll_until(fds, nr, deadline);
+		if (found >= 0 && (vaddr_t)ufds > USER_TOP)	/* Linux looks even if nothing is to be written */
+			found = -EFAULT;
 		for (unsigned i = 0; i < nr && found >= 0; i++)
 			if (put_user(fds[i].revents, &ufds[i].revents))
 				found = -EFAULT;

@@ -123,14 +123,15 @@ static ssize_t rw_vector(struct file *file, bool write, const struct iovec __use
 {
 	struct iovec fast[FAST_IOV], *iov;
 	struct iov_iter it;
-	ssize_t done;
+	ssize_t done = check_direction(file, write);
 	bool locked = false;
 
+	if (done)
+		return done;
 	iov = iter_import(&it, uiov, nr, fast, FAST_IOV);
 	if (IS_ERR(iov))
 		return PTR_ERR(iov);
-	done = check_direction(file, write);
-	if (!done && (write ? !file->ops->write : !file->ops->read && !S_ISDIR(file->inode->mode)))
+	if (write ? !file->ops->write : !file->ops->read && !S_ISDIR(file->inode->mode))
 		done = -EINVAL;
 	if (!done && it.count) {
 		if (!pos)

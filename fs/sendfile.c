@@ -31,47 +31,41 @@ static ssize_t copy_bytes(struct file *out, struct file *in, loff_t *pos, size_t
 	return done ? done : k;
 }
 
-static long send(struct file *out, struct file *in, loff_t __user *offset, size_t n)
+/* From *offset on, which moves; NULL: from in's own position. */
+static long send(struct file *out, struct file *in, loff_t *offset, size_t n)
 {
-	loff_t pos = in->pos;
-	ssize_t done;
+	loff_t *pos = offset ? offset : &in->pos;
 
 	if (!(in->mode & FMODE_READ))
 		return -EBADF;
 	if (offset && in->mode & FMODE_STREAM)
 		return -ESPIPE;
-	if (offset && get_user(pos, offset))
-		return -EFAULT;
-	if (pos < 0)
+	if (*pos < 0)
 		return -EINVAL;
 	if (!(out->mode & FMODE_WRITE))
 		return -EBADF;
 	if (!in->ops->read || !out->ops->write || out->flags & O_APPEND || in->mode & FMODE_STREAM)
 		return -EINVAL;
-	done = copy_bytes(out, in, &pos, min(n, MAX_RW_COUNT));
-	if (offset)
-		return put_user(pos, offset) ? -EFAULT : done;
-	in->pos = pos;
-	return done;
+	return copy_bytes(out, in, pos, min(n, MAX_RW_COUNT));
 }
 
-long sys_sendfile(int out_fd, int in_fd, loff_t __user *offset, size_t n)
+long sys_sendfile(int out_fd, int in_fd, loff_t __user *uoffset, size_t n)
 {
-	struct file *in, *out;
-	long result;
+	struct file *in, *out = NULL;
+	loff_t offset = 0;
+	long result = -EBADF;
 
-	if (offset) {
-		loff_t probe;
-		if (get_user(probe, offset))
-			return -EFAULT;
-	}
+	if (uoffset && get_user(offset, uoffset))
+		return -EFAULT;
 	in = fd_get_file(in_fd);
-	if (!in)
-		return -EBADF;
-	out = fd_get_file(out_fd);
-	result = out ? send(out, in, offset, n) : -EBADF;
+	if (in)
+		out = fd_get_file(out_fd);
+	if (out)
+		result = send(out, in, uoffset ? &offset : NULL, n);
 	if (out)
 		file_put(out);
-	file_put(in);
-	return result;
+	if (in)
+		file_put(in);
+	/* Also after an error, as Linux. */
+	return uoffset && put_user(offset, uoffset) ? -EFAULT : result;
 }

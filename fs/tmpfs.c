@@ -498,17 +498,23 @@ out_free:
 	return -ENOMEM;
 }
 
-/* The options that are understood: mode=, size= (k, m, g, %), others are accepted silently as by busybox's users. */
-static void apply_options(struct super_block *sb, const char *options)
+/* mode= and size= (k, m, g, %); Linux's others are accepted and mean nothing here; what is none is EINVAL. */
+static int apply_options(struct super_block *sb, const char *options)
 {
+	static const char *const others[] = { "nr_blocks=", "nr_inodes=", "uid=", "gid=", "huge=", "mpol=", "noswap", "inode" };
 	struct tmpfs_sb *t = sb->private;
 
 	for (const char *p = options; p && *p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
-		bool is_mode = !strncmp(p, "mode=", 5);
+		bool is_mode = !strncmp(p, "mode=", 5), known = is_mode || !strncmp(p, "size=", 5);
 		const char *d = p + 5;
 		u64 n = 0;
 
-		if (!is_mode && strncmp(p, "size=", 5))
+		for (size_t i = 0; i < ARRAY_SIZE(others) && !known; i++)
+			if (!strncmp(p, others[i], strlen(others[i])))
+				break;
+			else if (i == ARRAY_SIZE(others) - 1)
+				return -EINVAL;
+		if (!known)
 			continue;
 		while (*d >= '0' && *d <= (is_mode ? '7' : '9'))
 			n = n * (is_mode ? 8 : 10) + (u64)(*d++ - '0');
@@ -519,14 +525,21 @@ static void apply_options(struct super_block *sb, const char *options)
 		else
 			t->limit = (n << (*d == 'k' ? 10 : *d == 'm' ? 20 : *d == 'g' ? 30 : 0)) / PAGE_SIZE;
 	}
+	return 0;
 }
 
 static int mount(struct block_device *dev, u32 flags, const char *options, struct super_block **out)
 {
 	int error = tmpfs_make("tmpfs", 01777, out);
 
-	if (!error)
-		apply_options(*out, options);
+	if (error)
+		return error;
+	error = apply_options(*out, options);
+	if (error) {
+		dentry_put((*out)->root);
+		put_super(*out);
+		super_free(*out);
+	}
 	return error;
 }
 
