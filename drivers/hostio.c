@@ -318,7 +318,7 @@ static void screen_stderr(const char *s, size_t n) { debugcon_write(DEBUGCON_STD
 static void register_devices(void)
 {
 	static const struct { const char *name; u32 mode; const struct file_ops *ops; } devices[] = {
-		{ "hostin", 0400, &hostin_ops }, { "hostout", 0200, &hostout_ops }, { "hosterr", 0200, &hosterr_ops },
+		{ "hostin", 0444, &hostin_ops }, { "hostout", 0222, &hostout_ops }, { "hosterr", 0222, &hosterr_ops },
 		{ "control", 0200, &control_ops }, { "job", 0400, &job_ops },
 	};
 
