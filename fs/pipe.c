@@ -315,7 +315,9 @@ static int fifo_open(struct inode *inode, struct file *file)
 		return -EINVAL;
 	file->mode |= FMODE_STREAM;
 	mutex_lock(&p->lock);
-	if (writes && !reads && file->flags & O_NONBLOCK && !p->readers) {
+	/* An end of a pipe opened again (/dev/stdin, /proc/PID/fd/N) waits for nobody. */
+	bool named = inode->sb != pipe_sb;
+	if (named && writes && !reads && file->flags & O_NONBLOCK && !p->readers) {
 		mutex_unlock(&p->lock);
 		return -ENXIO;
 	}
@@ -329,7 +331,7 @@ static int fifo_open(struct inode *inode, struct file *file)
 		p->writers++;
 		p->writer_opens++;
 	}
-	bool wait = !(reads && writes) && !(file->flags & O_NONBLOCK) && !(reads ? p->writers : p->readers);
+	bool wait = named && !(reads && writes) && !(file->flags & O_NONBLOCK) && !(reads ? p->writers : p->readers);
 	mutex_unlock(&p->lock);
 	wake_up_all(&p->read_wait, 0);
 	wake_up_all(&p->write_wait, 0);
