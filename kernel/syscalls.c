@@ -86,6 +86,10 @@ void syscall_dispatch(struct trapframe *frame)
 		result = unknown_call(nr);
 	}
 	frame->rax = (u64)result;
+	/* Whatever the arguments were: nothing stays locked, nothing stays forbidden. */
+	if (unlikely(current->held_count || current->pagefault_disabled || this_cpu()->preempt_count))
+		panic("%s returned with %d locks held, preempt count %d", nr < NR_SYSCALLS && syscall_names[nr] ? syscall_names[nr] : "system call",
+		      current->held_count, this_cpu()->preempt_count);
 	/* An internal "restart me" never reaches the program: signal_deliver() turns it into a restart or EINTR. */
 	if (unlikely(result <= -ERESTARTSYS && result >= -ERESTARTNOHAND))
 		task_set_flag(current, TF_SIGPENDING);

@@ -177,6 +177,8 @@ static void run(const struct call *c, int bad, const char *kind, unsigned long a
 			sigaction(SIGALRM, &act, NULL);
 			setitimer(ITIMER_REAL, &soon, NULL);
 		}
+		/* Linux leaves the flags of what ran before exec: begin from a known state. */
+		sigaltstack(&(stack_t){ .ss_flags = SS_DISABLE }, NULL);
 		errno = 0;
 		long r = syscall(c->number, a[0], a[1], a[2], a[3], a[4], a[5]);
 		if (c->number == SYS_clone3 && r == 0)
