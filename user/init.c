@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,12 +40,19 @@ static const char demonstration[] =
 /* Text for the host: what went wrong with starting (the runner then gives 125). */
 static void tell_control(const char *text)
 {
-	int fd = open("/dev/control", O_WRONLY | O_CLOEXEC);
+	bool told = false;
 
-	if (fd >= 0) {
-		if (write(fd, text, strlen(text)) < 0)
-			perror("init: /dev/control");
-		close(fd);
+	/* Memory may be short for a moment, and without this the host would never know the status. */
+	for (int tries = 0; !told && tries < 200; tries++) {
+		int fd = open("/dev/control", O_WRONLY | O_CLOEXEC);
+		if (fd >= 0) {
+			told = write(fd, text, strlen(text)) > 0;
+			close(fd);
+		} else if (errno == ENOENT) {
+			return;		/* no runner */
+		}
+		if (!told)
+			usleep(10000);
 	}
 }
 
