@@ -2,14 +2,22 @@
  * Directories: rows of entries in blocks, searched from the start. The contents are in dir->mapping like a file's; the caller holds
  * dir->i_rwsem (exclusive for changes), which is what keeps entries where they are between two steps here.
  *
- * No entry is believed: struct entry_ref is made by `entry_check` alone, which knows the block's bounds.
+ * No entry is believed: each one is looked at through `entry_check`, which knows the block's bounds.
  */
 #include "fs/ext2/ext2.h"
 
 #include "kernel/string.h"
 
-static const u8 type_of_mode[16] = { [1] = 5 /* pipe */, [2] = 3 /* chr */, [4] = 2 /* dir */, [6] = 4 /* blk */, [8] = 1 /* reg */, [10] = 7 /* lnk */, [12] = 6 /* sock */ };
-static const u8 dt_of_type[8] = { 0, 8 /* DT_REG */, 4 /* DT_DIR */, 2 /* DT_CHR */, 6 /* DT_BLK */, 1 /* DT_FIFO */, 12 /* DT_SOCK */, 10 /* DT_LNK */ };
+/* The type that an entry shows: by mode >> 12, and as DT_* for getdents (which is mode >> 12 again). */
+enum { TYPE_NONE, TYPE_REG, TYPE_DIR, TYPE_CHR, TYPE_BLK, TYPE_FIFO, TYPE_SOCK, TYPE_LNK };
+static const u8 type_of_mode[16] = {
+	[S_IFREG >> 12] = TYPE_REG, [S_IFDIR >> 12] = TYPE_DIR, [S_IFCHR >> 12] = TYPE_CHR, [S_IFBLK >> 12] = TYPE_BLK,
+	[S_IFIFO >> 12] = TYPE_FIFO, [S_IFSOCK >> 12] = TYPE_SOCK, [S_IFLNK >> 12] = TYPE_LNK,
+};
+static const u8 dt_of_type[8] = {
+	[TYPE_REG] = S_IFREG >> 12, [TYPE_DIR] = S_IFDIR >> 12, [TYPE_CHR] = S_IFCHR >> 12, [TYPE_BLK] = S_IFBLK >> 12,
+	[TYPE_FIFO] = S_IFIFO >> 12, [TYPE_SOCK] = S_IFSOCK >> 12, [TYPE_LNK] = S_IFLNK >> 12,
+};
 
 static u8 file_type(const struct ext2_sb *s, u32 mode)
 {

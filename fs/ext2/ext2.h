@@ -84,7 +84,6 @@ int ext2_error(struct ext2_sb *s, const char *fmt, ...) __printf(2, 3);
 int ext2_begin_changes(struct ext2_sb *s);
 /* A file grows past 2 GiB: set the feature. -EFBIG in revision 0. */
 int ext2_want_large_file(struct ext2_sb *s);
-bool ext2_group_has_super(const struct ext2_sb *s, u32 group);
 
 /* --- meta.c: metadata blocks --- */
 int ext2_meta_init(struct ext2_sb *s);		/* needs block_size, blocks_count, dev */
@@ -148,6 +147,7 @@ static inline u32 ext2_group_size(const struct ext2_sb *s, u32 group)
 {
 	return min(s->blocks_per_group, s->blocks_count - ext2_group_first(s, group));
 }
+bool ext2_group_has_super(const struct ext2_sb *s, u32 group);	/* and descriptors */
 /* First zero bit of [from, limit), or limit. */
 u32 ext2_find_zero(const u8 *bitmap, u32 from, u32 limit);
 
@@ -183,9 +183,12 @@ int ext2_new_inode(struct inode *dir, u32 mode, u64 rdev, const char *name, size
 void ext2_drop_new(struct inode *inode);
 int ext2_write_inode(struct inode *inode);
 void ext2_evict(struct inode *inode);
+bool ext2_is_read_only(const struct inode *inode);
+bool ext2_is_fast_symlink(const struct inode *inode);	/* short enough to lie in the inode itself */
+
+/* --- file.c --- */
 int ext2_setattr(struct inode *inode, const struct iattr *attr);
 void ext2_touch_ctime(struct inode *inode);
-bool ext2_is_fast_symlink(const struct inode *inode);	/* short enough to lie in the inode itself */
 extern const struct file_ops ext2_file_ops, ext2_dir_file_ops;
 
 /* --- dir.c: entries of directories. dir->i_rwsem is held, exclusive for changes --- */

@@ -274,7 +274,8 @@ static const char *group_fault(const struct ext2_sb *s, u32 group, const struct 
 	if (g->block_bitmap == g->inode_bitmap || (g->block_bitmap >= g->inode_table && g->block_bitmap < table_end) ||
 	    (g->inode_bitmap >= g->inode_table && g->inode_bitmap < table_end))
 		return "its structures overlap";
-	if (g->free_blocks_count > ext2_group_size(s, group) || g->free_inodes_count > s->inodes_per_group || g->used_dirs_count > s->inodes_per_group)
+	if (g->free_blocks_count > ext2_group_size(s, group) || g->free_inodes_count > s->inodes_per_group ||
+	    g->used_dirs_count > s->inodes_per_group)
 		return "impossible counts";
 	return NULL;
 }

@@ -1,0 +1,103 @@
+/*
+ * Attributes (the size above all: truncate), and the operations of open files. Reading and writing are the page cache's; here
+ * is only what has to be done to the block map afterwards.
+ */
+#include "fs/ext2/ext2.h"
+
+#include "kernel/task.h"
+
+/* --- attributes --- */
+
+void ext2_touch_ctime(struct inode *inode)
+{
+	u64 now = realtime_ns();
+
+	inode->ctime = (struct timespec64){ .tv_sec = now / 1000000000UL, .tv_nsec = now % 1000000000UL };
+	inode_mark_dirty(inode);
+}
+
+static int set_size(struct inode *inode, loff_t size)
+{
+	struct ext2_sb *s = ext2_s(inode);
+	loff_t old = inode->mapping.size;
+	int error = 0;
+
+	if (!S_ISREG(inode->mode))
+		return S_ISDIR(inode->mode) ? -EISDIR : -EINVAL;
+	if (size < 0)
+		return -EINVAL;
+	if (size > s->max_size)
+		return -EFBIG;
+	if (size > 0x7fffffff)
+		error = ext2_want_large_file(s);
+	if (!error)
+		error = pagecache_truncate_begin(&inode->mapping, size);
+	if (error)
+		return error;
+	if (size < old) {
+		/* With small blocks the last page holds blocks to be freed, and an older write of it may be on its way. */
+		page_wait_writeback(&inode->mapping, (u64)size >> PAGE_SHIFT);
+		ext2_map_truncate(inode, DIV_UP((u64)size, s->block_size));
+	}
+	pagecache_truncate_end(&inode->mapping);
+	inode_touch(inode, ATTR_MTIME);
+	return 0;
+}
+
+int ext2_setattr(struct inode *inode, const struct iattr *attr)
+{
+	if (attr->valid & ATTR_SIZE) {
+		int error = set_size(inode, attr->size);
+		if (error)
+			return error;
+	}
+	if (attr->valid & ATTR_MODE)
+		inode->mode = (inode->mode & S_IFMT) | (attr->mode & ~S_IFMT);
+	if (attr->valid & ATTR_UID)
+		inode->uid = attr->uid;
+	if (attr->valid & ATTR_GID)
+		inode->gid = attr->gid;
+	if (attr->valid & ATTR_ATIME)
+		inode->atime = attr->atime;
+	if (attr->valid & ATTR_MTIME)
+		inode->mtime = attr->mtime;
+	ext2_touch_ctime(inode);
+	return 0;
+}
+
+/* --- open files --- */
+
+static ssize_t file_write(struct file *file, struct iov_iter *from, loff_t *pos)
+{
+	struct inode *inode = file->inode;
+	ssize_t n = generic_file_write(file, from, pos);
+
+	/* Blocks were reserved, but a fault or an error ended the write before the size covered them. */
+	if (READ_ONCE(ext2_i(inode)->reserved_end) > DIV_UP((u64)READ_ONCE(inode->mapping.size), ext2_s(inode)->block_size)) {
+		down_write(&inode->i_rwsem);
+		if (ext2_trim(inode))
+			inode_mark_dirty(inode);
+		up_write(&inode->i_rwsem);
+	}
+	return n;
+}
+
+static int file_fsync(struct file *file, bool data_only)
+{
+	int error = generic_fsync(file, data_only), meta_error;
+
+	if (ext2_is_read_only(file->inode))
+		return error;
+	meta_error = ext2_write_inode(file->inode);
+	if (!meta_error)
+		meta_error = ext2_meta_sync(ext2_s(file->inode));
+	return error ? error : meta_error;
+}
+
+const struct file_ops ext2_file_ops = {
+	.read = generic_file_read, .write = file_write, .llseek = generic_llseek, .mmap = generic_mmap, .fsync = file_fsync,
+};
+
+const struct file_ops ext2_dir_file_ops = {
+	.iterate = ext2_dir_iterate, .llseek = generic_llseek, .fsync = file_fsync,
+};
