@@ -120,6 +120,8 @@ void trap_dispatch(struct trapframe *f)
 void user_return_work(struct trapframe *f);
 void user_return_work(struct trapframe *f)
 {
+	if (unlikely(current->held_count))
+		panic("a lock is still held on the way to user mode");	/* which one, the panic prints */
 	for (;;) {
 		irq_disable();
 		if (likely(!READ_ONCE(this_cpu()->need_resched) && !(READ_ONCE(current->flags) & TF_SIGPENDING)))
