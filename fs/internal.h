@@ -102,6 +102,8 @@ u32 current_umask(void);
 static inline u32 fsuid(void) { return current->process ? current->process->fsuid : 0; }
 bool in_group(u32 gid);
 static inline bool owner_or_root(const struct inode *inode) { return fsuid() == 0 || fsuid() == inode->uid; }
+/* Pipes and the files of /proc have no page cache. */
+static inline bool inode_has_cache(const struct inode *inode) { return inode->mapping.ops; }
 static inline bool inode_read_only(const struct inode *inode) { return inode->sb->flags & MS_RDONLY; }
 
 /* --- mounts (fs/mount.c) --- */

@@ -87,7 +87,7 @@ long sys_sync_file_range(int fd, loff_t offset, loff_t n, unsigned flags)
 	if (!S_ISREG(mode) && !S_ISBLK(mode) && !S_ISDIR(mode) && !S_ISLNK(mode))
 		goto out;
 	page_range(offset, n, &first, &last);
-	r = flags ? mapping_writeback(&file->inode->mapping, first, last, flags & ~SYNC_FILE_RANGE_WRITE) : 0;
+	r = flags && inode_has_cache(file->inode) ? mapping_writeback(&file->inode->mapping, first, last, flags & ~SYNC_FILE_RANGE_WRITE) : 0;
 out:
 	file_put(file);
 	return r;
@@ -122,7 +122,7 @@ long sys_readahead(int fd, loff_t offset, size_t n)
 		return -EBADF;
 	if (!(file->mode & FMODE_READ))
 		r = -EBADF;
-	else if (!S_ISREG(file->inode->mode) && !S_ISBLK(file->inode->mode))
+	else if ((!S_ISREG(file->inode->mode) && !S_ISBLK(file->inode->mode)) || !inode_has_cache(file->inode))
 		r = -EINVAL;
 	else if (n && offset >= 0 && (loff_t)n > 0)
 		read_ahead(&file->inode->mapping, (u64)offset >> PAGE_SHIFT, (u64)(offset + (loff_t)n - 1) >> PAGE_SHIFT);
@@ -140,6 +140,8 @@ static long advise(struct file *file, loff_t offset, loff_t n, int advice)
 	if (n < 0)
 		return -EINVAL;
 	page_range(max(offset, 0L), n, &first, &last);
+	if (!inode_has_cache(file->inode))
+		return advice < 0 || advice > POSIX_FADV_NOREUSE ? -EINVAL : 0;
 	switch (advice) {
 	case POSIX_FADV_NORMAL:
 	case POSIX_FADV_RANDOM:
