@@ -144,14 +144,14 @@ int sigframe_setup(struct trapframe *frame, int sig, const siginfo_t *info, cons
 
 /* --- coming back --- */
 
-/* Is this FP image from the user one that XRSTOR takes without a fault? Repairs what may be repaired. */
-static bool fp_image_ok(u8 *image)
+/* Is this FP image from the user one that XRSTOR takes without a fault? */
+static bool fp_image_ok(const u8 *image)
 {
 	u32 mxcsr;
 
 	memcpy(&mxcsr, image + 24, sizeof(mxcsr));
-	mxcsr &= 0xffff;
-	memcpy(image + 24, &mxcsr, sizeof(mxcsr));
+	if (mxcsr & ~0xffffU)
+		return false;
 	if (!cpu_features.xsave)
 		return true;
 	u64 header[8];
@@ -205,7 +205,8 @@ out:
 
 static int restore_sigcontext(struct trapframe *f, const struct sigcontext *sc)
 {
-	if (sc->rip >= USER_TOP)
+	/* Linux fails on bad selectors in IRETQ, with the same signal. */
+	if (sc->rip >= USER_TOP || (sc->cs | 3) != LINUX_USER_CS || (sc->ss | 3) != LINUX_USER_DS)
 		return -EFAULT;
 	f->r8 = sc->r8; f->r9 = sc->r9; f->r10 = sc->r10; f->r11 = sc->r11;
 	f->r12 = sc->r12; f->r13 = sc->r13; f->r14 = sc->r14; f->r15 = sc->r15;
