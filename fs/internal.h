@@ -99,6 +99,7 @@ int may_delete(struct inode *dir, struct dentry *victim, bool want_dir);	/* i_rw
 void current_root(struct path *out);		/* not counted: under dcache_lock only */
 bool path_equal(const struct path *a, const struct path *b);
 u32 current_umask(void);
+u32 create_mode(const struct inode *dir, u32 mode);	/* permissions of a new file there: umask; no set-group-id for others' groups */
 static inline u32 fsuid(void) { return current->process ? current->process->fsuid : 0; }
 bool in_group(u32 gid);
 static inline bool owner_or_root(const struct inode *inode) { return fsuid() == 0 || fsuid() == inode->uid; }

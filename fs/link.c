@@ -84,7 +84,7 @@ long sys_mknodat(int dirfd, const char __user *name, u32 mode, unsigned dev)
 	if (!(mode & S_IFMT))
 		mode |= S_IFREG;
 	if (!error)
-		error = dir->ops->create(dir, p.name.text, p.name.len, (mode & S_IFMT) | (mode & 07777 & ~current_umask()),
+		error = dir->ops->create(dir, p.name.text, p.name.len, (mode & S_IFMT) | create_mode(dir, mode),
 					 S_ISCHR(mode) || S_ISBLK(mode) ? dev : 0, &inode);
 	return finish(&p, d, inode, error);
 }
@@ -124,6 +124,16 @@ out:
 
 long sys_symlink(const char __user *target, const char __user *name) { return sys_symlinkat(target, AT_FDCWD, name); }
 
+/* As Linux with fs.protected_hardlinks: nobody pins down another's file that he could not write. */
+static bool may_link(struct inode *inode)
+{
+	if (owner_or_root(inode))
+		return true;
+	if (!S_ISREG(inode->mode) || inode->mode & S_ISUID || (inode->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+		return false;
+	return !inode_permission(inode, MAY_READ | MAY_WRITE);
+}
+
 /* Both directories' locks are not needed: the inode's own is taken inside that of the new directory. */
 static int link_locked(struct place *p, struct dentry *d, struct inode *inode)
 {
@@ -132,7 +142,7 @@ static int link_locked(struct place *p, struct dentry *d, struct inode *inode)
 
 	if (inode->sb != dir->sb)
 		return -EXDEV;
-	if (S_ISDIR(inode->mode) || !dir->ops->link)
+	if (S_ISDIR(inode->mode) || !dir->ops->link || !may_link(inode))
 		return -EPERM;
 	down_write(&inode->i_rwsem);
 	error = inode->nlink ? dir->ops->link(dir, p->name.text, p->name.len, inode) : -ENOENT;

@@ -510,6 +510,13 @@ int may_delete(struct inode *dir, struct dentry *victim, bool want_dir)
 	return 0;
 }
 
+u32 create_mode(const struct inode *dir, u32 mode)
+{
+	if (dir->mode & S_ISGID && (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && fsuid() && !in_group(dir->gid))
+		mode &= ~(u32)S_ISGID;
+	return mode & 07777 & ~current_umask();
+}
+
 int place_create_begin(struct place *p, bool directory, struct dentry **out)
 {
 	struct inode *dir = p->dir.dentry->inode;

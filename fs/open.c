@@ -54,7 +54,7 @@ static int create_last(struct walk *w, struct open_request *r, struct dentry **o
 	else
 		error = may_create(dir);
 	if (!error)
-		error = dir->ops->create ? dir->ops->create(dir, w->last.text, w->last.len, S_IFREG | (r->mode & 07777 & ~current_umask()), 0, &inode) : -EACCES;
+		error = dir->ops->create ? dir->ops->create(dir, w->last.text, w->last.len, S_IFREG | create_mode(dir, r->mode), 0, &inode) : -EACCES;
 	if (error) {
 		dentry_put(d);
 		goto out_unlock;
