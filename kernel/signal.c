@@ -95,17 +95,14 @@ static void kill_process_locked(struct process *p, int sig)
 }
 
 /* Note it as pending. A signal that already is keeps its first siginfo. sig_lock held. */
-static void add_pending(u64 *pending, siginfo_t *infos, int sig, const siginfo_t *info)
+static void add_pending(u64 *pending, struct siginfo_short *infos, int sig, const siginfo_t *info)
 {
+	const siginfo_t from_kernel = { .si_signo = sig, .si_code = SI_KERNEL };
+
 	if (*pending & SIG_BIT(sig))
 		return;
 	*pending |= SIG_BIT(sig);
-	if (sig < 32) {
-		if (info)
-			infos[sig] = *info;
-		else
-			infos[sig] = (siginfo_t){ .si_signo = sig, .si_code = SI_KERNEL };
-	}
+	memcpy(&infos[sig - 1], info ? info : &from_kernel, sizeof(infos[0]));
 }
 
 int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info)
@@ -244,10 +241,8 @@ int signal_take_locked(u64 which, siginfo_t *info)
 		set &= SIG_SYNCHRONOUS;
 	int sig = __builtin_ctzl(set) + 1;
 	*pending &= ~SIG_BIT(sig);
-	if (sig < 32)
-		*info = own ? t->sig_info[sig] : p->sig_info[sig];
-	else
-		*info = (siginfo_t){ .si_signo = sig, .si_code = SI_USER };
+	memset(info, 0, sizeof(*info));
+	memcpy(info, own ? &t->sig_info[sig - 1] : &p->sig_info[sig - 1], sizeof(t->sig_info[0]));
 	return sig;
 }
 

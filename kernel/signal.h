@@ -2,8 +2,8 @@
  * Signals inside the kernel: sets, dispositions, and what its parts (signal.c: sending and taking;
  * sigcalls.c: the calls; sigframe.c: the user stack frame) need of each other.
  *
- * A signal is pending for one task or for its process (bit sig-1 of sig_pending); standard signals keep one siginfo,
- * real-time signals are not queued: several sent while one is pending count once (a stated difference).
+ * A signal is pending for one task or for its process (bit sig-1 of sig_pending); each keeps one siginfo.
+ * Real-time signals are not queued: several sent while one is pending count once (a stated difference).
  *
  * SG1 A signal whose action is to ignore it is dropped when sent, unless blocked.
  * SG2 group_exit once set stays set: every thread dies on its next way to user mode; exit_code is fixed with it.

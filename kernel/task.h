@@ -36,6 +36,11 @@ enum task_state {
 
 #define KSTACK_SIZE	(4 * PAGE_SIZE)
 
+/* The part of a siginfo_t that carries anything: up to si_stime. */
+struct siginfo_short {
+	u64 words[6];
+};
+
 struct task {
 	/* Scheduling (kernel/sched.c) */
 	u64 kstack_top;			/* I; loaded into TSS.rsp0 and the per-CPU entry stack */
@@ -76,7 +81,7 @@ struct task {
 	u64 sig_mask;			/* S: written by the task itself */
 	u64 saved_mask;			/* T */
 	u64 sig_wait;			/* S: blocked signals that sigtimedwait() is waiting for */
-	siginfo_t sig_info[32];		/* S: of standard signals pending */
+	struct siginfo_short sig_info[64];	/* S: of signals pending, [signal - 1] */
 	stack_t sig_stack;		/* T: sigaltstack */
 	u64 trap_nr, trap_error, trap_address;	/* T: of the last fault, for sigcontext */
 
@@ -117,7 +122,7 @@ struct process {
 
 	struct spinlock sig_lock;	/* S */
 	u64 sig_pending;		/* S: for any thread */
-	siginfo_t sig_info[32];		/* S */
+	struct siginfo_short sig_info[64];	/* S */
 	struct sigaction_k { void __user *handler; u64 flags; void __user *restorer; u64 mask; } action[64];	/* S */
 
 	u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;	/* written by its own threads */
