@@ -250,10 +250,41 @@ void vfork_release(void)
 	spin_unlock(&tasklist_lock);
 }
 
+static void discard_task(struct task *t)
+{
+	if (t->process && t->process != current->process)
+		process_discard(t->process);
+	release_resources(t);
+	task_free(t);
+}
+
+/* A task complete but for being known: memory, files, registers, and its process. ERR_PTR(-ENOMEM). */
+static struct task *build_task(const struct clone_request *req, int tid)
+{
+	struct task *t = task_alloc();
+	int r = -ENOMEM;
+
+	if (!t)
+		return ERR_PTR(r);
+	t->tid = tid;
+	t->fpu = fpu_alloc();
+	if (t->fpu)
+		r = copy_resources(t, req);
+	if (!r) {
+		copy_thread(t, req);
+		t->process = req->flags & CLONE_THREAD ? current->process : process_copy(current->process, tid, req);
+		if (!t->process)
+			r = -ENOMEM;
+	}
+	if (!r)
+		return t;
+	discard_task(t);
+	return ERR_PTR(r);
+}
+
 long task_clone(const struct clone_request *req)
 {
 	struct vfork_wait wait = { .done = false };
-	struct task *t;
 	int tid, r = check_flags(req);
 
 	if (r)
@@ -263,51 +294,28 @@ long task_clone(const struct clone_request *req)
 	tid = pid_alloc();
 	if (tid < 0)
 		return tid;
-	r = -ENOMEM;
-	t = task_alloc();
-	if (!t)
-		goto out_pid;
-	t->tid = tid;
-	t->fpu = fpu_alloc();
-	if (!t->fpu)
-		goto out_task;
-	r = copy_resources(t, req);
-	if (r)
-		goto out_resources;
-	copy_thread(t, req);
+	struct task *t = build_task(req, tid);
+	if (IS_ERR(t)) {
+		pid_free(tid);
+		return PTR_ERR(t);
+	}
 	if (req->flags & CLONE_VFORK) {
 		wait_queue_init(&wait.wq);
 		t->vfork = &wait;
-	}
-	if (req->flags & CLONE_THREAD) {
-		t->process = current->process;
-	} else {
-		r = -ENOMEM;
-		t->process = process_copy(current->process, tid, req);
-		if (!t->process)
-			goto out_resources;
 	}
 	/* As Linux: written before the child exists for others; an unwritable address is the caller's business. */
 	if (req->flags & CLONE_PARENT_SETTID)
 		(void)put_user(tid, req->parent_tid);
 	r = req->flags & CLONE_THREAD ? publish_thread(t) : publish_process(t, req);
-	if (r)
-		goto out_process;
+	if (r) {
+		discard_task(t);
+		pid_free(tid);
+		return r;
+	}
 	task_start(t);
 	if (req->flags & CLONE_VFORK)
 		vfork_sleep(&wait, tid);
 	return tid;
-
-out_process:
-	if (!(req->flags & CLONE_THREAD))
-		process_discard(t->process);
-out_resources:
-	release_resources(t);
-out_task:
-	task_free(t);
-out_pid:
-	pid_free(tid);
-	return r;
 }
 
 long sys_fork(void)
