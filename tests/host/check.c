@@ -26,14 +26,17 @@ static struct count *count_of(struct page *p)
 
 void pin_note(struct page *page, int xpins, int rpins)
 {
+	unsigned at = ARRAY_SIZE(noted);
 	for (unsigned i = 0; i < ARRAY_SIZE(noted); i++)
-		if (noted[i].page == page || !noted[i].page) {
-			noted[i].page = page;
-			noted[i].xpins += xpins;
-			noted[i].rpins += rpins;
-			return;
-		}
-	host_fail("too many pins noted");
+		if (noted[i].page == page && (noted[i].xpins || noted[i].rpins))
+			at = i;
+		else if (!noted[i].xpins && !noted[i].rpins && at == ARRAY_SIZE(noted))
+			at = i;
+	if (at == ARRAY_SIZE(noted))
+		host_fail("too many pins noted");
+	noted[at].page = page;
+	noted[at].xpins += xpins;
+	noted[at].rpins += rpins;
 }
 
 static void count_table(struct page *t, enum page_kind kind, unsigned level)
@@ -182,7 +185,9 @@ void check_all(void)
 			check_vmas(proc_all[i]);
 			count_mm_table(proc_all[i], proc_all[i]->root, 3, 0, true);
 		}
-	for (unsigned i = 0; i < ARRAY_SIZE(noted) && noted[i].page; i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(noted); i++) {
+		if (!noted[i].page)
+			continue;
 		count_of(noted[i].page)->xpins += noted[i].xpins;
 		count_of(noted[i].page)->rpins += noted[i].rpins;
 	}

@@ -23,3 +23,8 @@ $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
 	@$(KCC) -MMD -MP -c -o $@ $<
 -include $(OBJ:.o=.d)
+
+# The same with one file of mm/ replaced by $(OUT)/mutants/$(NAME).c: tests/suite_mutants.py shows that the tests notice.
+mutant:
+	@$(KCC) -w -c -o $(OUT)/mutants/$(NAME).o $(OUT)/mutants/$(NAME).c
+	@$(CC) $(SAN) -o $(OUT)/mutants/$(NAME) $(OUT)/mutants/$(NAME).o $(filter-out $(OUT)/$(FILE:.c=.o),$(OBJ))

@@ -72,19 +72,20 @@ static entry_t *walk(struct mm *mm, vaddr_t va, bool *write, bool *exec, paddr_t
 {
 	struct page *table = mm->root;
 	*write = *exec = true;
+	*leaf_table = 0;
 	for (int level = 3;; level--) {
 		entry_t *e = &table_entries(table)[table_index(va, level)];
 		u64 v = e->v;
+		if (level == 0)
+			*leaf_table = page_to_phys(table);
 		if (!(v & ENTRY_P))
 			return NULL;
 		if (!(v & ENTRY_US))
 			host_fail("user address %lx is mapped without US", (unsigned long)va);
 		*write &= !!(v & ENTRY_RW);
 		*exec &= !(v & ENTRY_NX);
-		if (level == 0) {
-			*leaf_table = page_to_phys(table);
+		if (level == 0)
 			return e;
-		}
 		e->v |= ENTRY_A;
 		table = entry_page(v);
 		if (table->kind != PAGE_TABLE_PROCESS && table->kind != PAGE_TABLE_CACHE)
@@ -123,7 +124,8 @@ static struct translation *translate(struct mm *mm, vaddr_t va, bool write, bool
 			}
 		} else {
 			e = walk(mm, va, &w, &x, &leaf);
-			if (e)
+			/* A walk that finds no page may still have cached the entries above. */
+			if (leaf)
 				tlb_add((struct translation){ mm, va >> 21 << 21, leaf, true, true, true, false });
 		}
 		if (!e)

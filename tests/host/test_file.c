@@ -428,3 +428,44 @@ TEST(file_large_offsets, "sparse files far beyond one table: the tree grows, hol
 	check_all();
 	hfile_destroy(f);
 }
+
+TEST(file_mapped_tail, "INV-T3: bytes stored past the end through a mapping never show when the file grows, by write or truncate, near or far")
+{
+	static const u64 to[] = { 2 * PAGE_SIZE + 900, 2 * PAGE_SIZE + 4095, 3 * PAGE_SIZE, 5 * PAGE_SIZE + 7 };
+	for (unsigned k = 0; k < 2 * ARRAY_SIZE(to); k++) {
+		struct mm *mm = proc_create();
+		struct hfile *f = file_of_size(2 * PAGE_SIZE + 100);
+		u64 end = to[k / 2], size = k & 1 ? end : end + 3;
+		CHECK_EQ(hfile_mmap(f, BASE, 3 * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+		for (u64 at = 2 * PAGE_SIZE + 104; at < 3 * PAGE_SIZE; at += 8)
+			store(BASE + at, ~0UL);
+		if (k & 1)
+			CHECK_EQ(hfile_truncate(f, end), 0);
+		else
+			CHECK_EQ(hfile_pwrite(f, "abc", 3, end), 3);
+		if (!(k & 1))
+			memcpy(want + end, "abc", 3);
+		same(f, size);
+		check_all();
+		proc_exit(mm);
+		hfile_destroy(f);
+	}
+}
+
+TEST(file_stable_writeback, "PG3 PC4: a page under writeback is not changed by a write to a part of it: the slot gets a copy, and the writer does not wait")
+{
+	struct hfile *f = file_of_size(4 * PAGE_SIZE);
+	u8 byte = 0x5a;
+	CHECK_EQ(hfile_pwrite(f, &byte, 1, 10), 1);
+	want[10] = byte;
+	CHECK_EQ(mapping_writeback(&f->mapping, 0, 0, false), 0);
+	CHECK_EQ(disk_pending(), 1);			/* the device still reads the frame: disk.c compares a checksum */
+	CHECK_EQ(hfile_pwrite(f, &byte, 1, 20), 1);
+	want[20] = byte;
+	CHECK_EQ(disk_pending(), 1);
+	CHECK_EQ(hfile_sync(f), 0);
+	CHECK_EQ(f->writes, 2);
+	same(f, 4 * PAGE_SIZE);
+	check_all();
+	hfile_destroy(f);
+}

@@ -372,3 +372,62 @@ TEST(race_fork_pin, "INV-D1 G1: fork, stores and a write pin by three threads: p
 	void (*const fn[])(void *) = { forker, storing, pinner };
 	explore(1600, 3, fn, setup_fork, finish_fork);
 }
+
+/* --- lockless lookups --- */
+static void reader_of_0(void *arg)
+{
+	static u8 buf[PAGE_SIZE];
+	for (unsigned i = 0; i < 10; i++) {
+		CHECK_EQ(hfile_pread(f, buf, PAGE_SIZE, 0), PAGE_SIZE);
+		for (unsigned k = 0; k < PAGE_SIZE; k += 64)
+			if (buf[k] != 1) {
+				note_seed();
+				host_fail("T2: a read of page 0 gave a byte of another page: %02x", buf[k]);
+			}
+	}
+}
+static void reuser(void *arg)
+{
+	u8 c;
+	for (unsigned i = 0; i < 10; i++) {
+		reclaim_pages(16);
+		CHECK_EQ(hfile_pread(f, &c, 1, (1 + host_random(PAGES - 1)) * PAGE_SIZE), 1);
+	}
+}
+TEST(race_lookup_reuse, "FOREST T2: a frame that is reclaimed and reused between a reader's lookup and its pin is not read")
+{
+	void (*const fn[])(void *) = { reader_of_0, reuser };
+	explore(3000, 2, fn, setup_one, finish_one);
+}
+
+/* --- tables that go away --- */
+static void region_user(void *arg)
+{
+	u64 v;
+	for (unsigned i = 0; i < 80; i++) {
+		int sig = user_load(BASE + (4UL << 21), &v);
+		CHECK(sig == 0 || sig == SIGSEGV);
+		host_preempt("program");	/* between two of its instructions */
+		sig = user_store(BASE + (4UL << 21), i);
+		CHECK(sig == 0 || sig == SIGSEGV);
+		host_preempt("program");
+	}
+}
+static void region_mapper(void *arg)
+{
+	for (unsigned i = 0; i < 5; i++) {
+		CHECK_EQ(map_anon(BASE + (4UL << 21), 1UL << 21, RW, MAP_PRIVATE | MAP_FIXED), BASE + (4UL << 21));
+		sched_yield_cpu();
+		CHECK_EQ(mm_unmap(mm, BASE + (4UL << 21), 1UL << 21), 0);
+		tlb_check(false);
+		struct page *p = page_alloc(0, PA_ZERO);	/* perhaps what was the table */
+		memset(page_address(p), 0xff, PAGE_SIZE);
+		sched_yield_cpu();
+		page_put(p);
+	}
+}
+TEST(race_unmap_tables, "INV-S5 S6: a leaf table is freed only after the paging-structure caches have forgotten it")
+{
+	void (*const fn[])(void *) = { region_user, region_mapper };
+	explore(1000, 2, fn, setup_one, finish_one);
+}

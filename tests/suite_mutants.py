@@ -1,0 +1,79 @@
+"""Each rule matters: the kernel's mm/ with one line broken must fail at least one of the hosted tests named for it.
+
+A mutant is (name, file, text, replacement, tests). The text must occur exactly once, so that a change of the source shows up
+here. A mutant that survives all its tests is a failure: the rule is not tested.
+"""
+import os
+
+from testlib import BUILD, ROOT, Fail, command, must
+
+HOST = True
+PROGRAM = os.path.join(BUILD, "host", "mmtest")
+FOLDER = os.path.join(BUILD, "host", "mutants")
+
+MUTANTS = [
+    ("adopt_ignores_read_pins", "mm/cow.c", "!page_adoptable(entry_page(now))", "!page_sole_holder(entry_page(now))",
+     "cow_lifetime_reference"),                                                       # INV-E1, D2
+    ("cow_reuses_shared", "mm/cow.c", "!(now & ENTRY_EXCL) && !page_adoptable", "false && !page_adoptable", "cow_fork history_random"),
+    ("cow_without_flush", "mm/cow.c", "tlb_flush_page(f->mm, f->address);", "", "mem_demand_zero history_random cow_fork"),   # S2
+    ("fork_without_flush", "mm/fork.c", "tlb_flush_mm(old);", "", "cow_fork history_random"),
+    ("fork_keeps_excl", "mm/fork.c", "atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL))", "atomic64_fetch_and(from, ~ENTRY_RW)",
+     "cow_fork history_random"),                                                      # E2
+    ("share_ignores_pins", "mm/own.c", "while (own_xpins(own) == 0 && own_holders", "while (own_holders", "page_own_rules cow_pinned_fork"),
+    ("pin_of_shared", "mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)",
+     "page_own_rules page_own_interleaved"),
+    ("truncate_zaps_once", "mm/truncate.c", "if (entry_read(slot) & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\t\trmap_zap", "if (false)\n\t\t\trmap_zap",
+     "race_fault_truncate"),                                                          # T1, T2
+    ("slot_replace_without_zap", "mm/pagecache.c", "if (e & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\trmap_zap", "if (false)\n\t\trmap_zap",
+     "file_mapped race_write_writeback"),
+    ("lookup_without_recheck", "mm/pagecache.c", "if (slot_find(m, index) == slot) {", "if (now = entry_read(slot), true) { return page;",
+     "race_lookup_reuse"),                                                 # FOREST T2
+    ("change_in_place_though_shared", "mm/pagecache.c", "if (page_sole_holder(old))\n\t\treturn 0;", "return 0;",
+     "file_stable_writeback"),                                                        # PG3: stable pages
+    ("holder_before_publish", "mm/pagecache.c", "\tif (old)\n\t\tpage_drop_holder(old);\t/* after", "\tif (old && 0)\n\t\tpage_drop_holder(old);\t/* after",
+     "file_write_random history_random"),                                             # a leak must be seen
+    ("writeback_without_protect", "mm/writeback.c", "if (mapped_rw && atomic_read(&m->nr_mapped))", "if (false)",
+     "file_mapped race_write_writeback history_random"),                              # PC4
+    ("copy_may_fault_under_lock", "mm/write.c", "k = copy_from_iter_nofault(to,", "k = copy_from_iter(to,",
+     "race_write_own_mapping file_write_from_itself race_write_crossed"),             # W1
+    ("swap_forgets_dirty", "mm/write.c", "page_unlock(m, p->index, slot, ENTRY_P | ENTRY_D | ENTRY_A, 0);", "page_unlock(m, p->index, slot, ENTRY_P | ENTRY_A, 0);",
+     "file_write_random history_random"),
+    ("size_not_published", "mm/write.c", "smp_store_release(&m->size, end);", "", "file_write_random"),
+    ("tail_not_zeroed", "mm/write.c", "int error = pagecache_zero_tail(m);", "int error = 0;", "file_mapped_tail file_truncate_mapped history_random"),  # T3
+    ("unmap_drops_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm);", "\tfor (unsigned i = 0; i < b->nr; i++)\n\t\tpage_drop_holder(b->holders[i]);\n\tb->nr = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm);",
+     "race_map_fault"),                                                               # S2
+    ("table_freed_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm);", "\tfor (unsigned i = 0; i < b->nr_tables; i++)\n\t\ttable_put(b->tables[i]);\n\tb->nr_tables = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm);",
+     "race_unmap_tables"),                                                            # S5, S6
+    ("residue_forgotten", "mm/usercopy.c", "return n - ok + (ok ? raw_copy_from_user(dst, src, ok) : 0);", "if (ok) raw_copy_from_user(dst, src, ok); return n - ok;",
+     "file_bad_source"),                                                              # A1
+]
+
+
+def prepare():
+    must(["make", "-s", "-j2", "-f", "tests/host/host.mk"], timeout=600)
+    os.makedirs(FOLDER, exist_ok=True)
+
+
+def tests():
+    return [(m[0], one(*m)) for m in MUTANTS]
+
+
+def one(name, path, text, replacement, names):
+    def run():
+        with open(os.path.join(ROOT, path)) as file:
+            source = file.read()
+        if source.count(text) != 1:
+            raise Fail(f"{path}: the text to break occurs {source.count(text)} times: {text!r}")
+        with open(os.path.join(FOLDER, name + ".c"), "w") as file:
+            file.write(source.replace(text, replacement))
+        must(["make", "-s", "-f", "tests/host/host.mk", "mutant", f"NAME={name}", f"FILE={path}"], timeout=300)
+        known = must([PROGRAM, "list"]).decode()
+        for test in names.split():
+            if f"{test}\t" not in known:
+                raise Fail(f"no hosted test {test}")
+            status, _, _ = command([os.path.join(FOLDER, name), test], timeout=60)
+            if status:
+                os.unlink(os.path.join(FOLDER, name))
+                return
+        raise Fail(f"{path} with {text!r} broken passes {names}: nothing tests it")
+    return run
