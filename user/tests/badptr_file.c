@@ -230,7 +230,7 @@ static void run(const struct call *c, int bad, const char *kind, unsigned long a
 	if (pid == 0) {
 		long a[6];
 
-		alarm(5);
+		setitimer(ITIMER_REAL, &(struct itimerval){ .it_value = { .tv_usec = 100000 } }, NULL);	/* some wait for ever */
 		for (int i = 0; i < 6; i++)
 			a[i] = i == bad ? (long)address : is_template(c->args[i]) ? good_value(c->args[i], i) : c->args[i];
 		errno = 0;

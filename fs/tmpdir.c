@@ -1,0 +1,239 @@
+/*
+ * Directories of tmpfs: names are entries of the directory's inode, in the order of their making, and found through one
+ * hash per file system; an entry owns its inode.
+ */
+#include "fs/tmpfs.h"
+
+#include "fs/internal.h"
+#include "kernel/string.h"
+#include "mm/slab.h"
+
+void tmpfs_entry_free(struct inode *dir, struct tmpfs_entry *e)
+{
+	list_del(&e->node);
+	mutex_lock(&ts(dir)->lock);
+	list_del(&e->hash_node);
+	mutex_unlock(&ts(dir)->lock);
+	kfree(e);
+}
+
+static struct tmpfs_entry *entry_find(struct inode *dir, const char *text, size_t len)
+{
+	u32 hash = name_hash(text, len);
+	struct tmpfs_entry *e, *found = NULL;
+
+	mutex_lock(&ts(dir)->lock);
+	list_for_each(e, &ts(dir)->hash[(hash ^ dir->ino) % TMPFS_HASH_SIZE], hash_node)
+		if (e->hash == hash && e->dir == dir && e->len == len && !memcmp(e->name, text, len)) {
+			found = e;
+			break;
+		}
+	mutex_unlock(&ts(dir)->lock);
+	return found;
+}
+
+/* The reference on inode is taken over on success. */
+static int entry_add(struct inode *dir, const char *text, size_t len, struct inode *inode)
+{
+	struct tmpfs_entry *e = kmalloc(sizeof(*e) + len);
+
+	if (!e)
+		return -ENOMEM;
+	*e = (struct tmpfs_entry){ .dir = dir, .inode = inode, .cookie = ti(dir)->next_cookie++, .len = (u32)len, .hash = name_hash(text, len) };
+	memcpy(e->name, text, len);
+	list_add_tail(&e->node, &ti(dir)->entries);
+	mutex_lock(&ts(dir)->lock);
+	list_add(&e->hash_node, &ts(dir)->hash[(e->hash ^ dir->ino) % TMPFS_HASH_SIZE]);
+	mutex_unlock(&ts(dir)->lock);
+	ti(dir)->nr_entries++;
+	inode_touch(dir, ATTR_MTIME);
+	return 0;
+}
+
+/* The name goes; its inode's reference is the caller's. */
+static struct inode *entry_remove(struct inode *dir, const char *text, size_t len)
+{
+	struct tmpfs_entry *e = entry_find(dir, text, len);
+	struct inode *inode = e ? e->inode : NULL;
+
+	if (!e)
+		return NULL;
+	tmpfs_entry_free(dir, e);
+	ti(dir)->nr_entries--;
+	inode_touch(dir, ATTR_MTIME);
+	return inode;
+}
+
+static int lookup(struct inode *dir, const char *text, size_t len, struct inode **out)
+{
+	struct tmpfs_entry *e = entry_find(dir, text, len);
+
+	if (!e)
+		return -ENOENT;
+	inode_get(e->inode);
+	*out = e->inode;
+	return 0;
+}
+
+/* A new inode under a new name; *out (if asked for) gets a reference of its own. */
+static int make(struct inode *dir, const char *text, size_t len, u32 mode, u64 rdev, const char *target, struct inode **out)
+{
+	struct inode *inode = tmpfs_make_inode(dir->sb, dir, mode, rdev);
+	int error = -ENOMEM;
+
+	if (!inode)
+		return -ENOMEM;
+	if (target) {
+		ti(inode)->target = kstrdup(target);
+		if (!ti(inode)->target)
+			goto out_put;
+		inode->mapping.size = (loff_t)strlen(target);
+	}
+	error = entry_add(dir, text, len, inode);
+	if (error)
+		goto out_put;
+	if (S_ISDIR(mode))
+		dir->nlink++;
+	if (out) {
+		inode_get(inode);
+		*out = inode;
+	}
+	return 0;
+out_put:
+	inode_put(inode);
+	return error;
+}
+
+static int create(struct inode *dir, const char *text, size_t len, u32 mode, u64 rdev, struct inode **out)
+{
+	return make(dir, text, len, mode & S_IFMT ? mode : mode | S_IFREG, rdev, NULL, out);
+}
+
+static int mkdir(struct inode *dir, const char *text, size_t len, u32 mode, struct inode **out)
+{
+	return make(dir, text, len, S_IFDIR | (mode & ~(u32)S_IFMT), 0, NULL, out);
+}
+
+static int symlink(struct inode *dir, const char *text, size_t len, const char *target, struct inode **out)
+{
+	return make(dir, text, len, S_IFLNK | 0777, 0, target, out);
+}
+
+int tmpfs_add(struct inode *dir, const char *text, u32 mode, u64 rdev, const char *target)
+{
+	return make(dir, text, strlen(text), mode, rdev, target, NULL);
+}
+
+static int link(struct inode *dir, const char *text, size_t len, struct inode *inode)
+{
+	int error = entry_add(dir, text, len, inode);
+
+	if (error)
+		return error;
+	inode_get(inode);
+	inode->nlink++;
+	inode_touch_ctime(inode);
+	return 0;
+}
+
+static int unlink(struct inode *dir, const char *text, size_t len, struct inode *inode)
+{
+	struct inode *named = entry_remove(dir, text, len);
+
+	if (!named)
+		return -ENOENT;
+	inode->nlink--;
+	inode_touch_ctime(inode);
+	inode_put(named);	/* not the last: the dentry has one */
+	return 0;
+}
+
+static int rmdir(struct inode *dir, const char *text, size_t len, struct inode *inode)
+{
+	if (!list_empty(&ti(inode)->entries))
+		return -ENOTEMPTY;
+	inode->nlink = 1;
+	dir->nlink--;
+	return unlink(dir, text, len, inode);
+}
+
+static int rename(struct inode *old_dir, const char *old_name, size_t old_len, struct inode *inode,
+		  struct inode *new_dir, const char *new_name, size_t new_len, struct inode *replaced)
+{
+	bool is_dir = S_ISDIR(inode->mode);
+	struct tmpfs_entry *e;
+
+	if (replaced && S_ISDIR(replaced->mode) && !list_empty(&ti(replaced)->entries))
+		return -ENOTEMPTY;
+	if (replaced) {			/* the entry stays where it is and gets the other inode */
+		e = entry_find(new_dir, new_name, new_len);
+		if (!e)
+			return -ENOENT;
+		inode_get(inode);
+		e->inode = inode;
+		replaced->nlink -= is_dir ? 2 : 1;
+		inode_touch_ctime(replaced);
+		inode_put(replaced);
+		inode_touch(new_dir, ATTR_MTIME);
+		if (is_dir)
+			new_dir->nlink--;
+	} else {
+		int error = entry_add(new_dir, new_name, new_len, inode);
+		if (error)
+			return error;
+		inode_get(inode);
+	}
+	inode_put(entry_remove(old_dir, old_name, old_len));
+	if (is_dir) {
+		old_dir->nlink--;
+		new_dir->nlink++;
+		ti(inode)->parent_ino = new_dir->ino;
+	}
+	inode_touch_ctime(inode);
+	return 0;
+}
+
+static unsigned dirent_type(u32 mode) { return mode >> 12 & 15; }
+
+static int iterate(struct file *file, struct dir_context *ctx)
+{
+	struct inode *dir = file->inode;
+	struct tmpfs_entry *e;
+
+	if (!dir->nlink)
+		return -ENOENT;
+	if (file->pos == 0) {
+		if (!ctx->emit(ctx, ".", 1, dir->ino, dirent_type(S_IFDIR), 1))
+			return 0;
+		file->pos = 1;
+	}
+	if (file->pos == 1) {
+		if (!ctx->emit(ctx, "..", 2, ti(dir)->parent_ino, dirent_type(S_IFDIR), 2))
+			return 0;
+		file->pos = 2;
+	}
+	list_for_each(e, &ti(dir)->entries, node) {
+		if (e->cookie < file->pos)
+			continue;
+		if (!ctx->emit(ctx, e->name, e->len, e->inode->ino, dirent_type(e->inode->mode), e->cookie + 1))
+			return 0;
+		file->pos = e->cookie + 1;
+	}
+	return 0;
+}
+
+static loff_t dir_llseek(struct file *file, loff_t offset, int whence)
+{
+	if (whence == SEEK_CUR)
+		offset += file->pos;
+	else if (whence != SEEK_SET)
+		return -EINVAL;
+	return offset < 0 ? -EINVAL : (file->pos = offset);
+}
+
+const struct file_ops tmpfs_dir_fops = { .iterate = iterate, .llseek = dir_llseek, .fsync = tmpfs_no_fsync };
+
+const struct inode_ops tmpfs_dir_ops = {
+	.lookup = lookup, .create = create, .mkdir = mkdir, .symlink = symlink, .link = link, .unlink = unlink, .rmdir = rmdir,
+	.rename = rename, .setattr = tmpfs_setattr, .getattr = tmpfs_getattr,
+};
