@@ -8,3 +8,4 @@
 #include "kernel/trap.h"
 
 void syscall_dispatch(struct trapframe *frame);
+const char *syscall_name(u64 nr);	/* "?" if there is none */

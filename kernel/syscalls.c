@@ -62,14 +62,18 @@ typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
 
 static u64 logged[DIV_UP(NR_SYSCALLS, 64)];	/* atomic bits: this unknown number was reported */
 
+const char *syscall_name(u64 nr)
+{
+	return nr < NR_SYSCALLS && syscall_names[nr] ? syscall_names[nr] : "?";
+}
+
 static long unknown_call(u64 nr)
 {
 	if (nr >= NR_SYSCALLS)
 		return -ENOSYS;
 	u64 bit = BIT(nr % 64);
 	if (!(__atomic_fetch_or(&logged[nr / 64], bit, __ATOMIC_RELAXED) & bit))
-		printk("syscall: %s (%lu) is not supported, first called by %s[%d]\n",
-		       syscall_names[nr] ? syscall_names[nr] : "?", nr, current->name, current->tid);
+		printk("syscall: %s (%lu) is not supported, first called by %s[%d]\n", syscall_name(nr), nr, current->name, current->tid);
 	return -ENOSYS;
 }
 
@@ -86,10 +90,6 @@ void syscall_dispatch(struct trapframe *frame)
 		result = unknown_call(nr);
 	}
 	frame->rax = (u64)result;
-	/* Whatever the arguments were: nothing stays locked, nothing stays forbidden. */
-	if (unlikely(current->held_count || current->pagefault_disabled || this_cpu()->preempt_count))
-		panic("%s returned with %d locks held, preempt count %d", nr < NR_SYSCALLS && syscall_names[nr] ? syscall_names[nr] : "system call",
-		      current->held_count, this_cpu()->preempt_count);
 	/* An internal "restart me" never reaches the program: signal_deliver() turns it into a restart or EINTR. */
 	if (unlikely(result <= -ERESTARTSYS && result >= -ERESTARTNOHAND))
 		task_set_flag(current, TF_SIGPENDING);

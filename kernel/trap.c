@@ -8,6 +8,7 @@
 #include "kernel/printk.h"
 #include "kernel/sched.h"
 #include "kernel/signal.h"
+#include "kernel/syscall.h"
 #include "kernel/trap.h"
 
 #define VECTOR_NMI 2
@@ -120,8 +121,11 @@ void trap_dispatch(struct trapframe *f)
 void user_return_work(struct trapframe *f);
 void user_return_work(struct trapframe *f)
 {
-	if (unlikely(current->held_count))
-		panic("a lock is still held on the way to user mode");	/* which one, the panic prints */
+	/* Whatever happened, and whatever the arguments were: nothing stays locked, nothing stays forbidden. */
+	if (unlikely(current->held_count || current->pagefault_disabled || this_cpu()->preempt_count))
+		panic("after %s %s: %d locks held, preempt count %d, page faults disabled %d", trap_name(f->vector),
+		      f->vector == SYSCALL_VECTOR ? syscall_name(f->error) : "", current->held_count, this_cpu()->preempt_count,
+		      current->pagefault_disabled);
 	for (;;) {
 		irq_disable();
 		if (likely(!READ_ONCE(this_cpu()->need_resched) && !(READ_ONCE(current->flags) & TF_SIGPENDING)))
