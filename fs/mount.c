@@ -215,7 +215,7 @@ static int umount(struct path *where)
 	struct mount *m = where->mnt, *other;
 	int error = 0;
 
-	if (where->dentry != m->root)
+	if (!m || where->dentry != m->root)	/* no mount at all: a pipe by /proc/self/fd */
 		return -EINVAL;
 	if (!m->parent)
 		return -EBUSY;
@@ -242,7 +242,7 @@ static int umount(struct path *where)
 
 static int remount(struct path *where, u32 flags)
 {
-	if (where->dentry != where->mnt->root)
+	if (!where->mnt || where->dentry != where->mnt->root)
 		return -EINVAL;
 	sync_all();
 	where->mnt->flags = flags & ~MS_REMOUNT;
