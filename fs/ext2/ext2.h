@@ -98,6 +98,8 @@ struct ext2_change {
 	void *data;
 };
 int ext2_meta_begin(struct ext2_sb *s, u32 block, bool fresh, struct ext2_change *c);
+/* The same without ext2_begin_changes: for writing what makes the file system clean (super.c). */
+int ext2_meta_begin_quiet(struct ext2_sb *s, u32 block, bool fresh, struct ext2_change *c);
 /* The same for giving back and undoing, which must not stop half way: waits for memory (some seconds; then -ENOMEM after all). */
 int ext2_meta_begin_must(struct ext2_sb *s, u32 block, struct ext2_change *c);
 void ext2_meta_end(struct ext2_sb *s, struct ext2_change *c, bool dirtied);

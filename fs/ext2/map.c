@@ -234,8 +234,10 @@ int ext2_map_reserve(struct inode *inode, u64 first, u64 last)
 		ei->reserved_end = max(ei->reserved_end, (u32)(last + 1));
 	}
 	mutex_unlock(&ei->map_lock);
-	if (nr_fresh)
+	if (nr_fresh) {
 		inode_mark_dirty(inode);
+		ext2_begin_changes(ext2_s(inode));	/* a sync between the two did not see the inode: the disk is not clean */
+	}
 	return error;
 }
 

@@ -98,13 +98,10 @@ int ext2_meta_read(struct ext2_sb *s, u32 block, struct page **page)
 	return ext2_page_read(&s->meta, block, page);
 }
 
-int ext2_meta_begin(struct ext2_sb *s, u32 block, bool fresh, struct ext2_change *c)
+int ext2_meta_begin_quiet(struct ext2_sb *s, u32 block, bool fresh, struct ext2_change *c)
 {
-	int error = ext2_begin_changes(s);
+	int error = pagecache_begin_change(&s->meta, block, fresh, &c->page, &c->slot);
 
-	if (error)
-		return error;
-	error = pagecache_begin_change(&s->meta, block, fresh, &c->page, &c->slot);
 	if (error)
 		return error;
 	c->block = block;
@@ -113,6 +110,13 @@ int ext2_meta_begin(struct ext2_sb *s, u32 block, bool fresh, struct ext2_change
 		memset(c->data, 0, PAGE_SIZE);	/* a page of the block's earlier life may have been there */
 	__atomic_fetch_or(&s->meta_blocks[block / 64], 1UL << (block % 64), __ATOMIC_SEQ_CST);
 	return 0;
+}
+
+int ext2_meta_begin(struct ext2_sb *s, u32 block, bool fresh, struct ext2_change *c)
+{
+	int error = ext2_begin_changes(s);
+
+	return error ? error : ext2_meta_begin_quiet(s, block, fresh, c);
 }
 
 bool ext2_try_again(int error, unsigned *tries)

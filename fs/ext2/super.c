@@ -53,12 +53,10 @@ static int update_super(struct ext2_sb *s, bool counts)
 		free_inodes = s->free_inodes;
 		mutex_unlock(&s->alloc_lock);
 	}
-	/* Not ext2_meta_begin: that would call us. */
-	error = pagecache_begin_change(&s->meta, s->super_block_nr, false, &c.page, &c.slot);
+	error = ext2_meta_begin_quiet(s, s->super_block_nr, false, &c);
 	if (error)
 		return error;
-	__atomic_fetch_or(&s->meta_blocks[0], 1UL << s->super_block_nr, __ATOMIC_SEQ_CST);
-	d = (struct ext2_super_disk *)((u8 *)page_address(c.page) + s->super_offset);
+	d = (struct ext2_super_disk *)((u8 *)c.data + s->super_offset);
 	if (counts) {
 		d->free_blocks_count = free_blocks;
 		d->free_inodes_count = free_inodes;
@@ -73,7 +71,7 @@ static int update_super(struct ext2_sb *s, bool counts)
 		d->state |= EXT2_STATE_VALID;
 	if (atomic_read(&s->errors))
 		d->state |= EXT2_STATE_ERROR;
-	pagecache_end_change(&s->meta, s->super_block_nr, c.slot, true);
+	ext2_meta_end(s, &c, true);
 	return 0;
 }
 
@@ -112,7 +110,7 @@ static int write_descriptors(struct ext2_sb *s)
 
 		if (!s->group_dirty[g])
 			continue;
-		error = ext2_meta_begin(s, s->first_data_block + 1 + g / per_block, false, &c);
+		error = ext2_meta_begin_quiet(s, s->first_data_block + 1 + g / per_block, false, &c);
 		if (error)
 			break;
 		((struct ext2_group_disk *)c.data)[g % per_block] = s->groups[g];
@@ -126,21 +124,32 @@ static int write_descriptors(struct ext2_sb *s)
 static int ext2_sync(struct super_block *sb)
 {
 	struct ext2_sb *s = sb->private;
-	int error;
+	int error = 0, was_unclean = 0;
 
 	if (s->read_only || sb->flags & MS_RDONLY)
 		return 0;
-	error = write_descriptors(s);
-	/* From here on a change marks the file system unclean again, whatever we write below. */
-	if (!atomic_xchg(&s->unclean, 0))
-		return error ? error : ext2_meta_sync(s);
+	/*
+	 * Once `unclean` is taken back, every change sets it again. An inode that got dirty before that, behind the first look
+	 * at the inodes, is found by the second, and writing it sets `unclean`: then once more. With somebody who goes
+	 * on writing the disk stays unclean, as it should.
+	 */
+	for (unsigned i = 0; i < 4; i++) {
+		error = sync_inodes(sb);
+		was_unclean |= atomic_xchg(&s->unclean, 0);
+		if (!error)
+			error = sync_inodes(sb);
+		if (error || !atomic_read(&s->unclean))
+			break;
+	}
+	if (!error)
+		error = write_descriptors(s);
 	if (!error)
 		error = ext2_meta_sync(s);
-	if (!error)
+	if (was_unclean && !error)
 		error = update_super(s, true);
-	if (!error)
+	if (was_unclean && !error)
 		error = mapping_writeback(&s->meta, s->super_block_nr, s->super_block_nr, true);
-	if (error)
+	if (was_unclean && error)
 		atomic_set(&s->unclean, 1);
 	return error;
 }

@@ -188,7 +188,7 @@ def tests():
     found += [(f"tasks_{kind}", tasks(kind)) for kind in ("1k", "4k", "many_groups")]
     found += [(f"times_{kind}", plain("ext2_times", kind)) for kind in ("1k", "small_inodes")]
     found += [(f"many_names_{kind}", plain("ext2_many_names", kind)) for kind in ("1k", "4k")]
-    found += [("mounting", plain("ext2_mounting", "1k"))]
+    found += [("mounting", plain("ext2_mounting", "1k")), ("clean_1k", plain("ext2_clean", "1k")), ("clean_4k", plain("ext2_clean", "4k"))]
     for size in ("1024", "4096"):
         found += [(f"fuzz_{size}", trouble("ext2_fuzz", size, 3)), (f"io_errors_{size}", trouble("ext2_io_errors", size, 4)),
                   (f"no_memory_{size}", trouble("ext2_no_memory", size, 8, whole=True))]

@@ -127,6 +127,26 @@ TEST(ext2_many_names, "a directory of thousands: blocks are found, freed room is
 	save();
 }
 
+TEST(ext2_clean, "the disk says clean after one sync, not after a change, and clean again after the next sync")
+{
+	struct super_block *sb = mount_image(0);
+	struct ext2_super_disk *d = (struct ext2_super_disk *)(disk_data + 1024);
+	struct inode *root = sb->root->inode, *inode;
+
+	for (unsigned i = 0; i < 5; i++) {
+		char name[2] = { (char)('a' + i), 0 };
+
+		CHECK(d->state & EXT2_STATE_VALID);
+		CHECK_EQ(root->ops->mkdir(root, name, 1, 0755, &inode), 0);
+		inode_put(inode);
+		CHECK_EQ(mapping_writeback(&ext2_s(root)->meta, 0, 100000, true), 0);	/* as the thread does */
+		CHECK(!(d->state & EXT2_STATE_VALID));
+		CHECK_EQ(fs_sync(sb), 0);
+	}
+	CHECK(d->state & EXT2_STATE_VALID);
+	save();		/* as after a power cut */
+}
+
 TEST(ext2_mounting, "what cannot be mounted is refused, unknown read-only features mount read-only")
 {
 	struct super_block *sb;

@@ -299,7 +299,7 @@ static struct inode *next_inode(struct super_block *sb, struct inode *after)
 	return NULL;
 }
 
-int fs_sync(struct super_block *sb)
+int sync_inodes(struct super_block *sb)
 {
 	int error = 0, e;
 
@@ -312,9 +312,10 @@ int fs_sync(struct super_block *sb)
 			error = error ? error : e;
 		}
 	}
-	e = sb->ops->sync(sb);
-	return error ? error : e;
+	return error;
 }
+
+int fs_sync(struct super_block *sb) { return sb->ops->sync(sb); }
 
 unsigned fs_inodes(struct super_block *sb)
 {
