@@ -21,7 +21,7 @@ def fsck(image):
 
 def compare(image, folder):
     """The names and contents on the disk are those that the guest saw."""
-    must(["debugfs", "-R", f"rdump /root {folder}", image])
+    must(["debugfs", "-R", "rdump /root .", image], cwd=folder)     # debugfs splits its command at spaces
     top = os.path.join(folder, "root")
     sums = must(["md5sum", "-c", "--quiet", "sums"], cwd=top)
     check(not sums, f"contents differ: {sums[:500]}")
