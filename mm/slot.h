@@ -1,5 +1,5 @@
 /*
- * The inside of the page cache, for the files of mm/ that implement it (pagecache, pagelock, read, write, truncate,
+ * The inside of the page cache, for the files of mm/ that implement it (pagetree, pagecache, pagelock, mapping, read, write, truncate,
  * filemap, writeback, reclaim, shmem). Everybody else uses mm/pagecache.h.
  *
  * States of a slot:
@@ -13,7 +13,7 @@
 
 #include "mm/pagecache.h"
 
-/* --- pagecache.c: the tree --- */
+/* --- pagetree.c: the tree --- */
 /* The slot of index, or NULL if there is no table for it. Lockless. */
 entry_t *slot_find(struct address_space *m, u64 index);
 /* The same, allocating tables. -ENOMEM, -EFBIG. Sleeps; the caller may hold page locks of this file, but not page 0's when the
@@ -29,6 +29,8 @@ typedef int (*slot_fn)(struct address_space *m, u64 index, entry_t *slot, void *
 int slot_each_dirty(struct address_space *m, u64 first, u64 last, slot_fn fn, void *arg);
 /* Set DIRTY_BELOW in all entries above the slot (PC7). */
 void slot_tag_dirty(struct address_space *m, u64 index);
+/* Free all tables; every slot is empty and nobody looks any more. */
+void slot_free_tables(struct address_space *m);
 
 /* --- pagecache.c: changing a slot; the caller owns LOCKED --- */
 /*
@@ -79,7 +81,7 @@ void slot_cleaned(struct address_space *m);
 void writeback_balance(struct address_space *m);
 void writeback_kick(void);		/* wake the thread now; any context */
 
-/* --- the list of all mappings (pagecache.c): lets writeback and reclaim visit mappings that may die --- */
+/* --- the list of all mappings (mapping.c): lets writeback and reclaim visit mappings that may die --- */
 extern struct spinlock mapping_lists;		/* protects cache_node, dirty_node, visitors */
 extern struct list_head all_mappings;		/* address_space.cache_node */
 void mapping_visit_end(struct address_space *m);	/* visitors-- (raised under mapping_lists), waking mapping_destroy */

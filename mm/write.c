@@ -228,6 +228,7 @@ static ssize_t write_swap(const struct piece *p, struct iov_iter *from)
 
 /* --- as kernels did before 2002: atomic_copy=0 --- */
 
+__attribute__((noinline))	/* so that the hang detector names it */
 static ssize_t write_historical(const struct piece *p, struct iov_iter *from)
 {
 	struct address_space *m = p->m;
