@@ -1,11 +1,12 @@
 /*
- * Pipes and FIFOs: a ring of 16 pages between writers and readers.
+ * Pipes and FIFOs: up to 16 pages of bytes between writers and readers, as Linux fills them: a write goes into pages of
+ * its own, but its odd part (its length modulo the page size) joins the last page's bytes if it fits behind them whole. So a
+ * write of up to PIPE_BUF bytes is never split, and a pipe is full when it has 16 pages, however many bytes they hold.
  *
  * User memory is copied under the pipe's mutex by the copies that cannot fault; after a short copy the mutex is
- * dropped, the buffer faulted in, and the rest tried again. A write of up to PIPE_BUF bytes is committed whole or not at all.
+ * dropped, the buffer faulted in, and that page's part tried again from its start: a part arrives whole or not at all.
  *
- * PI1 tail <= head <= page_start(tail) + RING_BYTES: byte p lies in pages[p / PAGE_SIZE % NR_PAGES].
- * PI2 An empty pipe starts again at the beginning of a page.
+ * PI1 tail <= head <= tail + NR_SLOTS; slots tail..head-1 (modulo NR_SLOTS) have a page and at least one byte, the others no page.
  */
 #include "fs/pipe.h"
 
@@ -17,13 +18,18 @@
 #include "mm/slab.h"
 #include "mm/usercopy.h"
 
-#define NR_PAGES 16
-#define RING_BYTES (NR_PAGES * PAGE_SIZE)
+#define NR_SLOTS 16
+#define RING_BYTES (NR_SLOTS * PAGE_SIZE)
+
+struct pipe_slot {
+	struct page *page;
+	unsigned offset, len;		/* the bytes not read yet */
+};
 
 struct pipe {
 	struct mutex lock;		/* protects: */
-	u64 head, tail;			/*   bytes ever written, read (but PI2); also read racily */
-	struct page *pages[NR_PAGES];
+	u32 head, tail;			/*   slots ever filled, emptied; also read racily */
+	struct pipe_slot slots[NR_SLOTS];
 	struct page *spare;		/*   the last page emptied */
 	int readers, writers;		/*   open ends; also read racily */
 	u64 reader_opens, writer_opens;	/*   how often, for FIFOs that wait for the other end */
@@ -49,9 +55,9 @@ static struct pipe *pipe_alloc(void)
 
 static void pipe_free(struct pipe *p)
 {
-	for (int i = 0; i < NR_PAGES; i++)
-		if (p->pages[i])
-			page_put(p->pages[i]);
+	for (int i = 0; i < NR_SLOTS; i++)
+		if (p->slots[i].page)
+			page_put(p->slots[i].page);
 	if (p->spare)
 		page_put(p->spare);
 	kfree(p);
@@ -66,75 +72,96 @@ void pipe_inode_free(struct inode *inode)
 
 /* --- the ring; the mutex is held --- */
 
-static struct page **slot(struct pipe *p, u64 pos) { return &p->pages[pos / PAGE_SIZE % NR_PAGES]; }
-static u64 space(const struct pipe *p) { return ALIGN_DOWN(p->tail, PAGE_SIZE) + RING_BYTES - p->head; }
+static struct pipe_slot *slot(struct pipe *p, u32 n) { return &p->slots[n % NR_SLOTS]; }
 static bool readable(const struct pipe *p) { return READ_ONCE(p->head) != READ_ONCE(p->tail); }
+static bool full(const struct pipe *p) { return READ_ONCE(p->head) - READ_ONCE(p->tail) >= NR_SLOTS; }
 
-/* The page for byte pos, made if it is not there; NULL: no memory. */
-static char *page_at(struct pipe *p, u64 pos)
+static void drop_tail(struct pipe *p)
 {
-	struct page **s = slot(p, pos);
-
-	if (!*s) {
-		*s = p->spare ? p->spare : page_alloc(0, 0);
-		p->spare = NULL;
-	}
-	return *s ? page_address(*s) : NULL;
-}
-
-/* The tail left the page before it. */
-static void release_page(struct pipe *p, u64 pos)
-{
-	struct page **s = slot(p, pos);
+	struct pipe_slot *s = slot(p, p->tail);
 
 	if (p->spare)
-		page_put(*s);
+		page_put(s->page);
 	else
-		p->spare = *s;
-	*s = NULL;
+		p->spare = s->page;
+	s->page = NULL;
+	WRITE_ONCE(p->tail, p->tail + 1);
 }
 
-/* Up to n bytes out, page by page; a page's part whose copy would have to fault stays whole. */
-static size_t take_bytes(struct pipe *p, struct iov_iter *to, size_t n)
-{
-	size_t done = 0;
+/* What a step of a transfer came to. */
+enum step {
+	STEP_DONE,		/* nothing more to do now: no room, no data, or all done */
+	STEP_FAULT,		/* the next *part bytes of the user's are to be faulted in */
+	STEP_NO_MEMORY,
+};
 
-	while (done < n) {
-		size_t offset = p->tail % PAGE_SIZE, len = min(n - done, PAGE_SIZE - offset);
+/* Read as much as there is. */
+static enum step take_bytes(struct pipe *p, struct iov_iter *to, size_t *part)
+{
+	while (to->count && readable(p)) {
+		struct pipe_slot *s = slot(p, p->tail);
 		struct iov_iter it = *to;
 
-		if (copy_to_iter_nofault((char *)page_address(*slot(p, p->tail)) + offset, len, &it) < len)
-			break;
+		*part = min(to->count, (size_t)s->len);
+		if (copy_to_iter_nofault((char *)page_address(s->page) + s->offset, *part, &it) < *part)
+			return STEP_FAULT;
 		*to = it;
-		WRITE_ONCE(p->tail, p->tail + len);
-		done += len;
-		if (p->tail % PAGE_SIZE == 0)
-			release_page(p, p->tail - 1);
+		s->offset += *part;
+		s->len -= *part;
+		if (!s->len)
+			drop_tail(p);
 	}
-	if (p->head == p->tail)
-		p->head = p->tail = ALIGN_DOWN(p->tail, PAGE_SIZE);
-	return done;
+	return STEP_DONE;
 }
 
-/* Copy n bytes in behind the head, not yet visible; only whole parts of a page count, as above. -ENOMEM. */
-static ssize_t put_bytes(struct pipe *p, struct iov_iter *from, size_t n)
+/* The odd part of a new write, if it fits whole behind the last bytes. */
+static enum step put_odd_part(struct pipe *p, struct iov_iter *from, size_t *part)
 {
-	size_t done = 0;
+	struct pipe_slot *s = slot(p, p->head - 1);
+	struct iov_iter it = *from;
+	size_t n = from->count % PAGE_SIZE;
 
-	while (done < n) {
-		u64 pos = p->head + done;
-		size_t offset = pos % PAGE_SIZE, len = min(n - done, PAGE_SIZE - offset);
+	if (!n || !readable(p) || s->offset + s->len + n > PAGE_SIZE)
+		return STEP_DONE;
+	*part = n;
+	if (copy_from_iter_nofault((char *)page_address(s->page) + s->offset + s->len, n, &it) < n)
+		return STEP_FAULT;
+	*from = it;
+	s->len += n;
+	return STEP_DONE;
+}
+
+/* Fill pages as long as there is room. */
+static enum step put_pages(struct pipe *p, struct iov_iter *from, size_t *part)
+{
+	while (from->count && !full(p)) {
+		struct pipe_slot *s = slot(p, p->head);
 		struct iov_iter it = *from;
-		char *page = page_at(p, pos);
+		struct page *page = p->spare ? p->spare : page_alloc(0, 0);
 
 		if (!page)
-			return done ? (ssize_t)done : -ENOMEM;
-		if (copy_from_iter_nofault(page + offset, len, &it) < len)
-			break;
+			return STEP_NO_MEMORY;
+		p->spare = page;
+		*part = min(from->count, PAGE_SIZE);
+		if (copy_from_iter_nofault(page_address(page), *part, &it) < *part)
+			return STEP_FAULT;
 		*from = it;
-		done += len;
+		*s = (struct pipe_slot){ .page = page, .len = (unsigned)*part };
+		p->spare = NULL;
+		WRITE_ONCE(p->head, p->head + 1);
 	}
-	return (ssize_t)done;
+	return STEP_DONE;
+}
+
+static u32 byte_count(struct pipe *p)
+{
+	u32 n = 0;
+
+	mutex_lock(&p->lock);
+	for (u32 i = p->tail; i != p->head; i++)
+		n += slot(p, i)->len;
+	mutex_unlock(&p->lock);
+	return n;
 }
 
 /* --- read and write --- */
@@ -142,98 +169,72 @@ static ssize_t put_bytes(struct pipe *p, struct iov_iter *from, size_t n)
 static ssize_t pipe_read(struct file *file, struct iov_iter *to, loff_t *pos)
 {
 	struct pipe *p = pipe_of(file);
-	size_t done = 0;
-	int error;
+	size_t want = to->count, part;
+	ssize_t error = 0;
 
 	while (to->count) {
-		size_t n, k, part;
+		size_t before = to->count;
+		enum step step;
 		int writers;
 
 		mutex_lock(&p->lock);
-		n = min(to->count, p->head - p->tail);
-		k = take_bytes(p, to, n);
-		part = min(n - k, PAGE_SIZE - p->tail % PAGE_SIZE);
+		step = take_bytes(p, to, &part);
 		writers = p->writers;
 		mutex_unlock(&p->lock);
-		done += k;
-		if (k)
+		if (to->count < before)
 			wake_up_all(&p->write_wait, 0);
-		if (k < n) {
-			if (iter_fault_in_writeable(to, part) < part)
-				return done ? (ssize_t)done : -EFAULT;
+		if (step == STEP_FAULT) {
+			error = iter_fault_in_writeable(to, part) < part ? -EFAULT : 0;
+			if (error)
+				break;
 			continue;
 		}
-		if (done || !writers)
+		if (to->count < want || !writers)
 			break;
-		if (file->flags & O_NONBLOCK)
-			return -EAGAIN;
-		error = wait_event(&p->read_wait, WAIT_INTERRUPTIBLE, readable(p) || !READ_ONCE(p->writers));
+		error = -EAGAIN;
+		if (!(file->flags & O_NONBLOCK))
+			error = wait_event(&p->read_wait, WAIT_INTERRUPTIBLE, readable(p) || !READ_ONCE(p->writers));
 		if (error)
-			return error;
+			break;
 	}
-	return (ssize_t)done;
-}
-
-/* What of the write fits now, all or nothing if it is a small one. Bytes, maybe 0 (*full, or a fault in the next *part bytes), -EPIPE, -ENOMEM. */
-static ssize_t write_some(struct pipe *p, struct iov_iter *from, bool atomic, bool *full, size_t *part)
-{
-	struct iov_iter it = *from;
-	size_t n;
-	ssize_t k;
-
-	*full = false;
-	if (!p->readers)
-		return -EPIPE;
-	n = min(from->count, space(p));
-	if (!n || (atomic && n < from->count)) {
-		*full = true;
-		return 0;
-	}
-	*part = atomic ? n : min(n, PAGE_SIZE - p->head % PAGE_SIZE);
-	k = put_bytes(p, &it, n);
-	if (k <= 0 || (atomic && (size_t)k < n))
-		return min(k, (ssize_t)0);
-	*from = it;
-	WRITE_ONCE(p->head, p->head + (u64)k);
-	return k;
-}
-
-/* Room for a writer that wants n bytes, or a reason to give up. Racy: the writer looks again. */
-static bool writable(const struct pipe *p, size_t n)
-{
-	return !READ_ONCE(p->readers) || space(p) >= min(n, (size_t)PIPE_BUF);
+	return to->count < want ? (ssize_t)(want - to->count) : error;
 }
 
 static ssize_t pipe_write(struct file *file, struct iov_iter *from, loff_t *pos)
 {
 	struct pipe *p = pipe_of(file);
-	bool atomic = from->count <= PIPE_BUF, full;
-	size_t done = 0, part;
-	ssize_t k = 0;
+	size_t want = from->count, part;
+	bool odd_tried = false;
+	ssize_t error = 0;
 
-	while (from->count) {
+	while (from->count && !error) {
+		size_t before = from->count;
+		enum step step = STEP_DONE;
+
 		mutex_lock(&p->lock);
-		k = write_some(p, from, atomic, &full, &part);
-		mutex_unlock(&p->lock);
-		if (k < 0)
-			break;
-		if (k) {
-			done += (size_t)k;
-			wake_up_all(&p->read_wait, 0);
-		} else if (full) {
-			k = -EAGAIN;
-			if (!(file->flags & O_NONBLOCK))
-				k = wait_event(&p->write_wait, WAIT_INTERRUPTIBLE, writable(p, from->count));
-			if (k)
-				break;
-		} else if (iter_fault_in_readable(from, part) < part) {
-			k = -EFAULT;
-			break;
+		if (!p->readers)
+			error = -EPIPE;
+		if (!error && !odd_tried)
+			step = put_odd_part(p, from, &part);
+		if (!error && step == STEP_DONE) {
+			odd_tried = true;
+			step = put_pages(p, from, &part);
 		}
+		mutex_unlock(&p->lock);
+		if (from->count < before)
+			wake_up_all(&p->read_wait, 0);
+		if (step == STEP_NO_MEMORY)
+			error = -ENOMEM;
+		else if (step == STEP_FAULT)
+			error = iter_fault_in_readable(from, part) < part ? -EFAULT : 0;
+		else if (from->count && !error && file->flags & O_NONBLOCK)
+			error = -EAGAIN;
+		else if (from->count && !error)
+			error = wait_event(&p->write_wait, WAIT_INTERRUPTIBLE, !full(p) || !READ_ONCE(p->readers));
 	}
-	if (k == -EPIPE)
+	if (error == -EPIPE)
 		signal_send_task(current, SIGPIPE, NULL);
-	return done ? (ssize_t)done : min(k, (ssize_t)0);
+	return from->count < want ? (ssize_t)(want - from->count) : error;
 }
 
 static u32 pipe_poll(struct file *file, struct poll_table *table)
@@ -250,7 +251,7 @@ static u32 pipe_poll(struct file *file, struct poll_table *table)
 	}
 	if (file->mode & FMODE_WRITE) {
 		poll_wait(table, &p->write_wait);
-		if (space(p) >= PIPE_BUF)
+		if (!full(p))
 			mask |= POLLOUT | POLLWRNORM;
 		if (!READ_ONCE(p->readers))
 			mask |= POLLERR;
@@ -264,7 +265,7 @@ static long pipe_ioctl(struct file *file, unsigned cmd, unsigned long arg)
 
 	if (cmd != FIONREAD)
 		return -ENOTTY;
-	return put_user((int)(READ_ONCE(p->head) - READ_ONCE(p->tail)), (int __user *)arg);
+	return put_user((int)byte_count(p), (int __user *)arg);
 }
 
 /* --- opening and closing --- */
@@ -278,15 +279,8 @@ static void pipe_release(struct file *file)
 		p->readers--;
 	if (file->mode & FMODE_WRITE)
 		p->writers--;
-	if (!p->readers && !p->writers && readable(p)) {	/* a FIFO forgets what nobody read */
-		while (p->tail < p->head) {
-			u64 next = min(ALIGN_DOWN(p->tail, PAGE_SIZE) + PAGE_SIZE, p->head);
-			if (next % PAGE_SIZE == 0)
-				release_page(p, p->tail);
-			p->tail = next;
-		}
-		p->head = p->tail = ALIGN_DOWN(p->tail, PAGE_SIZE);
-	}
+	while (!p->readers && !p->writers && readable(p))	/* a FIFO forgets what nobody read */
+		drop_tail(p);
 	mutex_unlock(&p->lock);
 	wake_up_all(&p->read_wait, 0);
 	wake_up_all(&p->write_wait, 0);
