@@ -9,7 +9,7 @@ HOST = False
 TESTS = os.path.join(BUILD, "user/tests")
 
 # Programs that need a disk of their own or a switch: not compared, see below. (guest_*: not for the host, see suite_proc.py.)
-SPECIAL = {"write_own_mmap"}
+SPECIAL = {"write_own_mmap", "hog"}
 # Lines in which Cowslip may differ, each with its reason: `text of the line: reason`.
 DIFFERENCES = "tests/{}.differences"
 
