@@ -134,7 +134,8 @@ static long set_termios(const struct termios __user *from, bool flush)
 	if (flush)
 		tty_flush_input();
 	if (was_canonical != canonical())
-		WRITE_ONCE(console.canon, console.head);	/* what is typed so far can be read */
+		/* What is typed so far: to be read at once in raw mode, the beginning of a line in canonical mode (as Linux). */
+		WRITE_ONCE(console.canon, canonical() ? console.tail : console.head);
 	mutex_unlock(&console.lock);
 	wake_up_all(&console.read_wait, 0);
 	return 0;
