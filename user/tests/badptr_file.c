@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -254,6 +255,9 @@ int main(void)
 {
 	static const char *const kinds[] = { "null", "low", "kernel", "noncanonical", "top", "unmapped", "none", "readonly", "straddling" };
 
+	/* Not as root, wherever this runs: some calls would then look at their arguments in another order. */
+	if (geteuid() == 0 && (chmod(".", 0777) || setgroups(0, NULL) || setgid(65534) || setuid(65534)))
+		return 1;
 	signal(SIGPIPE, SIG_IGN);
 	good_page = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	unsigned char *area = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
