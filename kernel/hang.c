@@ -75,6 +75,7 @@ static void hang_thread(void *arg)
 		struct task *t;
 
 		sleep_until_ns(ktime_ns() + SECOND_NS / 2, WAIT_UNINTERRUPTIBLE);
+		spin_lock(&page_wait_lock);	/* who waits keeps the mapping alive, until it has stopped waiting */
 		spin_lock(&tasklist_lock);
 		t = find_task(waits_too_long, NULL, 0);
 		if (t) {
@@ -82,6 +83,7 @@ static void hang_thread(void *arg)
 			report(t);
 		}
 		spin_unlock(&tasklist_lock);
+		spin_unlock(&page_wait_lock);
 	}
 }
 

@@ -23,6 +23,8 @@ static struct wait_queue queues[NR_QUEUES];
 static struct page *in_flight[NR_QUEUES];
 static struct spinlock in_flight_lock = SPINLOCK_INIT("writeback in flight", RANK_LEAF);	/* irqsave: completions come from anywhere */
 
+struct spinlock page_wait_lock = SPINLOCK_INIT("page waits", RANK_DCACHE);
+
 void pagelock_init(void)
 {
 	for (unsigned i = 0; i < NR_QUEUES; i++)
@@ -85,7 +87,9 @@ static int wait_bits(struct address_space *m, u64 index, u64 bits, bool killable
 			break;
 	}
 	wait_finish(wq, &entry);
-	smp_store_release(&current->wait_page_mapping, NULL);
+	spin_lock(&page_wait_lock);
+	current->wait_page_mapping = NULL;
+	spin_unlock(&page_wait_lock);
 	return error ? -EINTR : 0;
 }
 
