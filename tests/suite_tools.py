@@ -208,9 +208,9 @@ def image_sizes():
 
 def grub_quoting():
     """GRUB's own lexer, grub-script-check, and the words as a POSIX shell sees them, which quotes alike."""
-    import runner
+    import iso
     words = ["a=b", "c=$x;|&{}<>#", "it's", "\\", "\"", "é"]
-    quoted = runner.grub_words(" ".join(words))
+    quoted = iso.grub_words(" ".join(words))
     equal(must(["sh", "-c", f"printf '%s\\n' {quoted}"]).decode().split("\n")[:-1], words, "words")
     with scratch() as d:
         path = write(d, "grub.cfg", f"multiboot2 /k {quoted}\n")

@@ -22,7 +22,7 @@ for suite; do
 	fi
 	[ -z "${APT_CONF:-}" ] || cp "$APT_CONF" "$root/etc/apt/apt.conf.d/99cowslip"
 	cp /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null || :
-	rm -rf "$root/cowslip" && mkdir "$root/cowslip"
+	rm -rf "$root/cowslip"; mkdir "$root/cowslip"
 	git -C "$here" archive HEAD | tar xf - -C "$root/cowslip"
 	mounted=
 	mount -t proc proc "$root/proc" 2>/dev/null && mounted=1

@@ -6,8 +6,6 @@ How runner and guest talk to each other is told in docs/running.md, "Between run
 Each run has a directory build/runs/PID-N, locked as long as the runner lives; build/kernel.log and build/qemu.log are
 links into that of the run that was started last. QEMU works inside that directory, so that no path needs quoting.
 """
-import fcntl
-import gzip
 import json
 import os
 import queue
@@ -23,6 +21,9 @@ import time
 
 import image
 from common import BUILD, ROOT, Failure, build_lock
+from iso import make_iso
+from rundir import RunDirectory
+from streams import ByteStreams, HostStreams  # noqa: F401 (HostStreams: for cowslip.py)
 
 KERNEL = os.path.join(BUILD, "cowslip.elf")
 STDIN_PACKET = 4096
@@ -73,125 +74,6 @@ def first_instruction(by_grub):
             if note >= 0 and struct.unpack_from("<I", elf, note - 4)[0] == 18:
                 return struct.unpack_from("<I", elf, note + 4)[0]
     return entry
-
-
-# ---------------------------------------------------------------- the directory of a run
-
-class RunDirectory:
-    """build/runs/PID-N. Those whose runner is gone are removed when the next one is made, but for the newest."""
-    count = 0
-
-    def __init__(self):
-        runs = os.path.join(BUILD, "runs")
-        os.makedirs(runs, exist_ok=True)
-        with open(os.path.join(runs, ".lock"), "w") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            while True:
-                RunDirectory.count += 1
-                self.path = os.path.join(runs, f"{os.getpid()}-{RunDirectory.count}")
-                if not os.path.exists(self.path):
-                    break
-            os.mkdir(self.path)
-            self.lock = open(os.path.join(self.path, "lock"), "w")
-            fcntl.flock(self.lock, fcntl.LOCK_EX)
-            for name in ("kernel.log", "qemu.log"):
-                open(os.path.join(self.path, name), "w").close()
-                new = os.path.join(self.path, "link")
-                os.symlink(os.path.join("runs", os.path.basename(self.path), name), new)
-                os.rename(new, os.path.join(BUILD, name))
-            for entry in os.scandir(runs):
-                if entry.is_dir() and entry.path != self.path:
-                    self.remove_if_dead(entry.path)
-
-    @staticmethod
-    def remove_if_dead(path):
-        try:
-            with open(os.path.join(path, "lock"), "w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                image.remove(path)
-        except BlockingIOError:
-            pass
-        except OSError:
-            image.remove(path)
-
-    def file(self, name):
-        return os.path.join(self.path, name)
-
-    def release(self):
-        """The run is over: only its logs stay."""
-        for name in os.listdir(self.path):
-            if not name.endswith((".log", ".err")) and name != "lock":
-                path = self.file(name)
-                image.remove(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
-        self.lock.close()
-
-
-# ---------------------------------------------------------------- the host's side of the job's streams
-
-def same_file(one, other):
-    """Are the two descriptors one open file (2>&1)? Then the job must have them so too, to keep the order of its lines."""
-    kinds = [(info.st_dev, info.st_ino, info.st_rdev) for info in map(os.fstat, (one, other))]
-    return kinds[0] == kinds[1] and fcntl.fcntl(one, fcntl.F_GETFL) == fcntl.fcntl(other, fcntl.F_GETFL)
-
-
-def in_foreground(tty):
-    """May this process use the terminal (a job in the background of the host's shell may not)?"""
-    try:
-        return os.tcgetpgrp(tty) == os.getpgrp()
-    except OSError:
-        return True                             # not our controlling terminal: nobody else's jobs
-
-
-class HostStreams:
-    """The job's streams are descriptors 0, 1 and 2 of this process."""
-
-    def __init__(self):
-        self.tty = os.isatty(0) and in_foreground(0)
-        self.mask = self.tty * 1 + os.isatty(1) * 2 + os.isatty(2) * 4 + (same_file(1, 2) and not os.isatty(1)) * 8
-
-    def window(self):
-        for fd in (0, 1, 2):
-            if os.isatty(fd):
-                size = os.get_terminal_size(fd)
-                return size.lines, size.columns
-        return 0, 0
-
-    def read(self, limit):
-        try:
-            return os.read(0, limit)
-        except OSError:
-            return b""
-
-    def write(self, fd, data):
-        """None, or the error: nobody reads any more, or the host's disk is full."""
-        try:
-            while data:
-                data = data[os.write(fd, data):]
-        except BlockingIOError:                 # the host's descriptor does not block: somebody else set it so
-            select.select([], [fd], [])
-            return self.write(fd, data)
-        except OSError as error:
-            return error
-        return None
-
-
-class ByteStreams:
-    """The job's streams are bytes in memory (the tests)."""
-    mask, tty = 0, False
-
-    def __init__(self, data=b""):
-        self.data, self.output = data, {1: bytearray(), 2: bytearray()}
-
-    def window(self):
-        return 0, 0
-
-    def read(self, limit):
-        packet, self.data = self.data[:limit], self.data[limit:]
-        return packet
-
-    def write(self, fd, data):
-        self.output[fd] += data
-        return None
 
 
 # ---------------------------------------------------------------- the machine
@@ -546,33 +428,6 @@ def copy_sparse(source, target):
             target.write(data)
     if plain:
         target.truncate()
-
-
-# ---------------------------------------------------------------- the ISO image
-
-def grub_words(append):
-    """The kernel's command line as GRUB's shell takes it: each word in single quotes, which leave everything but
-    themselves as it is."""
-    return " ".join("'" + word.replace("'", "'\\''") + "'" for word in append.split())
-
-
-def make_iso(path, directory, append):
-    """A BIOS ISO of directory/cowslip.elf and directory/root.img (gzipped: GRUB unpacks it faster than it reads)."""
-    tree = os.path.join(directory, "iso")
-    shutil.rmtree(tree, ignore_errors=True)
-    os.makedirs(os.path.join(tree, "boot/grub"))
-    shutil.copyfile(os.path.join(directory, "cowslip.elf"), os.path.join(tree, "boot/cowslip.elf"))
-    with open(os.path.join(directory, "root.img"), "rb") as source, \
-            gzip.GzipFile(os.path.join(tree, "boot/root.img.gz"), "wb", 1, mtime=0) as target:
-        shutil.copyfileobj(source, target, 1 << 20)
-    with open(os.path.join(ROOT, "iso/grub.cfg"), encoding="utf-8") as file:
-        config = file.read()
-    with open(os.path.join(tree, "boot/grub/grub.cfg"), "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(config.replace("@APPEND@", grub_words(append)))
-    made = subprocess.run(["grub-mkrescue", "-o", path, tree], capture_output=True, text=True, errors="replace")
-    shutil.rmtree(tree, ignore_errors=True)
-    if made.returncode != 0 or not os.path.exists(path):
-        raise Failure("grub-mkrescue: " + made.stderr.strip())
 
 
 # ---------------------------------------------------------------- for the tests
