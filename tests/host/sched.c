@@ -307,7 +307,7 @@ void schedule(void)
 	if (!host_lenient_faults && running->t.state != TASK_RUNNABLE && running->t.wait_page_mapping)
 		for (int i = 0; i < running->nr_held; i++)
 			if (running->held[i].rank == RANK_MMAP)
-				host_fail("INV-T5: sleeps for a page lock with mmap_lock held");
+				host_fail("INV-T5, W7: sleeps for a page lock with mmap_lock held");
 	pick("schedule");
 	while (running->t.state != TASK_RUNNABLE)
 		pick("schedule");

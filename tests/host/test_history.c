@@ -331,8 +331,34 @@ static void one_step(void)
 	}
 }
 
+/* Background: writes back, reclaims, reads ahead of everybody, all the time, on "CPUs" of their own. */
+static bool background, stop;
+static void background_sync(void *arg)
+{
+	while (!stop) {
+		CHECK_EQ(hfile_sync(files[host_random(NFILES)]), 0);
+		sched_yield_cpu();
+	}
+}
+static void background_reclaim(void *arg)
+{
+	while (!stop) {
+		reclaim_pages(1 + host_random(8));
+		sched_yield_cpu();
+	}
+}
+static void background_read(void *arg)
+{
+	u64 word;
+	while (!stop) {
+		hfile_pread(files[host_random(NFILES)], &word, 8, host_random(FPAGES) * PAGE_SIZE);
+		sched_yield_cpu();
+	}
+}
+
 static void history(unsigned ops, u64 s)
 {
+	struct task *tasks[3];
 	seed = s;
 	host_seed(s);
 	memset(fvalue, 0, sizeof(fvalue));
@@ -344,13 +370,28 @@ static void history(unsigned ops, u64 s)
 		files[i] = hfile_create(i ? "g" : "f", (FPAGES + 16) * PAGE_SIZE, init, sizeof(init));
 	}
 	procs[0].mm = proc_create();
+	if (background) {
+		stop = false;
+		host_explore(s, 4 + s % 40);
+		tasks[0] = host_spawn("sync", NULL, background_sync, NULL);
+		tasks[1] = host_spawn("reclaim", NULL, background_reclaim, NULL);
+		tasks[2] = host_spawn("read", NULL, background_read, NULL);
+	}
 	for (step = 0; step < ops; step++) {
 		one_step();
-		check_all();
+		if (background)
+			tlb_check(false);
+		else
+			check_all();
 		if (step % 16 == 0)
 			compare_all();
 	}
 	compare_all();
+	stop = true;
+	for (unsigned i = 0; i < 3 && background; i++)
+		host_join(tasks[i]);
+	host_explore(0, 0);
+	check_all();
 	for (unsigned i = 0; i < ARRAY_SIZE(pins); i++)
 		op_unpin(i);
 	for (unsigned i = 0; i < NFILES; i++)	/* what is on the disk in the end */
@@ -391,4 +432,9 @@ TEST(history_prefault, "the same with prefault=1")
 {
 	switch_prefault = true;
 	histories(15, 400);
+}
+TEST(history_background, "the same while writeback, reclaim and reads go on beside it, switched at random: contents do not depend on them")
+{
+	background = true;
+	histories(60, 300);
 }

@@ -431,3 +431,59 @@ TEST(race_unmap_tables, "INV-S5 S6: a leaf table is freed only after the paging-
 	void (*const fn[])(void *) = { region_user, region_mapper };
 	explore(1000, 2, fn, setup_one, finish_one);
 }
+
+/* --- the source is truncated away while it is written --- */
+static void write_or_fault(void *arg)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned k = host_random(5);
+		ssize_t r = hfile_pwrite_user(g, BASE + froms[k], lens[k], froms[k]);
+		CHECK(r == -EFAULT || (r > 0 && r <= (ssize_t)lens[k]));
+	}
+}
+static void truncate_f(void *arg)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_EQ(hfile_truncate(f, host_random(2) ? 0 : host_random(2 * PAGE_SIZE)), 0);
+		sched_yield_cpu();
+		CHECK_EQ(hfile_truncate(f, PAGES * PAGE_SIZE), 0);
+	}
+}
+TEST(race_write_source_truncated, "INV-A6 W1: a write whose mapped source is truncated meanwhile ends: bytes so far, or EFAULT")
+{
+	void (*const fn[])(void *) = { write_or_fault, truncate_f, write_f_from_g };
+	explore(800, 3, fn, setup_self, finish_self);
+}
+
+/* --- a fatal signal ends a wait for a page --- */
+static struct task *victim;
+static void killed_reader(void *arg)
+{
+	u8 buf[64];
+	victim = current;
+	for (unsigned i = 0; i < PAGES; i++) {
+		ssize_t r = hfile_pread(f, buf, sizeof(buf), i * PAGE_SIZE);
+		CHECK(r == sizeof(buf) || (r == -EINTR && fatal_signal_pending(current)));
+		r = hfile_pwrite(f, buf, 1 + host_random(64), i * PAGE_SIZE);
+		CHECK(r > 0 || (r == -EINTR && fatal_signal_pending(current)));
+		user_store(BASE + i * PAGE_SIZE, 0);
+	}
+}
+static void killer(void *arg)
+{
+	while (!victim)
+		sched_yield_cpu();
+	for (unsigned i = host_random(200); i; i--)
+		host_preempt("before the kill");
+	host_kill(victim);
+}
+static void setup_kill(void)
+{
+	victim = NULL;
+	setup_one();
+}
+TEST(race_killed_waiting, "a fatal signal during read, write and a fault leaves no lock, no pin and no lost page behind")
+{
+	void (*const fn[])(void *) = { killed_reader, killer, rewriter };
+	explore(800, 3, fn, setup_kill, finish_one);
+}
