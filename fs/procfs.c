@@ -317,7 +317,8 @@ static int iterate(struct file *file, struct dir_context *ctx)
 	return 0;
 }
 
-static loff_t dir_llseek(struct file *file, loff_t offset, int whence)
+/* No end: the text is made when the file is opened. */
+static loff_t text_llseek(struct file *file, loff_t offset, int whence)
 {
 	if (whence == SEEK_CUR)
 		offset += file->pos;
@@ -379,8 +380,8 @@ static ssize_t text_read(struct file *file, struct iov_iter *to, loff_t *pos)
 
 static const struct inode_ops dir_ops = { .lookup = lookup };
 static const struct inode_ops file_iops = { 0 };
-static const struct file_ops dir_fops = { .iterate = iterate, .llseek = dir_llseek };
-static const struct file_ops file_fops = { .open = file_open_text, .release = text_release, .read = text_read, .llseek = generic_llseek };
+static const struct file_ops dir_fops = { .iterate = iterate, .llseek = generic_llseek };
+static const struct file_ops file_fops = { .open = file_open_text, .release = text_release, .read = text_read, .llseek = text_llseek };
 
 /* --- the file system --- */
 

@@ -122,9 +122,9 @@ long sys_readahead(int fd, loff_t offset, size_t n)
 		return -EBADF;
 	if (!(file->mode & FMODE_READ))
 		r = -EBADF;
-	else if ((!S_ISREG(file->inode->mode) && !S_ISBLK(file->inode->mode)) || !inode_has_cache(file->inode))
+	else if (!S_ISREG(file->inode->mode) && !S_ISBLK(file->inode->mode))
 		r = -EINVAL;
-	else if (n && offset >= 0 && (loff_t)n > 0)
+	else if (inode_has_cache(file->inode) && n && offset >= 0 && (loff_t)n > 0)
 		read_ahead(&file->inode->mapping, (u64)offset >> PAGE_SHIFT, (u64)(offset + (loff_t)n - 1) >> PAGE_SHIFT);
 	file_put(file);
 	return r;
