@@ -3,13 +3,15 @@ with status 0 and print the same. Programs that show races of the page cache hav
 import os
 import re
 
-from testlib import BUILD, ROOT, Fail, build_kernel, check, command, equal, guest, guest_ok, same_text, scratch
+from testlib import BUILD, ROOT, Fail, Skip, build_kernel, check, command, equal, guest, guest_ok, same_text, scratch
 
 HOST = False
 TESTS = os.path.join(BUILD, "user/tests")
 
 # Programs that need a disk of their own or a switch: not compared, see below. (guest_*: not for the host, see suite_proc.py.)
 SPECIAL = {"write_own_mmap", "hog"}
+# Programs that are root in the guest and so must be root on the host, to be told the same.
+AS_ROOT = {"badptr_file", "badptr_proc", "ids"}
 # Lines in which Cowslip may differ, each with its reason: `text of the line: reason`.
 DIFFERENCES = "tests/{}.differences"
 
@@ -36,6 +38,8 @@ def without(text, lines):
 def compared(name):
     def run():
         program = os.path.join(TESTS, name)
+        if name in AS_ROOT and os.geteuid():
+            raise Skip("compared with the host as root only: run the tests as root")
         with scratch() as directory:
             status, host, err = command([program], cwd=directory, timeout=60)
         equal(status, 0, f"{name} on the host's Linux (a wrong test): {err[-500:]!r} {host[-300:]!r}; status")

@@ -93,7 +93,7 @@ def compare(image, manifest, folder):
         check(got[path] == expect, f"{path}: debugfs says {got[path]}, want {expect}")
     files = [(p, e) for p, e in want.items() if e[0] >> 12 == 8 and e[4] < BIG]
     dumped = [os.path.join(folder, f"dump{i}") for i in range(len(files))]
-    debugfs(image, folder, [f'dump "{p}" {d}' for (p, _), d in zip(files, dumped)])
+    debugfs(image, folder, [f'dump "{p}" "{d}"' for (p, _), d in zip(files, dumped)])
     for (path, entry), dump in zip(files, dumped):
         with open(dump, "rb") as f:
             crc = zlib.crc32(f.read())

@@ -27,7 +27,7 @@ static int show_start(int argc, char **argv)
 			unsigned long v = getauxval(i);
 			int there = !errno;
 			SAY("%s %s\n", names[i], there ? "there" : "missing");
-			if (i == AT_PAGESZ || i == AT_PHENT || i == AT_CLKTCK || i == AT_SECURE || i == AT_UID)
+			if (i == AT_PAGESZ || i == AT_PHENT || i == AT_CLKTCK || i == AT_SECURE)
 				SAY("  = %lu\n", v);
 			if (i == AT_PLATFORM || (i == AT_EXECFN && strlen((char *)v) < 100))
 				SAY("  = %s\n", (char *)v);
