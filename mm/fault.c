@@ -19,15 +19,25 @@
 #include "mm/pagecache.h"
 #include "mm/vmstat.h"
 
+/* Under the leaf's lock, when an entry was made for f: nobody can take the page away before it is pinned (gup). */
+static void pin_installed(struct fault *f, entry_t *e)
+{
+	u64 value = entry_read(e);
+
+	if (f->pin && value & ENTRY_P && page_pin_read(entry_page(value)))
+		*f->pin = entry_page(value);
+}
+
 /* --- anonymous memory --- */
 
 /* Install `value` if the entry is still zero. */
-static bool install_if_zero(struct page *leaf, entry_t *e, u64 value)
+static bool install_if_zero(struct fault *f, struct page *leaf, entry_t *e, u64 value)
 {
 	spin_lock(&leaf->lock);
 	bool free = entry_read(e) == 0;
 	if (free)
 		entry_exchange_locked(leaf, e, value);
+	pin_installed(f, e);
 	spin_unlock(&leaf->lock);
 	return free;
 }
@@ -36,7 +46,7 @@ static enum fault_result fault_anonymous(struct fault *f, struct page *leaf, ent
 {
 	if (!f->write) {
 		vmstat_inc(VM_FAULT_ZERO);
-		install_if_zero(leaf, e, page_to_phys(zero_page) | vma_entry_bits(f->vma));
+		install_if_zero(f, leaf, e, page_to_phys(zero_page) | vma_entry_bits(f->vma));
 		return FAULT_DONE;
 	}
 	struct page *page = page_alloc(0, PA_ZERO);
@@ -44,7 +54,7 @@ static enum fault_result fault_anonymous(struct fault *f, struct page *leaf, ent
 		return FAULT_OOM;
 	vmstat_inc(VM_FAULT_ANON);
 	page_ref_to_holder(page);
-	if (!install_if_zero(leaf, e, page_to_phys(page) | vma_entry_bits(f->vma) | ENTRY_RW | ENTRY_D | ENTRY_PRIV | ENTRY_EXCL))
+	if (!install_if_zero(f, leaf, e, page_to_phys(page) | vma_entry_bits(f->vma) | ENTRY_RW | ENTRY_D | ENTRY_PRIV | ENTRY_EXCL))
 		page_drop_holder(page);		/* another thread's fault was faster */
 	return FAULT_DONE;
 }
@@ -85,6 +95,7 @@ enum fault_result fault_map_file(struct fault *f, struct page *page, bool writab
 			entry_exchange_locked(leaf, e, value);
 		}
 	}
+	pin_installed(f, e);
 	spin_unlock(&leaf->lock);
 	vmstat_inc(VM_FAULT_FILE);
 	return FAULT_DONE;
@@ -184,9 +195,9 @@ static enum fault_result handle_fault(struct fault *f)
 	return cow_fault(f, leaf, e, seen);
 }
 
-enum fault_result mm_fault_mapped(struct mm *mm, vaddr_t va, bool write, bool exec, bool *mapped)
+static enum fault_result resolve(struct mm *mm, vaddr_t va, bool write, bool exec, bool *mapped, struct page **pin)
 {
-	struct fault f = { .mm = mm, .address = va & PAGE_MASK, .write = write, .exec = exec, .killable = true };
+	struct fault f = { .mm = mm, .address = va & PAGE_MASK, .write = write, .exec = exec, .killable = true, .pin = pin };
 
 	*mapped = false;
 	if (va >= USER_TOP)
@@ -209,6 +220,19 @@ enum fault_result mm_fault_mapped(struct mm *mm, vaddr_t va, bool write, bool ex
 		if (fatal_signal_pending(current))
 			return FAULT_SIGSEGV;	/* it dies before it can see which failure it was */
 	}
+}
+
+enum fault_result mm_fault_mapped(struct mm *mm, vaddr_t va, bool write, bool exec, bool *mapped)
+{
+	return resolve(mm, va, write, exec, mapped, NULL);
+}
+
+enum fault_result mm_fault_pin(struct mm *mm, vaddr_t va, struct page **pin)
+{
+	bool mapped;
+
+	*pin = NULL;
+	return resolve(mm, va, false, false, &mapped, pin);
 }
 
 enum fault_result mm_fault(struct mm *mm, vaddr_t va, bool write, bool exec)

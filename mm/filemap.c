@@ -136,6 +136,7 @@ static void map_around(struct fault *f, struct address_space *m)
 		entry_t *slot;
 
 		near.address = va;
+		near.pin = NULL;
 		near.index = f->vma->pgoff + ((va - f->vma->start) >> PAGE_SHIFT);
 		if (va == f->address || mm_entry(f->mm, va) || !page_trylock_uptodate(m, near.index, &slot))
 			continue;

@@ -37,12 +37,14 @@ int pin_user_page(vaddr_t va, bool write, struct page **page)
 	if (!mm)
 		return -EFAULT;
 	for (int i = 0; i < GUP_TRIES; i++) {
-		enum fault_result result = mm_fault(mm, va, write, false);
+		enum fault_result result = write ? mm_fault(mm, va, true, false) : mm_fault_pin(mm, va, page);
 		if (result == FAULT_OOM)
 			return -ENOMEM;
 		if (result != FAULT_DONE)
 			return -EFAULT;
-		*page = pin_entry(mm, va, write);
+		/* A read pin is taken where the entry is made: a thread that zaps it all the time cannot starve us. */
+		if (write || !*page)
+			*page = pin_entry(mm, va, write);
 		if (*page)
 			return 0;
 	}

@@ -125,6 +125,7 @@ struct fault {
 	u64 index;		/* in vma->mapping, if any */
 	bool write, exec;
 	bool killable;		/* waits may end early by a fatal signal */
+	struct page **pin;	/* not NULL: *pin gets a read pin on what is installed, under the lock that installs it */
 };
 /*
  * Resolve an access to `va` in mm as if the program had made it (gup, fault-in, populate). Takes mmap_lock, sleeps.
@@ -133,6 +134,8 @@ struct fault {
 enum fault_result mm_fault(struct mm *mm, vaddr_t va, bool write, bool exec);
 /* The same; *mapped tells, of FAULT_SIGSEGV, whether there is a mapping (SEGV_ACCERR) or not (SEGV_MAPERR). */
 enum fault_result mm_fault_mapped(struct mm *mm, vaddr_t va, bool write, bool exec, bool *mapped);
+/* The same for reading; if this call made the entry, *pin is its page with a read pin, otherwise NULL (mm/gup.c). */
+enum fault_result mm_fault_pin(struct mm *mm, vaddr_t va, struct page **pin);
 /* Called by the file fault (mm/filemap.c) with the page locked, to install what it found. Take the leaf's lock. */
 enum fault_result fault_map_file(struct fault *f, struct page *page, bool writable);	/* FILE entry, owns nothing */
 /* Private copy: `copy` carries one lifetime reference, which becomes the holder (or is dropped if the entry changed

@@ -6,6 +6,7 @@
 #include "mm/reclaim.h"
 #include "mm/switches.h"
 #include "mm/syscalls.h"
+#include "mm/vmstat.h"
 
 #define BASE 0x30000000UL
 #define RW (PROT_READ | PROT_WRITE)
@@ -272,6 +273,37 @@ TEST(race_atomic_copy_crossed, "crossed between two files with atomic_copy=0: fo
 	void (*const fn[])(void *) = { write_f_from_g, write_g_from_f };
 	explore(500, 2, fn, setup_self, finish_self);
 	host_fail("no deadlock in 500 schedules");
+}
+
+/* --- a source that keeps going away --- */
+static bool starve_over;
+static void starved_writer(void *arg)
+{
+	starve_over = false;
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned p = host_random(PAGES - 1), off = host_random(3000);
+		/* Parts of pages, in place, from two source pages: each has its own three attempts (INV-A6). */
+		CHECK_EQ(hfile_pwrite_user(f, BASE + (1 << 20) + p * PAGE_SIZE + PAGE_SIZE - 500, 1000, p * PAGE_SIZE + off), 1000);
+		u8 got[1000];
+		CHECK_EQ(hfile_pread(f, got, 1000, p * PAGE_SIZE + off), 1000);
+		for (unsigned k = 0; k < 1000; k++)
+			CHECK_EQ(got[k], k < 500 ? p + 1 : p + 2);
+	}
+	starve_over = true;
+}
+static void zapper(void *arg)
+{
+	while (!starve_over) {
+		CHECK_EQ(sys_madvise(BASE + (1 << 20), PAGES * PAGE_SIZE, MADV_DONTNEED), 0);
+		sched_yield_cpu();
+	}
+}
+TEST(race_starved_source, "INV-A6: a thread that zaps the source all the time cannot starve a write: the third attempt copies from a pinned page")
+{
+	void (*const fn[])(void *) = { starved_writer, zapper };
+	u64 before = vmstat_read(VM_PINNED_COPY);
+	explore(400, 2, fn, setup_self, finish_self);
+	CHECK(vmstat_read(VM_PINNED_COPY) > before);
 }
 
 /* --- address space changes against faults --- */
