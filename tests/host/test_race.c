@@ -15,6 +15,7 @@
 static struct hfile *f, *g;
 static struct mm *mm;
 static u64 seed;
+static unsigned fixed_rate;		/* 0: a rate that varies with the seed */
 static u8 text[PAGES * PAGE_SIZE];
 
 /* A new file of PAGES pages, byte i of page p = p + 1 everywhere; nothing cached. */
@@ -35,7 +36,7 @@ static void explore(unsigned schedules, unsigned n, void (*const fn[])(void *), 
 		struct task *t[4];
 		host_seed(seed);
 		setup();
-		host_explore(seed, rates[seed % ARRAY_SIZE(rates)]);
+		host_explore(seed, fixed_rate ? fixed_rate : rates[seed % ARRAY_SIZE(rates)]);
 		for (unsigned i = 0; i < n; i++) {
 			static const char *const names[] = { "A", "B", "C", "D" };
 			t[i] = host_spawn(names[i], mm, fn[i], NULL);
@@ -409,9 +410,9 @@ TEST(race_fork_pin, "INV-D1 G1: fork, stores and a write pin by three threads: p
 static void reader_of_0(void *arg)
 {
 	static u8 buf[PAGE_SIZE];
-	for (unsigned i = 0; i < 10; i++) {
+	for (unsigned i = 0; i < 40; i++) {
 		CHECK_EQ(hfile_pread(f, buf, PAGE_SIZE, 0), PAGE_SIZE);
-		for (unsigned k = 0; k < PAGE_SIZE; k += 64)
+		for (unsigned k = 0; k < PAGE_SIZE; k += 512)
 			if (buf[k] != 1) {
 				note_seed();
 				host_fail("T2: a read of page 0 gave a byte of another page: %02x", buf[k]);
@@ -421,15 +422,16 @@ static void reader_of_0(void *arg)
 static void reuser(void *arg)
 {
 	u8 c;
-	for (unsigned i = 0; i < 10; i++) {
-		reclaim_pages(16);
+	for (unsigned i = 0; i < 40; i++) {
+		reclaim_pages(64);
 		CHECK_EQ(hfile_pread(f, &c, 1, (1 + host_random(PAGES - 1)) * PAGE_SIZE), 1);
 	}
 }
 TEST(race_lookup_reuse, "FOREST T2: a frame that is reclaimed and reused between a reader's lookup and its pin is not read")
 {
 	void (*const fn[])(void *) = { reader_of_0, reuser };
-	explore(3000, 2, fn, setup_one, finish_one);
+	fixed_rate = 250;
+	explore(600, 2, fn, setup_one, finish_one);
 }
 
 /* --- tables that go away --- */
