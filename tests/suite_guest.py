@@ -95,6 +95,20 @@ def kbench(names, directory):
     return run
 
 
+def fair_scheduling():
+    """Equal processes get equal time; one of nice 10 gets about a tenth. In instructions, so no clock of the host matters."""
+    shares = [int(n) for n in guest_ok(["/usr/lib/cowslip/tests/guest_fair"], icount=True, timeout=120).split()]
+    check(all(95 <= n <= 105 for n in shares[:3]) and 7 <= shares[3] <= 15, f"shares {shares}")
+
+
+def fpu_by_fxsave():
+    """The FPU test where there is no XSAVE, and where there are neither SMAP nor SMEP."""
+    want = command([os.path.join(TESTS, "fpu")], timeout=60)[1]
+    for cpu in ("qemu64", "max,-xsave", "max,-smap,-smep,-umip"):
+        out = guest_ok(["/usr/lib/cowslip/tests/fpu"], what=cpu, cpu=cpu, timeout=100)
+        same_text(out, want, cpu)
+
+
 CRASHES = {
     "null": "page fault at 0000000000000000: read", "stack": "kernel stack overflow", "divide": "divide error",
     "user": "page fault at 0000000000400000: write", "write": "protection", "assert": "does not hold",
@@ -119,7 +133,7 @@ def tests():
     programs = sorted(n[:-2] for n in os.listdir(os.path.join(ROOT, "user/tests")) if n.endswith(".c"))
     found = [(name, compared(name)) for name in programs if name not in SPECIAL and not name.startswith("guest_")]
     found += [(f.__name__, f) for f in (write_from_own_mapping, write_from_own_mapping_every_copy_fails,
-                                        deadlock_without_atomic_copy, panics)]
+                                        deadlock_without_atomic_copy, fair_scheduling, fpu_by_fxsave, panics)]
     found += [("kbench_files_tmpfs", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "readfile*", "copy16m_rw*", "copy16m_sendfile*"], "/tmp")),
               ("kbench_files_ext2", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "mapfile*", "copy16m_rw*", "write_mmap*", "create_unlink"], "/root")),
               ("kbench_memory", kbench(["anon*", "populate*", "cow*", "mmap*", "mprotect*"], "/tmp")),
