@@ -75,7 +75,7 @@ start:
 	or	eax, 1 << 8			; LME; boot/paging.c adds NXE where there is NX
 	wrmsr
 	mov	eax, cr0
-	or	eax, 1 << 31 | 1 << 16 | 1	; PG WP PE
+	or	eax, 1 << 31 | 1 << 16 | 1 << 5 | 1	; PG WP NE (x87 errors are #MF) PE
 	and	eax, ~(1 << 2)			; EM off: FXSAVE must work
 	or	eax, 1 << 1			; MP
 	mov	cr0, eax

@@ -54,6 +54,23 @@ const char *trap_name(u64 vector)
 	return vector < 32 && names[vector] ? names[vector] : vector == SYSCALL_VECTOR ? "system call" : "interrupt";
 }
 
+/* The si_code of a floating-point exception: from the flags that are set and not masked, by Linux's order (SDM vol. 1, 8.5 and 11.5). */
+static int float_code(u64 vector)
+{
+	u32 mxcsr, errors;
+	u16 control, status;
+
+	if (vector == 19) {
+		__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+		errors = ~(mxcsr >> 7) & mxcsr;
+	} else {
+		__asm__ volatile("fnstcw %0" : "=m"(control));
+		__asm__ volatile("fnstsw %0" : "=m"(status));
+		errors = ~(u32)control & status;
+	}
+	return errors & 1 ? FPE_FLTINV : errors & 4 ? FPE_FLTDIV : errors & 8 ? FPE_FLTOVF : errors & 0x12 ? FPE_FLTUND : FPE_FLTRES;
+}
+
 /* A user program's exception as Linux's signal and code (arch/x86 behaviour; sigaction(2)). */
 static void user_exception(struct trapframe *f)
 {
@@ -66,7 +83,7 @@ static void user_exception(struct trapframe *f)
 	case 11:
 	case 12: signal_fault(SIGBUS, SI_KERNEL, 0); break;
 	case 16:
-	case 19: signal_fault(SIGFPE, FPE_FLTINV, f->rip); break;
+	case 19: signal_fault(SIGFPE, float_code(f->vector), f->rip); break;
 	case 17: signal_fault(SIGBUS, BUS_ADRALN, 0); break;
 	default: signal_fault(SIGSEGV, SI_KERNEL, 0); break;
 	}
