@@ -153,16 +153,7 @@ int tmpfs_setattr(struct inode *inode, const struct iattr *attr)
 		charge(inode, atomic64_read(&inode->mapping.nr_pages));
 		inode_touch(inode, ATTR_MTIME);
 	}
-	if (attr->valid & ATTR_MODE)
-		inode->mode = (inode->mode & S_IFMT) | (attr->mode & ~(u32)S_IFMT);
-	if (attr->valid & ATTR_UID)
-		inode->uid = attr->uid;
-	if (attr->valid & ATTR_GID)
-		inode->gid = attr->gid;
-	if (attr->valid & ATTR_ATIME)
-		inode->atime = attr->atime;
-	if (attr->valid & ATTR_MTIME)
-		inode->mtime = attr->mtime;
+	inode_copy_attr(inode, attr);
 	inode_touch_ctime(inode);
 	return 0;
 }

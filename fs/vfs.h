@@ -256,6 +256,20 @@ void inode_touch(struct inode *inode, u32 which);		/* ATTR_ATIME | ATTR_MTIME (m
 int sync_inodes(struct super_block *sb);			/* all data and inodes of sb: written and waited for */
 int sync_all(void);						/* sync(2) */
 void generic_fill_stat(struct inode *inode, struct kstat *st);
+/* For a ->setattr: everything but the size. i_rwsem exclusive. */
+static inline void inode_copy_attr(struct inode *inode, const struct iattr *attr)
+{
+	if (attr->valid & ATTR_MODE)
+		inode->mode = (inode->mode & S_IFMT) | (attr->mode & ~(u32)S_IFMT);
+	if (attr->valid & ATTR_UID)
+		inode->uid = attr->uid;
+	if (attr->valid & ATTR_GID)
+		inode->gid = attr->gid;
+	if (attr->valid & ATTR_ATIME)
+		inode->atime = attr->atime;
+	if (attr->valid & ATTR_MTIME)
+		inode->mtime = attr->mtime;
+}
 
 /* --- start (fs/fs.c): before any driver registers a device --- */
 void fs_init(void);

@@ -51,16 +51,7 @@ int ext2_setattr(struct inode *inode, const struct iattr *attr)
 		if (error)
 			return error;
 	}
-	if (attr->valid & ATTR_MODE)
-		inode->mode = (inode->mode & S_IFMT) | (attr->mode & ~S_IFMT);
-	if (attr->valid & ATTR_UID)
-		inode->uid = attr->uid;
-	if (attr->valid & ATTR_GID)
-		inode->gid = attr->gid;
-	if (attr->valid & ATTR_ATIME)
-		inode->atime = attr->atime;
-	if (attr->valid & ATTR_MTIME)
-		inode->mtime = attr->mtime;
+	inode_copy_attr(inode, attr);
 	ext2_touch_ctime(inode);
 	return 0;
 }

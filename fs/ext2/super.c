@@ -389,35 +389,42 @@ static int check_features(const struct block_device *dev, const struct ext2_supe
 	return 0;
 }
 
+/* The super block, if it is one that we can use; *flags may become read-only. */
+static int read_and_check(struct block_device *dev, struct ext2_super_disk *d, u32 *flags)
+{
+	const char *fault;
+	int error = read_super(dev, d);
+
+	if (error)
+		return error;
+	if (d->magic != EXT2_MAGIC) {
+		mount_complain("ext2: %s: no ext2 file system here (bad magic number)", dev->name);
+		return -EINVAL;
+	}
+	error = check_features(dev, d, flags);
+	if (error)
+		return error;
+	fault = super_fault(d, dev);
+	if (!fault)
+		return 0;
+	mount_complain("ext2: %s: corrupt super block: %s", dev->name, fault);
+	return -EUCLEAN;
+}
+
 static int ext2_mount(struct block_device *dev, u32 flags, const char *options, struct super_block **out)
 {
 	struct ext2_super_disk *d = kmalloc(sizeof(*d));
 	struct super_block *sb = NULL;
 	struct inode *root;
 	struct ext2_sb *s;
-	const char *fault;
 	u32 asked = flags;
 	int error;
 
 	if (!d)
 		return -ENOMEM;
-	error = read_super(dev, d);
-	if (!error && d->magic != EXT2_MAGIC) {
-		mount_complain("ext2: %s: no ext2 file system here (bad magic number)", dev->name);
-		error = -EINVAL;
-	}
-	if (error)
-		goto out;
-	error = check_features(dev, d, &flags);
-	if (error)
-		goto out;
-	fault = super_fault(d, dev);
-	if (fault) {
-		mount_complain("ext2: %s: corrupt super block: %s", dev->name, fault);
-		error = -EUCLEAN;
-		goto out;
-	}
-	error = open_fs(dev, d, &s);
+	error = read_and_check(dev, d, &flags);
+	if (!error)
+		error = open_fs(dev, d, &s);
 	if (error)
 		goto out;
 	error = -ENOMEM;
