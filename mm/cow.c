@@ -66,7 +66,7 @@ enum fault_result cow_fault(struct fault *f, struct page *leaf, entry_t *e, u64 
 	if (done)
 		return FAULT_DONE;
 
-	struct page *copy = page_alloc(0, old == zero_page ? PA_ZERO : 0);
+	struct page *copy = page_alloc(0, PA_PROGRAM | (old == zero_page ? PA_ZERO : 0));
 	if (copy && old != zero_page)
 		arch_copy_page(page_address(copy), page_address(old));
 	page_unpin_read(old);

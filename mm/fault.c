@@ -49,7 +49,7 @@ static enum fault_result fault_anonymous(struct fault *f, struct page *leaf, ent
 		install_if_zero(f, leaf, e, page_to_phys(zero_page) | vma_entry_bits(f->vma));
 		return FAULT_DONE;
 	}
-	struct page *page = page_alloc(0, PA_ZERO);
+	struct page *page = page_alloc(0, PA_ZERO | PA_PROGRAM);
 	if (!page)
 		return FAULT_OOM;
 	vmstat_inc(VM_FAULT_ANON);

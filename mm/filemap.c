@@ -158,7 +158,7 @@ int filemap_fault(struct fault *f)
 	if (f->index >= mapping_pages(m))
 		return FAULT_SIGBUS;
 	if (f->write && !shared) {
-		copy = page_alloc(0, 0);	/* before the page lock: it may have to reclaim */
+		copy = page_alloc(0, PA_PROGRAM);	/* before the page lock: it may have to reclaim */
 		if (!copy)
 			return FAULT_OOM;
 	}

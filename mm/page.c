@@ -107,7 +107,7 @@ struct page *page_alloc(unsigned order, unsigned flags)
 	struct page *page = page_alloc_once(order, flags);
 	for (int attempt = 0; !page && !(flags & PA_ATOMIC) && attempt < 4; attempt++) {
 		might_sleep();
-		if (!reclaim_pages(BIT(order) + 32))
+		if (flags & PA_PROGRAM ? !reclaim_for_program(BIT(order) + 32) : !reclaim_pages(BIT(order) + 32))
 			break;
 		page = page_alloc_once(order, flags);
 	}

@@ -82,6 +82,7 @@ static inline struct page *virt_to_page(const void *va) { return phys_to_page(vi
  */
 #define PA_ZERO		BIT(0)	/* fill with zeroes */
 #define PA_ATOMIC	BIT(1)	/* never sleep, never reclaim */
+#define PA_PROGRAM	BIT(3)	/* a program's own memory: fails rather than take the last cached pages, see mm/reclaim.h */
 #define PA_RESERVE	BIT(2)	/* may use the last frames: for who frees memory by allocating a little */
 
 /* 2^order frames (order <= 10), own = one lifetime reference on the first; NULL if there are none. */

@@ -15,7 +15,7 @@
 #include "mm/mm.h"
 #include "mm/vmstat.h"
 
-atomic64_t cached_pages;
+atomic64_t cached_pages, kept_pages;
 
 u64 pagecache_total_pages(void) { return atomic64_read(&cached_pages); }
 
@@ -25,6 +25,8 @@ static void count_pages(struct address_space *m, s64 n)
 {
 	atomic64_add_return(&m->nr_pages, n);
 	atomic64_add_return(&cached_pages, n);
+	if (m->no_writeback)
+		atomic64_add_return(&kept_pages, n);
 }
 
 /* --- lookup --- */

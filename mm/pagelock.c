@@ -187,6 +187,8 @@ void pagecache_read_done(struct address_space *m, u64 index, int error)
 	if (error) {
 		atomic64_add_return(&m->nr_pages, -1);
 		atomic64_add_return(&cached_pages, -1);
+		if (m->no_writeback)
+			atomic64_add_return(&kept_pages, -1);
 	}
 	do {
 		next = error ? ENTRY_ERROR : (e & ~ENTRY_LOCKED) | ENTRY_P | ENTRY_A;

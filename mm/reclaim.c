@@ -130,3 +130,11 @@ bool reclaim_pages(unsigned nr)
 	}
 	return freed != 0;
 }
+
+bool reclaim_for_program(unsigned nr)
+{
+	u64 left = atomic64_read(&cached_pages) - atomic64_read(&kept_pages);
+	u64 floor = min(max(page_total_count() / 64, 128UL), 1024UL);
+
+	return left > floor && reclaim_pages(nr);
+}

@@ -12,3 +12,10 @@
  * allocation again). May sleep, a few milliseconds at most, for writeback to make pages clean.
  */
 bool reclaim_pages(unsigned nr);
+
+/*
+ * The same for a program's own memory (PA_PROGRAM), with a floor: the last cached pages are left alone. They are the texts of
+ * the programs that run, and what it takes to read them; without them a program that has filled memory would
+ * read its own text again at every page it touches, for minutes, before the last frame is gone and it is killed.
+ */
+bool reclaim_for_program(unsigned nr);

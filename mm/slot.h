@@ -87,3 +87,4 @@ extern struct list_head all_mappings;		/* address_space.cache_node */
 void mapping_visit_end(struct address_space *m);	/* visitors-- (raised under mapping_lists), waking mapping_destroy */
 
 extern atomic64_t cached_pages;			/* all mappings */
+extern atomic64_t kept_pages;			/* of them, those of mappings without another copy (no_writeback): never reclaimed */
