@@ -232,11 +232,3 @@ struct block_device *block_find(const char *name)
 			return devices[i].dev;
 	return NULL;
 }
-
-struct block_device *block_find_rdev(u32 major, u32 minor)
-{
-	for (int i = 0; i < nr_devices; i++)
-		if (devices[i].major == major && devices[i].minor == minor)
-			return devices[i].dev;
-	return NULL;
-}

@@ -32,7 +32,6 @@ struct block_device {
 /* drivers/block.c */
 void block_register(struct block_device *dev, u32 major, u32 minor);
 struct block_device *block_find(const char *name);		/* or NULL */
-struct block_device *block_find_rdev(u32 major, u32 minor);
 /* One bio, waited for. 0 or -EIO, -ENOMEM. Sleeps. */
 int block_rw_wait(struct block_device *dev, bool write, u64 sector, struct page *page, unsigned offset, unsigned length);
 

@@ -115,19 +115,6 @@ struct file *file_open_path(const struct path *path, u32 flags)
 	return file;
 }
 
-struct file *file_open(const char *kernel_path, u32 flags, u32 mode)
-{
-	struct path path;
-	struct file *file;
-	int error = path_lookup(kernel_path, flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &path);
-
-	if (error)
-		return ERR_PTR(error);
-	file = file_open_path(&path, flags);
-	path_put(&path);
-	return file;
-}
-
 void file_get(struct file *file) { atomic_inc(&file->refs); }
 
 void file_put(struct file *file)

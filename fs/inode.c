@@ -212,19 +212,6 @@ void inode_put(struct inode *inode)
 	free_memory(inode);
 }
 
-bool super_busy(struct super_block *sb, const struct inode *except)
-{
-	struct inode *inode;
-	bool busy = false;
-
-	spin_lock(&inode_lock);
-	list_for_each(inode, &sb->inodes, sb_node)
-		if (inode != except)
-			busy = true;
-	spin_unlock(&inode_lock);
-	return busy;
-}
-
 /* --- attributes --- */
 
 void inode_mark_dirty(struct inode *inode)

@@ -15,8 +15,6 @@ void inode_touch_ctime(struct inode *inode);	/* attributes or the link count cha
 void inode_touch_atime(struct inode *inode);	/* it was read: relatime, as Linux's default */
 int inode_write_back(struct inode *inode);	/* write_inode if dirty */
 void inodes_write_dirty(void);			/* every dirty inode to its metadata pages; no wait */
-/* Is an inode of sb, but for `except`, in use or cached? For umount. */
-bool super_busy(struct super_block *sb, const struct inode *except);
 extern struct list_head super_list;		/* super_lock */
 extern struct mutex super_lock;			/* RANK_FS_TREE */
 

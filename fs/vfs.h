@@ -217,7 +217,6 @@ void file_put(struct file *file);			/* the last one releases: sleeps */
 /* --- open files (fs/file.c) --- */
 /* Open an inode found at path (references are copied). flags: O_*. ERR_PTR. */
 struct file *file_open_path(const struct path *path, u32 flags);
-struct file *file_open(const char *kernel_path, u32 flags, u32 mode);	/* ERR_PTR; from the current root and cwd */
 ssize_t file_read_kernel(struct file *file, void *buf, size_t n, loff_t pos);	/* through the page cache */
 ssize_t file_write_kernel(struct file *file, const void *buf, size_t n, loff_t *pos);
 loff_t generic_llseek(struct file *file, loff_t offset, int whence);

@@ -110,32 +110,31 @@ static __noreturn void report(const struct trapframe *f, u64 rip, u64 rbp)
 	stop();
 }
 
-void panic_frame(const struct trapframe *f, const char *fmt, ...)
+static __noreturn void panic_at(const struct trapframe *f, u64 rip, u64 rbp, const char *fmt, __builtin_va_list ap)
 {
 	char text[256];
-	__builtin_va_list ap;
 
 	if (!first_panic())
 		stop();
-	__builtin_va_start(ap, fmt);
 	kvsnprintf(text, sizeof(text), fmt, ap);
-	__builtin_va_end(ap);
 	printk("PANIC: %s\n", text);
-	report(f, f->rip, f->rbp);
+	report(f, rip, rbp);
+}
+
+void panic_frame(const struct trapframe *f, const char *fmt, ...)
+{
+	__builtin_va_list ap;
+
+	__builtin_va_start(ap, fmt);
+	panic_at(f, f->rip, f->rbp, fmt, ap);
 }
 
 void panic(const char *fmt, ...)
 {
-	char text[256];
 	__builtin_va_list ap;
 
-	if (!first_panic())
-		stop();
 	__builtin_va_start(ap, fmt);
-	kvsnprintf(text, sizeof(text), fmt, ap);
-	__builtin_va_end(ap);
-	printk("PANIC: %s\n", text);
-	report(NULL, (u64)__builtin_return_address(0), *(u64 *)__builtin_frame_address(0));
+	panic_at(NULL, (u64)__builtin_return_address(0), *(u64 *)__builtin_frame_address(0), fmt, ap);
 }
 
 void fatal(const char *fmt, ...)

@@ -32,7 +32,6 @@ enum task_state {
 #define TF_SIGPENDING	BIT(1)	/* A: look at signals on the way to user mode */
 #define TF_EXITING	BIT(2)	/* A */
 #define TF_RESTORE_MASK	BIT(3)	/* T: sigsuspend: restore saved_mask if no handler runs */
-#define TF_VFORK_DONE	BIT(4)	/* A: vfork parent may go on */
 
 #define KSTACK_SIZE	(4 * PAGE_SIZE)
 
@@ -92,7 +91,6 @@ struct task {
 	u64 wait_page_index;
 	u64 wait_since_ns;
 	bool hang_reported;			/* the hang detector has told of this wait */
-	void *syscall_nr_debug;
 };
 
 struct sighand;

@@ -58,7 +58,6 @@ typedef long loff_t;	/* file position or size, bytes */
 #define __noreturn __attribute__((noreturn))
 #define __packed __attribute__((packed))
 #define __must_check __attribute__((warn_unused_result))
-#define __init_section __attribute__((section(".init.text")))
 
 /* Errors travel in pointers where a function returns one: ERR_PTR(-ENOENT) and its friends. */
 #define MAX_ERRNO 4095

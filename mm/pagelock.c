@@ -174,8 +174,6 @@ void page_unlock(struct address_space *m, u64 index, entry_t *slot, u64 set, u64
 	page_wake(m, index);
 }
 
-void page_lock_handoff(struct address_space *m, u64 index) { held_remove(HELD_PAGE, m, index); }
-
 /* --- completions --- */
 
 void pagecache_read_done(struct address_space *m, u64 index, int error)

@@ -61,8 +61,6 @@ static inline u64 mapping_pages(const struct address_space *m)
 }
 
 /* --- pagelock.c --- */
-/* The page lock that the task holds passes to an I/O that read_page is about to start. */
-void page_lock_handoff(struct address_space *m, u64 index);
 /* Wake who waits for LOCKED or WRITEBACK of this page. m may be gone: only its address is used. */
 void page_wake(const struct address_space *m, u64 index);
 /* Write the frame for this slot: remembered until pagecache_write_done. The caller gives a holder with it. */
