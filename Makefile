@@ -27,10 +27,14 @@ KFLAGS  := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -m
 	-fno-omit-frame-pointer -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none \
 	-fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
 	-mstack-protector-guard-offset=40 $(WARN) -I. -iquote .
-ERROR   := $(if $(WERROR),-Werror)
+ERROR   := $(if $(WERROR),$(if $(COVERAGE),,-Werror))
+# COVERAGE=1 (./cowslip coverage): gcc's line counters, which tools/coverage.py reads from the stopped machine.
+ifneq ($(COVERAGE),)
+KFLAGS  += -fprofile-arcs -ftest-coverage -fprofile-info-section -fprofile-update=atomic
+endif
 # No NASM line information for boot/: GDB misreads a file with two code sections (16/32/64-bit start-up code).
 NFLAGS   = -f elf64 -I./ $(if $(filter boot/%,$<),,-g -F dwarf) $(if $(WERROR),-w+error)
-LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld
+LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld $(if $(COVERAGE),--defsym=__gcov_merge_add=1)
 UFLAGS  := -static -O2 -g -Wall -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 
 .PHONY: all kernel user objs run test check gdb iso help stat check-includes sparse clean FORCE

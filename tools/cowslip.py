@@ -300,9 +300,14 @@ def tests(words, host_only):
     os.execv(command[0], command)
 
 
+def coverage(words):
+    import coverage as module
+    return module.command(words)
+
+
 def main(words):
     commands = {"run": run, "gdb": gdb, "iso": iso, "test": lambda w: tests(w, False),
-                "check": lambda w: tests(w, True)}
+                "check": lambda w: tests(w, True), "coverage": coverage}
     if not words or words[0] not in commands:
         raise Usage(f"no command {words[0]}" if words else "which command?")
     return commands[words[0]](words[1:]) or 0

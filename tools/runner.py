@@ -19,6 +19,7 @@ import subprocess
 import threading
 import time
 
+import coverage
 import image
 from common import BUILD, ROOT, Failure, build_lock
 from iso import make_iso
@@ -394,6 +395,9 @@ class Guest:
                     return message
 
     def kill(self):
+        if coverage.ENABLED and not self.counted and self.qemu is not None and self.qemu.poll() is None:
+            self.counted = True
+            coverage.collect(self)
         if self.qemu is not None and self.qemu.poll() is None:
             try:
                 self.qemu.kill()
@@ -401,6 +405,8 @@ class Guest:
                 pass
             if threading.current_thread() not in self.threads:
                 self.threads[4].join(10) if len(self.threads) > 4 else self.qemu.wait()
+
+    counted = False                             # coverage only: the counters have been read
 
     def drain(self, limit=None):
         """What the guest had written reaches the host, however slowly it takes it; after a timeout, within a limit."""

@@ -2,10 +2,11 @@
 # Variables: MUTATE=name (tests/host/mutants.py), OUT=folder.
 OUT  ?= build/host
 CC   := gcc
-SAN  := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SAN  := -fsanitize=address,undefined -fno-sanitize-recover=undefined $(if $(COVERAGE),--coverage)
 WARN := -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-sign-compare -Wno-address-of-packed-member
 KCC  := $(CC) -std=gnu11 -O1 -g -fno-strict-aliasing -fno-omit-frame-pointer -fno-builtin-printf $(SAN) $(WARN) -iquote tests/host/include -iquote $(OUT)/src -iquote .
-ifneq ($(WERROR),)
+# With line counters gcc warns of paths that it otherwise sees through.
+ifeq ($(WERROR)$(COVERAGE),1)
 KCC  += -Werror
 endif
 # extable.c searches a section that only the kernel's link has.
