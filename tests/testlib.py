@@ -83,6 +83,16 @@ def build_kernel():
         raise Fail(str(failure))
 
 
+def package(name, *proofs):
+    """tools/packages.py need(): the path of a program or file of a Debian package that only this test needs; where the
+    package cannot be had the test is skipped."""
+    import packages
+    try:
+        return packages.need(name, *proofs)
+    except packages.Failure as failure:
+        raise Skip(str(failure).replace("\n", "; "))
+
+
 def scratch():
     """A temporary directory for one test: `with scratch() as d`."""
     os.makedirs(BUILD, exist_ok=True)
