@@ -14,22 +14,33 @@
 
 #define MULTIBOOT2_LOADER 0x36d76289
 #define PVH_LOADER 0x336ec578
+#define MAX_PHYSICAL (1UL << 46)	/* what the direct map has room for */
 
 struct boot_info boot_info;
 extern char boot_start[], kernel_end[];
 
+/* Sorted by address. What touches its neighbour joins it: UEFI's maps have many pieces. Firmware may list a byte twice; RAM counts once. */
 static void add_ram(u64 start, u64 end)
 {
-	unsigned i = boot_info.nr_ram;
+	struct boot_range *ram = boot_info.ram;
+	unsigned i = 0, j;
 
 	start = ALIGN_UP(max(start, 0x1000UL), PAGE_SIZE);	/* frame 0 stays unused: a physical NULL */
 	end = ALIGN_DOWN(end, PAGE_SIZE);
-	if (start >= end || i == BOOT_RANGES)
+	if (start >= end)
 		return;
-	for (; i > 0 && boot_info.ram[i - 1].start > start; i--)
-		boot_info.ram[i] = boot_info.ram[i - 1];
-	boot_info.ram[i] = (struct boot_range){ start, end };
-	boot_info.nr_ram++;
+	while (i < boot_info.nr_ram && ram[i].end < start)
+		i++;
+	for (j = i; j < boot_info.nr_ram && ram[j].start <= end; j++) {
+		start = min(start, ram[j].start);
+		end = max(end, ram[j].end);
+	}
+	/* [start, end) takes the place of i to j-1. */
+	if (i == j && boot_info.nr_ram == BOOT_RANGES)
+		return;			/* memory that is not used; nothing else is lost */
+	memmove(&ram[i + 1], &ram[j], (boot_info.nr_ram - j) * sizeof(*ram));
+	boot_info.nr_ram += 1 - (j - i);
+	ram[i] = (struct boot_range){ start, end };
 	boot_info.ram_end = max(boot_info.ram_end, end);
 }
 
@@ -42,7 +53,7 @@ static void reserve(u64 start, u64 end)
 
 static void set_module(u64 start, u64 end)
 {
-	if (boot_info.module.end)
+	if (boot_info.module.end || start >= end)
 		return;			/* the first one is the root file system */
 	boot_info.module = (struct boot_range){ start, end };
 	reserve(start, end);
@@ -61,37 +72,61 @@ struct mb2_mmap { struct mb2_tag tag; u32 entry_size, version; };
 struct mb2_mmap_entry { u64 base, length; u32 type, zero; };
 struct mb2_framebuffer { struct mb2_tag tag; u64 address; u32 pitch, width, height; u8 bpp, type; };
 
+static void read_mb2_memory(const struct mb2_tag *tag)
+{
+	u32 step = ((const struct mb2_mmap *)tag)->entry_size;
+
+	for (u32 at = sizeof(struct mb2_mmap); step >= sizeof(struct mb2_mmap_entry) && step % 8 == 0 && at <= tag->size && step <= tag->size - at; at += step) {
+		const struct mb2_mmap_entry *e = (const void *)((const char *)tag + at);
+		if (e->type == 1 && e->base < MAX_PHYSICAL)
+			add_ram(e->base, e->base + min(e->length, MAX_PHYSICAL - e->base));
+	}
+}
+
+static void read_mb2_framebuffer(const struct mb2_framebuffer *f)
+{
+	if (f->type != 1)
+		return;
+	boot_info.framebuffer.address = f->address;
+	boot_info.framebuffer.width = f->width;
+	boot_info.framebuffer.height = f->height;
+	boot_info.framebuffer.pitch = f->pitch;
+	boot_info.framebuffer.bits = f->bpp;
+}
+
+/* What a tag must have at least, by its type; 0: of no interest. The string of a command line may be empty but for its NUL. */
+static u32 mb2_tag_size(u32 type)
+{
+	switch (type) {
+	case 1:	return sizeof(struct mb2_tag) + 1;
+	case 3:	return sizeof(struct mb2_module);
+	case 6:	return sizeof(struct mb2_mmap);
+	case 8:	return offsetof(struct mb2_framebuffer, type) + 1;
+	case 14: return sizeof(struct mb2_tag) + 20;
+	case 15: return sizeof(struct mb2_tag) + 36;
+	}
+	return 0;
+}
+
 static void read_mb2_tag(const struct mb2_tag *tag)
 {
 	const char *p = (const char *)tag;
 
+	if (!mb2_tag_size(tag->type) || tag->size < mb2_tag_size(tag->type))
+		return;
 	switch (tag->type) {
 	case 1:
-		str_copy(cmdline, p + 8, sizeof(cmdline));
+		memcpy(cmdline, p + 8, strnlen(p + 8, min((size_t)tag->size - 8, sizeof(cmdline) - 1)));
 		break;
 	case 3:
 		set_module(((const struct mb2_module *)tag)->start, ((const struct mb2_module *)tag)->end);
 		break;
-	case 6: {
-		u32 step = ((const struct mb2_mmap *)tag)->entry_size;
-		for (u32 at = 16; step >= 24 && at + step <= tag->size; at += step) {
-			const struct mb2_mmap_entry *e = (const void *)(p + at);
-			if (e->type == 1)
-				add_ram(e->base, e->base + e->length);
-		}
+	case 6:
+		read_mb2_memory(tag);
 		break;
-	}
-	case 8: {
-		const struct mb2_framebuffer *f = (const void *)tag;
-		if (f->type != 1)
-			break;
-		boot_info.framebuffer.address = f->address;
-		boot_info.framebuffer.width = f->width;
-		boot_info.framebuffer.height = f->height;
-		boot_info.framebuffer.pitch = f->pitch;
-		boot_info.framebuffer.bits = f->bpp;
+	case 8:
+		read_mb2_framebuffer((const struct mb2_framebuffer *)tag);
 		break;
-	}
 	case 14:
 	case 15:
 		/* A copy of the RSDP lies in the tag itself; the tag's place is reserved with the rest. */
@@ -106,12 +141,12 @@ static void read_multiboot2(u64 info)
 
 	boot_info.loader = "multiboot2";
 	reserve(info, info + total);
-	for (u32 at = 8; at + 8 <= total;) {
+	for (u32 at = 8; at < total && total - at >= sizeof(struct mb2_tag);) {
 		const struct mb2_tag *tag = (const void *)early_pointer(info + at);
-		if (tag->type == 0 || tag->size < 8)
+		if (tag->type == 0 || tag->size < sizeof(*tag) || tag->size > total - at)
 			break;
 		read_mb2_tag(tag);
-		at += ALIGN_UP(tag->size, 8U);
+		at += min(ALIGN_UP(tag->size, 8U), total - at);
 	}
 }
 
@@ -133,8 +168,8 @@ static void read_pvh(u64 info)
 	for (u32 i = 0; i < p->nr_modules; i++)
 		set_module(modules[i].paddr, modules[i].paddr + modules[i].size);
 	for (u32 i = 0; i < p->memmap_entries; i++)
-		if (map[i].type == 1)
-			add_ram(map[i].addr, map[i].addr + map[i].size);
+		if (map[i].type == 1 && map[i].addr < MAX_PHYSICAL)
+			add_ram(map[i].addr, map[i].addr + min(map[i].size, MAX_PHYSICAL - map[i].addr));
 	boot_info.rsdp = p->rsdp;
 }
 
