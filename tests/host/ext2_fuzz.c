@@ -144,7 +144,7 @@ static void walk(struct inode *dir, unsigned depth, bool change)
 	sys_free(list);
 }
 
-static void use_image(u32 flags)
+void fuzz_use_image(u32 flags)
 {
 	struct super_block *sb;
 
@@ -222,7 +222,7 @@ TEST(ext2_fuzz, "corrupt images: mount, walk, change everything: no crash, no ha
 			corrupt(bad, good, size);
 		file_save("EXT2_OUT", bad, size);	/* what to look at if it crashes */
 		disk.sectors = host_random(20) ? size / 512 : host_random((u32)(size / 512));
-		use_image(host_random(8) ? 0 : MS_RDONLY);
+		fuzz_use_image(host_random(8) ? 0 : MS_RDONLY);
 		reclaim_pages(~0U);
 		if (i == 5)
 			check_leaks_begin();
@@ -242,7 +242,7 @@ TEST(ext2_io_errors, "reads and writes that fail now and then: errors, no crash,
 		memcpy(data, good, size);
 		disk_fail_read = i && i % 3 ? -5 - (int)host_random(60) : 0;
 		disk_fail_write = i && i % 2 ? -5 - (int)host_random(60) : 0;
-		use_image(0);
+		fuzz_use_image(0);
 		reclaim_pages(~0U);
 		if (i == 1)
 			check_leaks_begin();

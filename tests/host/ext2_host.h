@@ -9,7 +9,7 @@
 #pragma once
 
 #include "fs/ext2/ext2.h"
-#include "host.h"
+#include "tests/host/host.h"
 
 /* --- ext2_sys.c (plain types: it includes libc's headers) --- */
 void *file_load(const char *variable, size_t *size);		/* the file named by the environment variable */
@@ -43,3 +43,7 @@ void model_verify(struct model *m);		/* everything, read through ext2 */
 void model_manifest(struct model *m);
 void model_close(struct model *m);		/* closes its open files */
 extern int model_enospc;			/* how often there was no space */
+
+/* --- ext2_fuzz.c --- */
+/* Mount what the disk holds, read everything, change everything, unmount: any result is right but a crash, a hang or a leak. */
+void fuzz_use_image(u32 flags);

@@ -18,7 +18,7 @@
 #include "mm/page.h"
 #include "mm/pagecache.h"
 #include "mm/slab.h"
-#include "sys.h"
+#include "tests/host/sys.h"
 
 struct test {
 	const char *name;
