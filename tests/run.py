@@ -85,6 +85,9 @@ def main():
             if hasattr(module, "prepare") and not options.list:
                 module.prepare()
             cases = module.tests()
+        except Skip as skip:
+            show((f"{suite}/prepare", "skip", str(skip), 0))
+            continue
         except (Fail, subprocess.CalledProcessError) as fail:
             show((f"{suite}/prepare", "FAIL", str(fail), 0))
             failed += 1

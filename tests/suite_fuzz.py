@@ -9,7 +9,7 @@ import sys
 import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from testlib import BUILD, ROOT, Fail, command, must, scratch  # noqa: E402
+from testlib import BUILD, ROOT, Fail, command, must, package, scratch  # noqa: E402
 
 HOST = False
 PARALLEL = False
@@ -24,6 +24,8 @@ TARGETS = {
 
 
 def build():
+    clang = package("clang", "clang")
+    package("libclang-rt-dev", must([clang, "-print-resource-dir"]).decode().strip() + "/lib/linux/libclang_rt.fuzzer_no_main-x86_64.a")
     must(["make", "-s", "-j2", "-f", "tests/fuzz/fuzz.mk"], timeout=600)
     image = os.path.join(FUZZ, "ext2.img")
     with scratch() as tree:
