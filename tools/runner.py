@@ -395,7 +395,7 @@ class Guest:
                     return message
 
     def kill(self):
-        if coverage.ENABLED and not self.counted and self.qemu is not None and self.qemu.poll() is None:
+        if coverage.ENABLED and not (self.counted or self.broken_pipe or self.options.gdb) and self.qemu is not None and self.qemu.poll() is None:
             self.counted = True
             coverage.collect(self)
         if self.qemu is not None and self.qemu.poll() is None:
