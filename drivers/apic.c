@@ -1,11 +1,16 @@
 #include "drivers/apic.h"
 
 #include "boot/bootinfo.h"
+#include "drivers/acpi.h"
 #include "kernel/cpu.h"
 #include "kernel/irq.h"
+#include "kernel/lock.h"
 #include "kernel/printk.h"
 
 #define MSR_APIC_BASE 0x1b
+#define APIC_BASE_X2APIC BIT(10)
+#define APIC_BASE_ENABLE BIT(11)
+#define MSR_X2APIC 0x800
 #define LAPIC_ID 0x20
 #define LAPIC_TPR 0x80
 #define LAPIC_EOI 0xb0
@@ -17,62 +22,129 @@
 #define LAPIC_TIMER_CURRENT 0x390
 #define LAPIC_TIMER_DIVIDE 0x3e0
 #define LVT_MASKED BIT(16)
-#define LVT_PERIODIC BIT(17)
 
-#define IOAPIC_ADDRESS 0xfec00000UL
+#define IOAPIC_ADDRESS 0xfec00000UL	/* where there is no MADT */
 #define IOAPIC_VERSION 1
 #define IOAPIC_REDIRECT 0x10
+#define REDIRECT_LOW BIT(13)
+#define REDIRECT_LEVEL BIT(15)
+#define REDIRECT_MASKED BIT(16)
 
-static volatile u32 *lapic, *ioapic;
+static volatile u32 *lapic;
+static bool x2apic;			/* the firmware left it in that mode, which has no way back: registers are MSRs */
 
-static void lapic_write(u32 reg, u32 value) { lapic[reg / 4] = value; }
-static u32 lapic_read(u32 reg) { return lapic[reg / 4]; }
+static struct ioapic {
+	volatile u32 *regs;		/* select, and at +16 the window */
+	u32 gsi_base, inputs;		/* it has the interrupts gsi_base to gsi_base + inputs - 1 */
+} ioapics[ACPI_IOAPICS];
+static unsigned nr_ioapics;
+static struct spinlock ioapic_lock = SPINLOCK_INIT("ioapic", RANK_LEAF);	/* select and window of all */
 
-static u32 ioapic_read(u32 reg) { ioapic[0] = reg; return ioapic[4]; }
-static void ioapic_write(u32 reg, u32 value) { ioapic[0] = reg; ioapic[4] = value; }
+static void lapic_write(u32 reg, u32 value)
+{
+	if (x2apic)
+		wrmsr(MSR_X2APIC + reg / 16, value);
+	else
+		lapic[reg / 4] = value;
+}
+
+static u32 lapic_read(u32 reg) { return x2apic ? rdmsr(MSR_X2APIC + reg / 16) : lapic[reg / 4]; }
+
+/* --- the IOAPICs --- */
+
+static u32 ioapic_read(struct ioapic *io, u32 reg) { io->regs[0] = reg; return io->regs[4]; }
+static void ioapic_write(struct ioapic *io, u32 reg, u32 value) { io->regs[0] = reg; io->regs[4] = value; }
+
+static void ioapic_add(paddr_t address, u32 gsi_base)
+{
+	struct ioapic *io = &ioapics[nr_ioapics];
+	u32 version;
+
+	io->regs = ioremap(address, PAGE_SIZE);
+	if (!io->regs)
+		fatal("no memory to map the interrupt controllers");
+	version = ioapic_read(io, IOAPIC_VERSION);
+	if (!version || version == 0xffffffff) {
+		printk("apic: nothing answers where an IOAPIC should be, at %lx\n", address);
+		return;
+	}
+	io->gsi_base = gsi_base;
+	io->inputs = (version >> 16 & 0xff) + 1;
+	for (u32 i = 0; i < io->inputs; i++)
+		ioapic_write(io, IOAPIC_REDIRECT + 2 * i, REDIRECT_MASKED);
+	nr_ioapics++;
+}
+
+void ioapic_enable(unsigned irq, unsigned vector)
+{
+	const struct acpi_isa_irq *isa = &acpi.isa[irq];
+	u64 flags;
+
+	for (struct ioapic *io = ioapics; io < ioapics + nr_ioapics; io++) {
+		u32 input = isa->gsi - io->gsi_base;
+		if (isa->gsi < io->gsi_base || input >= io->inputs)
+			continue;
+		flags = spin_lock_irqsave(&ioapic_lock);
+		ioapic_write(io, IOAPIC_REDIRECT + 2 * input + 1, this_cpu()->apic_id << 24);
+		ioapic_write(io, IOAPIC_REDIRECT + 2 * input, vector | (isa->low ? REDIRECT_LOW : 0) | (isa->level ? REDIRECT_LEVEL : 0));
+		spin_unlock_irqrestore(&ioapic_lock, flags);
+		return;
+	}
+	printk("apic: interrupt %u (GSI %u) leads to no IOAPIC\n", irq, isa->gsi);
+}
+
+/* --- start --- */
 
 /* The PICs out of the way: remapped off the exception vectors (a spurious one may still come), then masked. */
 static void pic_disable(void)
 {
 	outb(0x20, 0x11); outb(0xa0, 0x11);
-	outb(0x21, 0x20); outb(0xa1, 0x28);
+	outb(0x21, VECTOR_PIC); outb(0xa1, VECTOR_PIC + 8);
 	outb(0x21, 4); outb(0xa1, 2);
 	outb(0x21, 1); outb(0xa1, 1);
 	outb(0x21, 0xff); outb(0xa1, 0xff);
 }
 
-void apic_init(void)
+static void lapic_init(void)
 {
-	u64 base = rdmsr(MSR_APIC_BASE);
+	u64 base;
 
-	pic_disable();
-	wrmsr(MSR_APIC_BASE, base | BIT(11));
-	lapic = ioremap(base & 0xfffff000UL, PAGE_SIZE);
-	ioapic = ioremap(IOAPIC_ADDRESS, PAGE_SIZE);
-	if (!lapic || !ioapic)
-		fatal("no memory to map the interrupt controllers");
+	if (!cpu_features.apic)
+		fatal("this processor has no local APIC, or the firmware has turned it off");
+	base = rdmsr(MSR_APIC_BASE);
+	x2apic = base & APIC_BASE_X2APIC;
+	wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
+	if (!x2apic) {
+		lapic = ioremap(base & 0xffffffffff000UL, PAGE_SIZE);
+		if (!lapic)
+			fatal("no memory to map the interrupt controllers");
+	}
 	lapic_write(LAPIC_TPR, 0);
 	lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
-	lapic_write(LAPIC_LVT_ERROR, LVT_MASKED);
-	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED);
+	lapic_write(LAPIC_LVT_ERROR, LVT_MASKED | VECTOR_SPURIOUS);
+	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
 	lapic_write(LAPIC_SPURIOUS, BIT(8) | VECTOR_SPURIOUS);
-	this_cpu()->apic_id = lapic_read(LAPIC_ID) >> 24;
-	for (u32 i = 0; i <= (ioapic_read(IOAPIC_VERSION) >> 16 & 0xff); i++)
-		ioapic_write(IOAPIC_REDIRECT + 2 * i, LVT_MASKED);
+	lapic_write(LAPIC_TIMER_DIVIDE, 3);	/* by 16 */
+	this_cpu()->apic_id = x2apic ? lapic_read(LAPIC_ID) : lapic_read(LAPIC_ID) >> 24;
+}
+
+void apic_init(void)
+{
+	pic_disable();
+	lapic_init();
+	for (unsigned i = 0; i < acpi.nr_ioapics; i++)
+		ioapic_add(acpi.ioapics[i].address, acpi.ioapics[i].gsi_base);
+	if (!acpi.nr_ioapics)
+		ioapic_add(IOAPIC_ADDRESS, 0);
+	if (!nr_ioapics)
+		printk("apic: no IOAPIC: no device can interrupt\n");
 }
 
 void apic_end_of_interrupt(void) { lapic_write(LAPIC_EOI, 0); }
 
-void ioapic_enable(unsigned irq, unsigned vector)
+void apic_timer_start(unsigned vector, u32 count)
 {
-	ioapic_write(IOAPIC_REDIRECT + 2 * irq + 1, this_cpu()->apic_id << 24);
-	ioapic_write(IOAPIC_REDIRECT + 2 * irq, vector);
-}
-
-void apic_timer_start(unsigned vector, u32 count, bool periodic)
-{
-	lapic_write(LAPIC_TIMER_DIVIDE, 3);	/* by 16 */
-	lapic_write(LAPIC_LVT_TIMER, vector ? vector | (periodic ? LVT_PERIODIC : 0) : LVT_MASKED);
+	lapic_write(LAPIC_LVT_TIMER, vector ? vector : LVT_MASKED | VECTOR_TIMER);
 	lapic_write(LAPIC_TIMER_INITIAL, count);
 }
 

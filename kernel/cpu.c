@@ -25,6 +25,7 @@ _Static_assert(offsetof(struct cpu, stack_canary) == 40, "-mstack-protector-guar
 #define MSR_LSTAR 0xc0000082
 #define MSR_SFMASK 0xc0000084
 
+#define CR4_MCE BIT(6)
 #define CR4_PGE BIT(7)
 #define CR4_OSFXSR BIT(9)
 #define CR4_OSXMMEXCPT BIT(10)
@@ -89,6 +90,21 @@ static void cpuid(u32 leaf, u32 sub, u32 out[4])
 	__asm__ volatile("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3]) : "a"(leaf), "c"(sub));
 }
 
+/* Leaves 0x15 (TSC = crystal * b / a) and 0x16 (base frequency, which stands in for a crystal that is not told). */
+static u32 tsc_frequency(u32 max_leaf)
+{
+	u32 r[4], base[4] = { 0 };
+
+	if (max_leaf < 0x15)
+		return 0;
+	cpuid(0x15, 0, r);
+	if (max_leaf >= 0x16)
+		cpuid(0x16, 0, base);
+	if (!r[0] || !r[1])
+		return 0;
+	return r[2] ? (u64)r[2] * r[1] / r[0] / 1000 : (base[0] & 0xffff) * 1000;
+}
+
 static void detect(void)
 {
 	struct cpu_features *f = &cpu_features;
@@ -100,7 +116,11 @@ static void detect(void)
 	memcpy(f->vendor + 4, &r[3], 4);
 	memcpy(f->vendor + 8, &r[2], 4);
 	cpuid(1, 0, r);
+	f->mce = r[3] & BIT(7);
+	f->apic = r[3] & BIT(9);
 	f->pge = r[3] & BIT(13);
+	f->pat = r[3] & BIT(16);
+	f->hypervisor = r[2] & BIT(31);
 	f->xsave = r[2] & BIT(26);
 	f->rdrand = r[2] & BIT(30);
 	if (max_leaf >= 7) {
@@ -111,6 +131,7 @@ static void detect(void)
 		f->smap = r[1] & BIT(20);
 		f->umip = r[2] & BIT(2);
 	}
+	f->tsc_khz = tsc_frequency(max_leaf);
 	cpuid(0x80000000, 0, r);
 	max_extended = r[0];
 	cpuid(0x80000001, 0, r);
@@ -138,6 +159,7 @@ static void cpu_control(void)
 	u32 r[4];
 
 	cr4 |= f->pge ? CR4_PGE : 0;
+	cr4 |= f->mce ? CR4_MCE : 0;	/* else a machine check is a silent reset */
 	cr4 |= f->umip ? CR4_UMIP : 0;
 	cr4 |= f->smep ? CR4_SMEP : 0;
 	cr4 |= f->xsave ? CR4_OSXSAVE : 0;

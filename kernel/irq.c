@@ -20,19 +20,29 @@ void irq_register(unsigned irq, void (*handler)(void *arg), void *arg)
 	ioapic_enable(irq, VECTOR_IRQ0 + irq);
 }
 
+/* Said once for each vector: a storm of them must not fill the log. */
+static void unexpected(u64 vector)
+{
+	static atomic64_t said[256 / 64];
+	u64 bit = BIT(vector % 64);
+
+	if (!(atomic64_fetch_or(&said[vector / 64], bit) & bit))
+		printk("unexpected interrupt, vector %lu\n", vector);
+}
+
 void irq_dispatch(struct trapframe *frame)
 {
 	u64 vector = frame->vector;
 
-	if (vector == VECTOR_SPURIOUS)
-		return;
+	if (vector == VECTOR_SPURIOUS || (vector >= VECTOR_PIC && vector < VECTOR_PIC + 16))
+		return;			/* of the local APIC or of a PIC: no end-of-interrupt is due */
 	this_cpu()->preempt_count++;	/* a handler is never preempted */
 	if (vector == VECTOR_TIMER)
 		timer_interrupt(from_user(frame));
 	else if (vector >= VECTOR_IRQ0 && vector < VECTOR_IRQ0 + NR_IRQS && handlers[vector - VECTOR_IRQ0].handler)
 		handlers[vector - VECTOR_IRQ0].handler(handlers[vector - VECTOR_IRQ0].arg);
 	else
-		printk("unexpected interrupt, vector %lu\n", vector);
+		unexpected(vector);
 	apic_end_of_interrupt();
 	this_cpu()->preempt_count--;
 }

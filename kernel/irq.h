@@ -3,6 +3,7 @@
 
 #include "kernel/trap.h"
 
+#define VECTOR_PIC 0x20		/* to 0x2f: the PICs are masked, but may send spurious interrupts */
 #define VECTOR_IRQ0 0x30	/* + ISA interrupt number, by the IOAPIC */
 #define VECTOR_TIMER 0xf0	/* local APIC timer */
 #define VECTOR_SPURIOUS 0xff	/* no end-of-interrupt */

@@ -1,5 +1,6 @@
 /* The start of the kernel in C: the table of contents, in boot order. */
 #include "boot/bootinfo.h"
+#include "drivers/acpi.h"
 #include "drivers/apic.h"
 #include "drivers/block.h"
 #include "drivers/debugcon.h"
@@ -60,6 +61,7 @@ void kmain(void)
 	printk("Cowslip, started by %s, on %s\n", boot_info.loader, cpu_features.brand);
 	printk("command line: %s\n", cmdline);
 	page_init(&boot_info);		/* frames: the rest of memory management needs no start */
+	acpi_init();			/* the firmware's tables */
 	apic_init();			/* interrupt controllers */
 	time_init();			/* clocks and the timer */
 	pagecache_init();		/* page lock queues */

@@ -1,6 +1,6 @@
 /*
- * Time: nanoseconds since boot from the TSC (calibrated against the PIT), timers by the local APIC in
- * one-shot mode: a tick of 4 ms while anything runs, earlier for a sleeper that is due.
+ * Timers by the local APIC in one-shot mode: a tick of 4 ms while anything runs, earlier for a sleeper that is
+ * due. The clock itself is kernel/clock.h.
  */
 #pragma once
 
@@ -9,5 +9,4 @@
 void time_init(void);			/* after apic_init(); starts the timer of this CPU */
 /* Sleep in the state that is already set, at most until deadline: false if it has passed. */
 bool schedule_until(u64 deadline_ns);
-u64 tsc_khz(void);
 #define TICK_NS 4000000UL

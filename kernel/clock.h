@@ -1,0 +1,14 @@
+/*
+ * What time it is: ktime_ns() and realtime_ns() (declared in kernel/task.h) and the frequencies behind them.
+ *
+ * The clock is the TSC wherever it counts evenly: the processor says so (invariant TSC), or a hypervisor provides it. Else
+ * it is the HPET or ACPI's timer (drivers/counter.h). `clocksource=tsc|hpet|acpi_pm` on the command line chooses.
+ * The TSC's frequency comes from CPUID or is measured, in 2 ms.
+ */
+#pragma once
+
+#include "kernel/types.h"
+
+void clock_init(void);			/* after apic_init() */
+u64 apic_timer_khz(void);		/* of the local APIC's timer as drivers/apic.c sets it up */
+void clock_delay_us(u64 us);		/* busy; in any context, before clock_init() with a guess of the TSC's frequency */
