@@ -94,9 +94,11 @@ static bool measure(const struct counter *c)
 		ticks = last.tsc - first.tsc;
 	} while (elapsed < window && ticks < GIVE_UP_TICKS);
 	apic = first.apic - last.apic;
-	ticks = ticks * c->hz / elapsed / 1000;
-	apic = apic * c->hz / elapsed / 1000;
-	if (elapsed < window || ticks < 1000 || apic < 10)
+	if (elapsed < window)
+		return false;
+	ticks = (ticks * c->hz + elapsed * 500) / (elapsed * 1000);
+	apic = (apic * c->hz + elapsed * 500) / (elapsed * 1000);
+	if (ticks < 1000 || apic < 10)
 		return false;
 	tsc_per_ms = ticks;
 	apic_per_ms = apic;

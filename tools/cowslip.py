@@ -1,6 +1,7 @@
 """The commands behind ./cowslip: reads the command line and calls the module that does the work."""
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -91,7 +92,7 @@ VALUES = {
     "--smp": ("smp", number), "--mem": ("mem", size), "--append": ("append", kernel_words),
     "--root": ("roots", root_directory), "--put": ("puts", put_pair), "--get": ("get", get_file),
     "--size": ("size", size), "--block": ("block", block_size), "--timeout": ("timeout", seconds),
-    "--cpu": ("cpu", str), "--image": ("image", existing_file),
+    "--cpu": ("cpu", str), "--qemu": ("qemu", shlex.split), "--image": ("image", existing_file),
 }
 FLAGS = {"--icount": "icount", "--iso": "iso", "--gdb": "gdb", "--kvm": "kvm"}
 
@@ -111,7 +112,9 @@ def parse(words, extra=None):
                 if not words:
                     raise Usage(f"{name} needs a value")
                 value = words.pop(0)
-            if isinstance(getattr(options, field), list):
+            if name == "--qemu":
+                options.qemu += read(value)
+            elif isinstance(getattr(options, field), list):
                 getattr(options, field).append(read(value))
             elif field == "append" and options.append:
                 options.append += " " + read(value)

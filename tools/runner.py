@@ -41,6 +41,7 @@ class Options:
         self.size, self.block = None, 4096
         self.icount = self.iso = self.gdb = self.kvm = False
         self.cpu, self.image = "max,-erms,-fsrm", None          # image: use this root image as it is
+        self.qemu = []                                          # further arguments for QEMU
         for name, value in given.items():
             if not hasattr(self, name):
                 raise TypeError(f"no option {name}")
@@ -147,6 +148,7 @@ class Guest:
             command += ["-cdrom", "cowslip.iso"]
         else:
             command += ["-kernel", "cowslip.elf", "-initrd", "root.img", "-append", options.append]
+        command += options.qemu
         if options.gdb:
             command += ["-S", "-chardev", "socket,id=gdb,path=gdb.sock,server=on,wait=off", "-gdb", "chardev:gdb"]
         return command
@@ -439,12 +441,12 @@ def copy_sparse(source, target):
 # ---------------------------------------------------------------- for the tests
 
 def run_guest(argv, stdin=b"", append="", smp=1, mem=None, timeout=60, root=(), put=(), iso=False, icount=False,
-              get=None, size=None, block=4096, cpu=None, image=None):
+              get=None, size=None, block=4096, cpu=None, image=None, qemu=()):
     """Run argv in a fresh kernel: (status, stdout, stderr, kernel log), as `./cowslip run` would do it. Nothing is
     built. put: (host path, path) pairs; mem and size in bytes; image: a root image to use as it is; get: a file for
-    /dev/ram0. The runner's own messages are at the end of stderr. May be called by several threads at a time."""
+    /dev/ram0; qemu: further arguments for QEMU. The runner's own messages are at the end of stderr. May be called by several threads at a time."""
     options = Options(append=append, smp=smp, mem=mem or 512 << 20, timeout=timeout, roots=list(root), puts=list(put),
-                      iso=iso, icount=icount, get=get, size=size, block=block, image=image)
+                      iso=iso, icount=icount, get=get, size=size, block=block, image=image, qemu=list(qemu))
     if cpu:
         options.cpu = cpu
     streams = ByteStreams(stdin)
