@@ -2,7 +2,6 @@
 
 #include "drivers/debugcon.h"
 #include "drivers/fwcfg.h"
-#include "drivers/serial.h"
 #include "drivers/tty.h"
 #include "fs/vfs.h"
 #include "kernel/cpu.h"
@@ -12,7 +11,6 @@
 #include "mm/slab.h"
 #include "mm/usercopy.h"
 
-#define COM1 0x3f8
 #define COM2 0x2f8
 #define UART_IER 1		/* interrupt enable: bit 0 = data arrived */
 #define UART_FCR 2
@@ -240,6 +238,7 @@ static const struct file_ops control_ops = { .open = stream_open, .write = contr
 static char *job;		/* fixed after hostio_init; NULL: no runner */
 static size_t job_size;
 static unsigned tty_mask, tty_rows, tty_cols;
+static struct tty *terminal;	/* fixed after hostio_init */
 
 static ssize_t job_read(struct file *file, struct iov_iter *to, loff_t *pos)
 {
@@ -289,7 +288,7 @@ static void framed_receiver(void *arg)
 		size_t length = head[0] | (size_t)head[1] << 8;
 		if (length == SIZE_MESSAGE) {
 			rx_get_exactly(head, 4);
-			tty_resize(head[0] | (unsigned)head[1] << 8, head[2] | (unsigned)head[3] << 8);
+			tty_resize(terminal, &(struct winsize){ .ws_row = (u16)(head[0] | head[1] << 8), .ws_col = (u16)(head[2] | head[3] << 8) });
 			continue;
 		}
 		for (size_t left = length; left > PACKET_MAX; left--)	/* not of this protocol: skipped */
@@ -298,22 +297,31 @@ static void framed_receiver(void *arg)
 		if (!(tty_mask & TTY_STDIN))
 			packet_arrived(packet, length);
 		else if (length)
-			tty_input((const char *)packet, length);
+			tty_input_all(terminal, (const char *)packet, length);
 		else
-			tty_end_of_input();
+			tty_end_of_input(terminal);
 	}
 }
 
-static void raw_receiver(void *arg)
+static size_t screen_write(struct tty *t, const char *s, size_t n)
 {
-	u8 bytes[64];
-
-	for (;;)
-		tty_input((const char *)bytes, rx_get(bytes, sizeof(bytes)));
+	if (tty_mask & TTY_STDOUT)
+		debugcon_write(DEBUGCON_STDOUT, s, n);
+	else if (tty_mask & TTY_STDERR)
+		debugcon_write(DEBUGCON_STDERR, s, n);
+	return n;
 }
 
-static void screen_stdout(const char *s, size_t n) { debugcon_write(DEBUGCON_STDOUT, s, n); }
-static void screen_stderr(const char *s, size_t n) { debugcon_write(DEBUGCON_STDERR, s, n); }
+/* The runner's terminal has Linux's name for a hypervisor's console. */
+static void register_terminal(void)
+{
+	static const struct tty_driver driver = { .write = screen_write };
+
+	terminal = tty_create(&driver, NULL, make_dev(229, 0), tty_rows, tty_cols);
+	if (!terminal)
+		fatal("no memory for the terminal");
+	tty_register(terminal, "hvc0");
+}
 
 static void register_devices(void)
 {
@@ -327,25 +335,21 @@ static void register_devices(void)
 			printk("hostio: cannot register /dev/%s\n", devices[i].name);
 }
 
-void hostio_init(void)
+struct tty *hostio_init(void)
 {
-	void (*screen)(const char *, size_t) = serial_write;
-	bool uart;
-
-	if (!fwcfg_read_file("opt/cowslip/job", (void **)&job, &job_size))
-		job_parse();
-	if (job)
-		screen = tty_mask & TTY_STDOUT ? screen_stdout : tty_mask & TTY_STDERR ? screen_stderr : NULL;
-	tty_init(screen, job ? tty_rows : 24, job ? tty_cols : 80);
+	if (fwcfg_read_file("opt/cowslip/job", (void **)&job, &job_size))
+		return NULL;
+	job_parse();
+	register_terminal();
 	register_devices();
-	uart = job ? uart_init(COM2, 3) : uart_init(COM1, 4);
-	if (!uart) {
+	if (!uart_init(COM2, 3)) {
 		printk("hostio: no serial port for input\n");
 		packet_arrived(NULL, 0);
-		return;
+		return terminal;
 	}
-	if (!kthread_start("hostio", job ? framed_receiver : raw_receiver, NULL))
+	if (!kthread_start("hostio", framed_receiver, NULL))
 		fatal("no memory for the host's input");
-	if (job && tty_mask & TTY_STDIN)
+	if (tty_mask & TTY_STDIN)
 		debugcon_control("R\n", 2);	/* from now on what is typed may be sent */
+	return terminal;
 }

@@ -1,212 +1,189 @@
 /*
- * The terminal's ioctl calls: settings, window size, controlling session, foreground group.
+ * The terminal's ioctl calls: settings, window size, flow, queues. Sessions and groups: drivers/ttyjob.c.
  */
 #include "drivers/tty.h"
-#include "drivers/tty_state.h"
+
 #include "kernel/cpu.h"
-#include "kernel/usermode.h"
+#include "kernel/string.h"
 #include "mm/usercopy.h"
 
-static bool canonical(void) { return console.termios.c_lflag & ICANON; }
+#define NCC_TERMIOS sizeof(struct termios)	/* struct termios2 is this and two speeds */
 
-/* --- ioctl: sessions and groups --- */
+/* The speeds of CBAUD, in order: B0 to B38400, then from B57600 (CBAUDEX) on. */
+static const unsigned speeds[] = {
+	0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400,
+	57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000,
+};
 
-/* Is the console the caller's controlling terminal? tasklist_lock held. */
-bool tty_controls_caller(void)
+/* The number in termios.c_cflag as bits per second; BOTHER: `other`. */
+static unsigned speed_of(u32 cbaud, unsigned other)
 {
-	return current->process->tty == &console && console.session == current->process->sid;
+	unsigned i = (cbaud & 15) + (cbaud & CBAUDEX ? 15 : 0);
+
+	return (cbaud & CBAUD) == BOTHER ? other : speeds[min(i, (unsigned)ARRAY_SIZE(speeds) - 1)];
 }
 
-static long become_controlling(void)
+/* For packet mode: are ^S and ^Q flow control? */
+static bool uses_ctrl_s(const struct termios2 *v) { return v->c_iflag & IXON && v->c_cc[VSTART] == 17 && v->c_cc[VSTOP] == 19; }
+
+static long set_termios(struct tty *t, const void __user *from, size_t size, bool flush)
 {
-	struct process *p = current->process;
-	long r = 0;
+	struct termios2 v;
+	long r = tty_check_change(t, SIGTTOU);
 
-	spin_lock(&tasklist_lock);
-	if (tty_controls_caller()) {
-		;
-	} else if (p->sid != p->pid || p->tty || (console.session && p->euid)) {
-		r = -EPERM;
-	} else {
-		struct process *other;
-		list_for_each(other, &process_list, all_node)	/* root may take it from another session */
-			if (other->tty == &console)
-				other->tty = NULL;
-		console.session = p->sid;
-		console.pgrp = p->pgid;
-		p->tty = &console;
-	}
-	spin_unlock(&tasklist_lock);
-	return r;
-}
-
-/* The session gives the terminal up: at the leader's exit or TIOCNOTTY by the leader. tasklist_lock held. */
-static int release_session(int sid)
-{
-	struct process *p;
-	int pgrp = console.pgrp;
-
-	list_for_each(p, &process_list, all_node)
-		if (p->sid == sid && p->tty == &console)
-			p->tty = NULL;
-	console.session = console.pgrp = 0;
-	return pgrp;
-}
-
-void tty_leader_exit(struct process *p)
-{
-	int pgrp = 0;
-
-	spin_lock(&tasklist_lock);
-	if (p->tty == &console && console.session == p->sid)
-		pgrp = release_session(p->sid);
-	spin_unlock(&tasklist_lock);
-	if (pgrp) {
-		signal_send_pgrp(pgrp, SIGHUP);
-		signal_send_pgrp(pgrp, SIGCONT);
-	}
-}
-
-static long give_up(void)
-{
-	struct process *p = current->process;
-	int pgrp = 0;
-	long r = -ENOTTY;
-
-	spin_lock(&tasklist_lock);
-	if (tty_controls_caller()) {
-		r = 0;
-		if (p->sid == p->pid)
-			pgrp = release_session(p->sid);
-		p->tty = NULL;
-	}
-	spin_unlock(&tasklist_lock);
-	if (pgrp) {
-		signal_send_pgrp(pgrp, SIGHUP);
-		signal_send_pgrp(pgrp, SIGCONT);
-	}
-	return r;
-}
-
-static long set_foreground(int pgrp)
-{
-	struct process *p;
-	long r = -ESRCH;
-
-	if (pgrp < 0)
-		return -EINVAL;
-	spin_lock(&tasklist_lock);
-	if (!tty_controls_caller()) {
-		r = -ENOTTY;
-	} else {
-		list_for_each(p, &process_list, all_node) {
-			if (p->pgid != pgrp)
-				continue;
-			r = p->sid == current->process->sid ? 0 : -EPERM;
-			if (!r)
-				console.pgrp = pgrp;
-			break;
-		}
-	}
-	spin_unlock(&tasklist_lock);
-	return r;
-}
-
-static long get_id(bool session, int __user *to)
-{
-	spin_lock(&tasklist_lock);
-	int id = !tty_controls_caller() ? -1 : session ? console.session : console.pgrp;
-	spin_unlock(&tasklist_lock);
-	return id < 0 ? -ENOTTY : put_user(id, to);
-}
-
-/* --- ioctl: settings --- */
-
-static long set_termios(const struct termios __user *from, bool flush)
-{
-	struct termios v;
-
-	if (copy_from_user(&v, from, sizeof(v)))
+	if (r)
+		return r;
+	mutex_lock(&t->lock);
+	v = t->termios;
+	mutex_unlock(&t->lock);
+	if (copy_from_user(&v, from, size))
 		return -EFAULT;
-	mutex_lock(&console.lock);
-	bool was_canonical = canonical();
-	console.termios = v;
+	v.c_ospeed = speed_of(v.c_cflag, v.c_ospeed);
+	v.c_ispeed = v.c_cflag & CIBAUD ? speed_of(v.c_cflag >> IBSHIFT, v.c_ispeed) : v.c_ospeed;
+	if (t->driver->pty)		/* no line, no parity */
+		v.c_cflag = (v.c_cflag & ~(u32)(CSIZE | PARENB)) | CS8 | CREAD;
+	mutex_lock(&t->lock);
+	u32 old_lflag = t->termios.c_lflag;
+	bool was_flow = uses_ctrl_s(&t->termios);
+	t->termios = v;
 	if (flush)
-		tty_flush_input();
-	if (was_canonical != canonical())
-		/* What is typed so far: to be read at once in raw mode, the beginning of a line in canonical mode (as Linux). */
-		WRITE_ONCE(console.canon, canonical() ? console.tail : console.head);
-	mutex_unlock(&console.lock);
-	wake_up_all(&console.read_wait, 0);
+		disc_flush_input(t);
+	disc_mode_changed(t, old_lflag);
+	if (!(v.c_iflag & IXON))
+		disc_set_stopped(t, false);
+	if (was_flow != uses_ctrl_s(&v))
+		tty_event(t, was_flow ? TIOCPKT_NOSTOP : TIOCPKT_DOSTOP);
+	mutex_unlock(&t->lock);
+	wake_up_all(&t->read_wait, 0);
+	wake_up_all(&t->input_wait, 0);
 	return 0;
 }
 
-static long get_termios(struct termios __user *to)
+static long get_termios(struct tty *t, void __user *to, size_t size)
 {
-	struct termios v;
+	struct termios2 v;
 
-	mutex_lock(&console.lock);
-	v = console.termios;
-	mutex_unlock(&console.lock);
-	return copy_to_user(to, &v, sizeof(v)) ? -EFAULT : 0;
+	mutex_lock(&t->lock);
+	v = t->termios;
+	mutex_unlock(&t->lock);
+	return copy_to_user(to, &v, size) ? -EFAULT : 0;
 }
 
-static long get_size(struct winsize __user *to)
+static long get_size(struct tty *t, struct winsize __user *to)
 {
 	struct winsize v;
 
-	mutex_lock(&console.lock);
-	v = console.size;
-	mutex_unlock(&console.lock);
+	mutex_lock(&t->lock);
+	v = t->size;
+	mutex_unlock(&t->lock);
 	return copy_to_user(to, &v, sizeof(v)) ? -EFAULT : 0;
 }
 
-static long set_size(const struct winsize __user *from)
+static long set_size(struct tty *t, const struct winsize __user *from)
 {
 	struct winsize v;
 
 	if (copy_from_user(&v, from, sizeof(v)))
 		return -EFAULT;
-	tty_resize(v.ws_row, v.ws_col);
+	tty_resize(t, &v);
 	return 0;
 }
 
-static long flush(unsigned long which)
+static long flush(struct tty *t, unsigned long which)
 {
-	if (which > 2)
+	long r = tty_check_change(t, SIGTTOU);
+
+	if (r)
+		return r;
+	if (which > TCIOFLUSH)
 		return -EINVAL;
-	if (which != 1) {
-		mutex_lock(&console.lock);
-		tty_flush_input();
-		mutex_unlock(&console.lock);
-		wake_up_all(&console.read_wait, 0);
-	}
+	mutex_lock(&t->lock);
+	if (which != TCOFLUSH)
+		disc_flush_input(t);
+	if (which != TCIFLUSH)
+		t->nr_held = 0;
+	tty_event(t, which == TCIFLUSH ? TIOCPKT_FLUSHREAD : which == TCOFLUSH ? TIOCPKT_FLUSHWRITE : TIOCPKT_FLUSHREAD | TIOCPKT_FLUSHWRITE);
+	mutex_unlock(&t->lock);
+	wake_up_all(&t->read_wait, 0);
 	return 0;
 }
 
-long tty_ioctl(struct file *file, unsigned cmd, unsigned long arg)
+static long flow(struct tty *t, unsigned long what)
 {
-	int v;
+	long r = tty_check_change(t, SIGTTOU);
+
+	if (r)
+		return r;
+	if (what > TCION)
+		return -EINVAL;
+	mutex_lock(&t->lock);
+	if (what == TCOOFF || what == TCOON) {
+		disc_set_stopped(t, what == TCOOFF);
+	} else {
+		char c = (char)t->termios.c_cc[what == TCIOFF ? VSTOP : VSTART];
+		if (c)
+			t->driver->write(t, &c, 1);
+	}
+	mutex_unlock(&t->lock);
+	return 0;
+}
+
+/* Output is never behind: what a driver took, it has shown. Only stopped output is waited for. */
+static long drain(struct tty *t)
+{
+	long r = tty_check_change(t, SIGTTOU);
+
+	return r ? r : wait_event(&t->write_wait, WAIT_INTERRUPTIBLE, !READ_ONCE(t->stopped) || !READ_ONCE(t->nr_held));
+}
+
+static long type_character(struct tty *t, const char __user *from, bool master)
+{
+	struct process *p = current->process;
+	char c;
+
+	if (p->euid && (master || p->tty != t))
+		return -EPERM;
+	if (p->euid)
+		return -EIO;		/* as Linux with dev.tty.legacy_tiocsti=0 */
+	if (copy_from_user(&c, from, 1))
+		return -EFAULT;
+	tty_input(t, &c, 1);
+	return 0;
+}
+
+static long count_input(struct tty *t, int __user *to)
+{
+	mutex_lock(&t->lock);
+	int n = (int)disc_readable(t);
+	mutex_unlock(&t->lock);
+	return put_user(n, to);
+}
+
+long tty_ioctl(struct tty *t, unsigned cmd, unsigned long arg, bool master)
+{
+	void __user *p = (void __user *)arg;
+	long r;
 
 	switch (cmd) {
-	case TCGETS: return get_termios((struct termios __user *)arg);
-	case TCSETS: case TCSETSW: return set_termios((const struct termios __user *)arg, false);
-	case TCSETSF: return set_termios((const struct termios __user *)arg, true);
-	case TIOCGWINSZ: return get_size((struct winsize __user *)arg);
-	case TIOCSWINSZ: return set_size((const struct winsize __user *)arg);
-	case TIOCSCTTY: return become_controlling();
-	case TIOCNOTTY: return give_up();
-	case TIOCGPGRP: return get_id(false, (int __user *)arg);
-	case TIOCGSID: return get_id(true, (int __user *)arg);
-	case TIOCSPGRP: return get_user(v, (int __user *)arg) ? -EFAULT : set_foreground(v);
-	case TCFLSH: return flush(arg);
-	case TCSBRK: case TCSBRKP: case TCXONC: return 0;	/* output is never held back: it has been sent */
-	case TIOCOUTQ: return put_user(0, (int __user *)arg);
-	case FIONREAD:
-		mutex_lock(&console.lock);
-		v = (int)((canonical() ? console.canon : console.head) - console.tail);
-		mutex_unlock(&console.lock);
-		return put_user(v, (int __user *)arg);
+	case TCGETS: return get_termios(t, p, NCC_TERMIOS);
+	case TCGETS2: return get_termios(t, p, sizeof(struct termios2));
+	case TCSETS: case TCSETSW: case TCSETSF:
+		r = cmd == TCSETS ? 0 : drain(t);
+		return r ? r : set_termios(t, p, NCC_TERMIOS, cmd == TCSETSF);
+	case TCSETS2: case TCSETSW2: case TCSETSF2:
+		r = cmd == TCSETS2 ? 0 : drain(t);
+		return r ? r : set_termios(t, p, sizeof(struct termios2), cmd == TCSETSF2);
+	case TIOCGWINSZ: return get_size(t, p);
+	case TIOCSWINSZ: return set_size(t, p);
+	case TCFLSH: return flush(t, arg);
+	case TCXONC: return flow(t, arg);
+	case TCSBRK: case TCSBRKP: return drain(t);	/* there is no break to send */
+	case TIOCOUTQ: return put_user((int)t->nr_held, (int __user *)p);
+	case TIOCSTI: return type_character(t, p, master);
+	case FIONREAD: return count_input(t, p);
+	case TIOCEXCL: case TIOCNXCL: WRITE_ONCE(t->exclusive, cmd == TIOCEXCL); return 0;
+	case TIOCGEXCL: return put_user((int)t->exclusive, (int __user *)p);
+	case TIOCGETD: return put_user(0, (int __user *)p);
 	}
-	return -ENOTTY;
+	return tty_job_ioctl(t, cmd, arg, master);
 }

@@ -84,6 +84,7 @@ static int devfs_mount(struct block_device *dev, u32 flags, const char *options,
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
 		tmpfs_add(devfs_sb->root->inode, links[i][0], S_IFLNK | 0777, 0, links[i][1]);
 	tmpfs_add(devfs_sb->root->inode, "shm", S_IFDIR | 01777, 0, NULL);
+	tmpfs_add(devfs_sb->root->inode, "pts", S_IFDIR | 0755, 0, NULL);	/* for devpts */
 	*out = devfs_sb;
 	return 0;
 }

@@ -26,7 +26,7 @@ struct file *file_alloc(const struct path *path, u32 flags)
 	*file = (struct file){ .refs = ATOMIC_INIT(1), .path = *path, .inode = path->dentry->inode };
 	path_get(path);
 	mutex_init(&file->pos_lock, "file position", RANK_FS_TREE);
-	file->flags = flags & ~(u32)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+	file->flags = flags & ~(u32)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
 	if ((flags & O_ACCMODE) == O_RDONLY || (flags & O_ACCMODE) == O_RDWR)
 		file->mode |= FMODE_READ;
 	if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR)
@@ -112,6 +112,7 @@ struct file *file_open_path(const struct path *path, u32 flags)
 		file_free(file);
 		return ERR_PTR(error);
 	}
+	file->flags &= ~(u32)O_NOCTTY;	/* it was for ->open alone */
 	return file;
 }
 

@@ -18,6 +18,7 @@ enum lock_rank {
 	RANK_META_WRITEBACK,	/* wb_mutex and invalidate_lock of a block device: ext2 reads metadata under RANK_FSDATA */
 	RANK_META_PAGE,		/* LOCKED bit of a block device's slot: ext2 metadata under RANK_FSDATA */
 	RANK_I_MMAP,		/* mapping->i_mmap_lock: zap mappings of a locked page */
+	RANK_TTY,		/* tty_mutex: opening, closing, hanging up, over each terminal's own lock */
 	RANK_SLEEPING,		/* other sleeping locks that cover no call into mm/ or fs/: pipes, tty, ... */
 	RANK_DCACHE,		/* first of the spinlocks: dentry tree and hash, inode hash */
 	RANK_TASKLIST,		/* the process table, parents and children */

@@ -3,8 +3,9 @@
 #include "drivers/acpi.h"
 #include "drivers/apic.h"
 #include "drivers/block.h"
+#include "drivers/console.h"
 #include "drivers/debugcon.h"
-#include "drivers/hostio.h"
+#include "drivers/tty.h"
 #include "fs/ext2/ext2.h"
 #include "fs/vfs.h"
 #include "kernel/cmdline.h"
@@ -36,6 +37,8 @@ static void mount_everything(void)
 		fatal("cannot mount the root file system: %s", mount_problem());
 	if (mount_at("devtmpfs", "devtmpfs", "/dev", 0))
 		fatal("cannot mount /dev");
+	if (mount_at("devpts", "devpts", "/dev/pts", 0))
+		printk("cannot mount /dev/pts\n");
 	if (mount_at("tmpfs", "tmpfs", "/tmp", 0))
 		printk("cannot mount /tmp\n");
 	if (mount_at("proc", "proc", "/proc", 0))
@@ -50,8 +53,9 @@ static void start_system(void *arg)
 	alloc_fail_init();		/* fault injection: alloc_fail=N[,EVERY] */
 	fs_init();			/* the virtual file system, tmpfs, devfs, procfs */
 	ext2_init();
+	tty_init();			/* terminals */
 	mount_everything();
-	hostio_init();			/* the host's streams and the terminal */
+	console_init();			/* the runner's streams and terminal, screens, the serial line */
 	crash_if_asked();		/* crash=KIND: for the tests of the panic */
 	init_start();			/* PID 1 */
 }

@@ -188,6 +188,16 @@ static bool pgrp_in_session(int pgid, int sid)
 	return false;
 }
 
+bool pgrp_is_orphaned_locked(int pgid)
+{
+	struct process *p;
+
+	list_for_each(p, &process_list, all_node)
+		if (p->pgid == pgid && !p->zombie && p->parent->pid > 1 && p->parent->pgid != pgid && p->parent->sid == p->sid)
+			return false;
+	return true;
+}
+
 static long setpgid_locked(struct process *p, int pgid)
 {
 	struct process *self = current->process;

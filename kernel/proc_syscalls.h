@@ -117,3 +117,5 @@ long sys_time(long __user *tloc);
 long sys_getrandom(char __user *buf, size_t n, unsigned flags);
 /* kernel/reboot.c */
 long sys_reboot(int magic1, int magic2, unsigned cmd, void __user *arg);
+/* drivers/ttyjob.c */
+long sys_vhangup(void);

@@ -202,6 +202,11 @@ void signal_fault(int sig, int code, vaddr_t address)
 		printk("%s[%d]: signal %d code %d at ip %lx sp %lx address %lx\n", t->name, t->tid, sig, code, f->rip, f->rsp, address);
 }
 
+bool signal_is_ignored(int sig)
+{
+	return current->sig_mask & SIG_BIT(sig) || handler_of(current->process, sig) == (void __user *)SIG_IGN;
+}
+
 void signal_flush_handlers(struct process *p)
 {
 	spin_lock(&p->sig_lock);

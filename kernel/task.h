@@ -131,6 +131,7 @@ struct process {
 	u64 dead_utime_ns, dead_stime_ns, child_utime_ns, child_stime_ns;	/* L */
 	struct file *exe;		/* L: what was executed; owns a reference */
 	struct tty *tty;		/* L: controlling terminal */
+	int tty_old_pgrp;		/* L: of a session leader whose terminal was hung up: the foreground group then, or 0 */
 	u64 alarm_ns;			/* S: ITIMER_REAL expiry, 0 = none */
 	u64 alarm_interval_ns;		/* S */
 };

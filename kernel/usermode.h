@@ -16,6 +16,7 @@ int signal_send(struct process *p, int sig, const siginfo_t *info);	/* to a proc
 int signal_send_task(struct task *t, int sig, const siginfo_t *info);
 int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info);	/* t NULL: the process */
 int signal_send_pgrp(int pgid, int sig);		/* 0, or -ESRCH if nobody is in it */
+bool signal_is_ignored(int sig);				/* current ignores or blocks it */
 void signal_flush_handlers(struct process *p);		/* exec: handlers to default */
 
 /* kernel/exit.c */
@@ -30,6 +31,7 @@ void process_put(struct process *p);
 int pid_alloc(void);					/* from 2 on (1 is init's); -EAGAIN */
 void pid_free(int tid);
 void pid_free_locked(int tid);				/* tasklist_lock held */
+bool pgrp_is_orphaned_locked(int pgid);		/* no member has a parent in another group of its session. tasklist_lock held */
 extern struct process kernel_process;			/* pid 0: all kernel threads; not on process_list */
 /* Put the task into t->process, tid set (fork, kthread_start); take it out at its death. Take tasklist_lock. */
 void task_attach(struct task *t);

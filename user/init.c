@@ -112,17 +112,18 @@ static void open_stream(int fd, const char *device, int flags)
 	}
 }
 
-/* Descriptors 0 to 2: a terminal where the host's stream is one, else the host's stream itself. */
+/* Descriptors 0 to 2: the runner's terminal where the host's stream is one, else the host's stream itself. */
 static void open_streams(int mask)
 {
 	for (int fd = 0; fd < 3; fd++)
 		close(fd);
-	open_stream(0, mask & TTY_IN ? "/dev/console" : "/dev/hostin", mask & TTY_IN ? O_RDWR : O_RDONLY);
-	open_stream(1, mask & TTY_OUT ? "/dev/console" : "/dev/hostout", mask & TTY_OUT ? O_RDWR : O_WRONLY);
+	const char *terminal = access("/dev/hvc0", F_OK) == 0 ? "/dev/hvc0" : "/dev/console";
+	open_stream(0, mask & TTY_IN ? terminal : "/dev/hostin", mask & TTY_IN ? O_RDWR | O_NOCTTY : O_RDONLY);
+	open_stream(1, mask & TTY_OUT ? terminal : "/dev/hostout", mask & TTY_OUT ? O_RDWR | O_NOCTTY : O_WRONLY);
 	if (mask & SAME_FILE)
 		dup2(1, 2);
 	else
-		open_stream(2, mask & TTY_ERR ? "/dev/console" : "/dev/hosterr", mask & TTY_ERR ? O_RDWR : O_WRONLY);
+		open_stream(2, mask & TTY_ERR ? terminal : "/dev/hosterr", mask & TTY_ERR ? O_RDWR | O_NOCTTY : O_WRONLY);
 }
 
 static void take_terminal(int mask)
