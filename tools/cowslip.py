@@ -81,6 +81,13 @@ def get_file(text):
     return os.path.abspath(path)
 
 
+def menu_entry(text):
+    import iso as module
+    if text not in module.ENTRIES:
+        raise Usage(f"GRUB's menu has the entries {', '.join(module.ENTRIES)}, not {text}")
+    return text
+
+
 def existing_file(text):
     if not os.path.isfile(text):
         raise Failure(f"--image {text}: no such file")
@@ -92,9 +99,10 @@ VALUES = {
     "--smp": ("smp", number), "--mem": ("mem", size), "--append": ("append", kernel_words),
     "--root": ("roots", root_directory), "--put": ("puts", put_pair), "--get": ("get", get_file),
     "--size": ("size", size), "--block": ("block", block_size), "--timeout": ("timeout", seconds),
-    "--cpu": ("cpu", str), "--qemu": ("qemu", shlex.split), "--image": ("image", existing_file),
+    "--cpu": ("cpu", str), "--entry": ("entry", menu_entry), "--qemu": ("qemu", shlex.split), "--image": ("image", existing_file),
 }
-FLAGS = {"--icount": "icount", "--iso": "iso", "--gdb": "gdb", "--kvm": "kvm"}
+FLAGS = {"--icount": "icount", "--iso": "iso", "--gdb": "gdb", "--kvm": "kvm", "--uefi": "uefi"}
+MEDIA = {"--usb": "xhci", "--usb=xhci": "xhci", "--usb=ehci": "ehci", "--disk": "disk"}   # where GRUB's image is
 
 
 def parse(words, extra=None):
@@ -106,7 +114,9 @@ def parse(words, extra=None):
         if word == "--":
             break
         name, equals, value = word.partition("=")
-        if name in VALUES:
+        if word in MEDIA:
+            options.medium, options.iso = MEDIA[word], True
+        elif name in VALUES:
             field, read = VALUES[name]
             if not equals:
                 if not words:
@@ -122,6 +132,7 @@ def parse(words, extra=None):
                 setattr(options, field, read(value))
         elif word in FLAGS:
             setattr(options, FLAGS[word], True)
+            options.iso |= options.uefi
         elif extra and extra(word, words):
             pass
         elif word.startswith("-"):
@@ -290,7 +301,7 @@ def iso(words):
             else:
                 image.root_image(directory.path, options)
             shutil.copyfile(runner.KERNEL, directory.file("cowslip.elf"))
-        runner.make_iso(directory.file("cowslip.iso"), directory.path, options.append)
+        runner.make_iso(directory.file("cowslip.iso"), directory.path, options.append, 3, options.entry)
         shutil.move(directory.file("cowslip.iso"), target)
     finally:
         directory.release()

@@ -1,10 +1,13 @@
-"""The bootable ISO image, made by grub-mkrescue: the kernel, and the root image as a gzipped module (iso/grub.cfg)."""
+"""The bootable image, made by grub-mkrescue: the kernel, and the root image as a gzipped module (iso/grub.cfg). One
+file for BIOS and UEFI, and for CD, USB stick and disk: it is an ISO 9660 image with a partition table in front."""
 import gzip
 import os
 import shutil
 import subprocess
 
 from common import ROOT, Failure
+
+ENTRIES = ("graphics", "graphics24", "keep", "text")    # of the menu; the first is the default
 
 
 def grub_words(append):
@@ -13,8 +16,15 @@ def grub_words(append):
     return " ".join("'" + word.replace("'", "'\\''") + "'" for word in append.split())
 
 
-def make_iso(path, directory, append):
-    """A BIOS ISO of directory/cowslip.elf and directory/root.img (gzipped: GRUB unpacks it faster than it reads)."""
+def grub_config(append, timeout, entry):
+    with open(os.path.join(ROOT, "iso/grub.cfg"), encoding="utf-8") as file:
+        config = file.read()
+    return config.replace("@TIMEOUT@", str(timeout)).replace("@DEFAULT@", entry).replace("@APPEND@", grub_words(append))
+
+
+def make_iso(path, directory, append, timeout=0, entry=ENTRIES[0]):
+    """An image of directory/cowslip.elf and directory/root.img (gzipped: GRUB unpacks it faster than it reads), whose
+    menu waits for timeout seconds and then takes the entry."""
     tree = os.path.join(directory, "iso")
     shutil.rmtree(tree, ignore_errors=True)
     os.makedirs(os.path.join(tree, "boot/grub"))
@@ -22,11 +32,10 @@ def make_iso(path, directory, append):
     with open(os.path.join(directory, "root.img"), "rb") as source, \
             gzip.GzipFile(os.path.join(tree, "boot/root.img.gz"), "wb", 1, mtime=0) as target:
         shutil.copyfileobj(source, target, 1 << 20)
-    with open(os.path.join(ROOT, "iso/grub.cfg"), encoding="utf-8") as file:
-        config = file.read()
     with open(os.path.join(tree, "boot/grub/grub.cfg"), "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(config.replace("@APPEND@", grub_words(append)))
-    made = subprocess.run(["grub-mkrescue", "-o", path, tree], capture_output=True, text=True, errors="replace")
+        file.write(grub_config(append, timeout, entry))
+    program = shutil.which("grub-mkrescue") or shutil.which("grub2-mkrescue") or "grub-mkrescue"
+    made = subprocess.run([program, "-o", path, tree], capture_output=True, text=True, errors="replace")
     shutil.rmtree(tree, ignore_errors=True)
     if made.returncode != 0 or not os.path.exists(path):
         raise Failure("grub-mkrescue: " + made.stderr.strip())

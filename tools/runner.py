@@ -22,7 +22,8 @@ import time
 import coverage
 import image
 from common import BUILD, ROOT, Failure, build_lock
-from iso import make_iso
+from iso import ENTRIES, make_iso
+from packages import need
 from rundir import RunDirectory
 from streams import ByteStreams, HostStreams  # noqa: F401 (HostStreams: for cowslip.py)
 
@@ -30,6 +31,16 @@ KERNEL = os.path.join(BUILD, "cowslip.elf")
 STDIN_PACKET = 4096
 WINDOW_SIZE = 0xFFFF                            # length of a packet that holds rows and columns instead of bytes
 TIMEOUT, ERROR, NOT_FOUND = 124, 125, 127
+
+STICK = ["-drive", "if=none,id=stick,format=raw,file=cowslip.iso", "-device", "usb-storage,drive=stick,bootindex=0"]
+MEDIA = {                                       # how the ISO image is attached
+    "cd": ["-cdrom", "cowslip.iso"],
+    "disk": ["-drive", "if=ide,format=raw,file=cowslip.iso"],
+    "xhci": ["-device", "qemu-xhci", *STICK],
+    "ehci": ["-device", "usb-ehci", *STICK],
+}
+OVMF = ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/x64/OVMF_CODE.4m.fd",
+        "/usr/share/OVMF/OVMF_CODE.fd")         # Debian, Fedora, Arch, Debian of old
 
 
 class Options:
@@ -39,7 +50,9 @@ class Options:
         self.smp, self.mem, self.append, self.timeout = 1, 512 << 20, "", None
         self.roots, self.puts, self.get = [], [], None          # puts: (host path, path); get: file for /dev/ram0
         self.size, self.block = None, 4096
-        self.icount = self.iso = self.gdb = self.kvm = False
+        self.icount = self.iso = self.gdb = self.kvm = self.uefi = False
+        self.medium = "cd"                                      # of the ISO image: cd, xhci, ehci (USB sticks) or disk
+        self.entry = ENTRIES[0]                                 # of GRUB's menu
         self.cpu, self.image = "max,-erms,-fsrm", None          # image: use this root image as it is
         self.qemu = []                                          # further arguments for QEMU
         for name, value in given.items():
@@ -123,7 +136,10 @@ class Guest:
             raise Failure(f"a root file system of {size:.3g} MiB does not fit into {options.mem >> 20} MiB of memory"
                           " (--size, --mem)")
         if options.iso:
-            make_iso(directory.file("cowslip.iso"), directory.path, options.append)
+            make_iso(directory.file("cowslip.iso"), directory.path, options.append, entry=options.entry)
+        if options.uefi:
+            self.firmware = need("ovmf", *OVMF)
+            shutil.copyfile(self.firmware.replace("_CODE", "_VARS"), directory.file("vars.fd"))
 
     def command(self, channels):
         options = self.options
@@ -144,8 +160,11 @@ class Guest:
             command += ["-device", f"isa-debugcon,iobase={port:#x},chardev={name}"]
         if options.icount:
             command += ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01T00:00:00,clock=vm"]
+        if options.uefi:
+            command += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={self.firmware}",
+                        "-drive", "if=pflash,unit=1,format=raw,file=vars.fd"]
         if options.iso:
-            command += ["-cdrom", "cowslip.iso"]
+            command += MEDIA[options.medium]
         else:
             command += ["-kernel", "cowslip.elf", "-initrd", "root.img", "-append", options.append]
         command += options.qemu
@@ -441,12 +460,14 @@ def copy_sparse(source, target):
 # ---------------------------------------------------------------- for the tests
 
 def run_guest(argv, stdin=b"", append="", smp=1, mem=None, timeout=60, root=(), put=(), iso=False, icount=False,
-              get=None, size=None, block=4096, cpu=None, image=None, qemu=()):
+              get=None, size=None, block=4096, cpu=None, image=None, qemu=(), uefi=False, medium="cd",
+              entry=ENTRIES[0]):
     """Run argv in a fresh kernel: (status, stdout, stderr, kernel log), as `./cowslip run` would do it. Nothing is
     built. put: (host path, path) pairs; mem and size in bytes; image: a root image to use as it is; get: a file for
-    /dev/ram0; qemu: further arguments for QEMU. The runner's own messages are at the end of stderr. May be called by several threads at a time."""
+    /dev/ram0; qemu: further arguments for QEMU; uefi, medium, entry: how iso boots. The runner's own messages are at the end of stderr. May be called by several threads at a time."""
     options = Options(append=append, smp=smp, mem=mem or 512 << 20, timeout=timeout, roots=list(root), puts=list(put),
-                      iso=iso, icount=icount, get=get, size=size, block=block, image=image, qemu=list(qemu))
+                      iso=iso, icount=icount, get=get, size=size, block=block, image=image, qemu=list(qemu), uefi=uefi,
+                      medium=medium, entry=entry)
     if cpu:
         options.cpu = cpu
     streams = ByteStreams(stdin)
