@@ -225,6 +225,15 @@ void block_register(struct block_device *dev, u32 major, u32 minor)
 		printk("block: no /dev/%s: error %d\n", dev->name, error);
 }
 
+struct block_device *block_nth(int n, u32 *major, u32 *minor)
+{
+	if (n >= nr_devices)
+		return NULL;
+	*major = devices[n].major;
+	*minor = devices[n].minor;
+	return devices[n].dev;
+}
+
 struct block_device *block_find(const char *name)
 {
 	for (int i = 0; i < nr_devices; i++)

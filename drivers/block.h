@@ -26,12 +26,14 @@ struct block_device {
 	const char *name;		/* "ram0" */
 	u64 sectors;			/* size */
 	void (*submit)(struct bio *bio);	/* takes the bio until done(); never sleeps long, never fails */
+	atomic64_t requests[2], transferred[2];	/* A: requests taken, sectors, read and written: /proc/diskstats */
 	struct address_space mapping;	/* the device's own page cache: metadata of its file system, and /dev/ram0 */
 };
 
 /* drivers/block.c */
 void block_register(struct block_device *dev, u32 major, u32 minor);
 struct block_device *block_find(const char *name);		/* or NULL */
+struct block_device *block_nth(int n, u32 *major, u32 *minor);	/* 0 to ...: NULL after the last */
 /* One bio, waited for. 0 or -EIO, -ENOMEM. Sleeps. */
 int block_rw_wait(struct block_device *dev, bool write, u64 sector, struct page *page, unsigned offset, unsigned length);
 

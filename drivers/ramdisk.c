@@ -31,6 +31,8 @@ static void ramdisk_submit(struct bio *bio)
 {
 	u64 flags = spin_lock_irqsave(&ram.lock);
 
+	atomic64_add_return(&ram.dev.requests[bio->write], 1);
+	atomic64_add_return(&ram.dev.transferred[bio->write], bio->length / 512);
 	list_add_tail(&bio->node, &ram.queue);
 	spin_unlock_irqrestore(&ram.lock, flags);
 	wake_up_all(&ram.work, 0);

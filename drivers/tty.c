@@ -262,6 +262,7 @@ const struct file_ops tty_file_ops = { TTY_OPERATIONS };
 void tty_init(void)
 {
 	session_exit_hook = tty_leader_exit;
+	session_tty_hook = tty_of_process;
 	if (device_register("console", S_IFCHR | 0600, make_dev(5, 1), &console_ops, NULL) ||
 	    device_register("tty", S_IFCHR | 0666, make_dev(5, 0), &own_ops, NULL))
 		printk("tty: cannot register the devices\n");

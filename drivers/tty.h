@@ -126,6 +126,7 @@ static inline void tty_event(struct tty *tty, u8 packet)
 int tty_check_change(struct tty *tty, int sig);
 bool tty_controls_caller(const struct tty *tty);	/* tasklist_lock held */
 void tty_open_controlling(struct tty *tty);		/* a session leader without a terminal has opened it */
+void tty_of_process(const struct process *p, u32 *device, int *pgrp);	/* kernel/usermode.h: session_tty_hook */
 void tty_leader_exit(struct process *p);		/* a session leader ends */
 void tty_signal_foreground(struct tty *tty, int sig);
 void tty_forget_session(struct tty *tty);		/* no process is controlled by it any more */

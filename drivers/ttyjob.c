@@ -104,6 +104,14 @@ static void hangup_group(int pgrp, bool and_continue)
 		signal_send_pgrp(pgrp, SIGCONT);
 }
 
+void tty_of_process(const struct process *p, u32 *device, int *pgrp)
+{
+	const struct tty *t = p->tty;
+
+	*device = (u32)t->rdev;
+	*pgrp = t->session == p->sid ? t->pgrp : -1;
+}
+
 void tty_leader_exit(struct process *p)
 {
 	mutex_lock(&tty_mutex);

@@ -1,5 +1,5 @@
 /*
- * Devices: their registry, /dev, and the devices that are nothing but a few lines: null, zero, full, random, kmsg.
+ * Devices: their registry, /dev, and the devices that are nothing but a few lines: null, zero, full, random.
  *
  * /dev is a tmpfs with nodes; a node, here or on ext2, leads by its number to the registry.
  */
@@ -41,6 +41,15 @@ int device_register(const char *name, u32 mode, u64 rdev, const struct file_ops 
 	if (devfs_sb)
 		make_node(&devices[nr_devices - 1]);
 	return 0;
+}
+
+const char *device_nth(int n, u32 *mode, u64 *rdev)
+{
+	if (n >= smp_load_acquire(&nr_devices))
+		return NULL;
+	*mode = devices[n].mode;
+	*rdev = devices[n].rdev;
+	return devices[n].name;
 }
 
 const struct file_ops *device_find(u32 mode, u64 rdev, void **data)
@@ -169,53 +178,6 @@ static ssize_t random_write(struct file *file, struct iov_iter *from, loff_t *po
 
 static const struct file_ops random_ops = { .read = random_read, .write = random_write, .llseek = null_llseek };
 
-/* --- kmsg: read the kernel log from its oldest line; write a line into it --- */
-
-static ssize_t kmsg_read(struct file *file, struct iov_iter *to, loff_t *pos)
-{
-	char buf[256];
-	u64 at = (u64)*pos;
-	size_t done = 0;
-
-	while (to->count) {
-		u64 next = at;
-		size_t n = log_read(&next, buf, min(to->count, sizeof(buf))), k;
-
-		if (!n)
-			break;
-		k = copy_to_iter(buf, n, to);
-		done += k;
-		if (k < n)
-			return done ? (ssize_t)done : -EFAULT;
-		at = next;
-		*pos = (loff_t)at;
-	}
-	return (ssize_t)done;
-}
-
-static ssize_t kmsg_write(struct file *file, struct iov_iter *from, loff_t *pos)
-{
-	char buf[256];
-	size_t want = from->count, n = copy_from_iter(buf, min(want, sizeof(buf) - 1), from);
-
-	if (!n && want)
-		return -EFAULT;
-	while (n && buf[n - 1] == '\n')
-		n--;
-	buf[n] = 0;
-	printk("%s[%d]: %s\n", current->name, current->tid, buf);
-	return (ssize_t)want;
-}
-
-static loff_t kmsg_llseek(struct file *file, loff_t offset, int whence)
-{
-	if (offset || whence != SEEK_SET)
-		return -EINVAL;
-	return file->pos = 0;
-}
-
-static const struct file_ops kmsg_ops = { .read = kmsg_read, .write = kmsg_write, .llseek = kmsg_llseek };
-
 void devfs_init(void)
 {
 	static struct fs_type type = { .name = "devtmpfs", .mount = devfs_mount };
@@ -226,5 +188,5 @@ void devfs_init(void)
 	device_register("full", S_IFCHR | 0666, make_dev(1, 7), &full_ops, NULL);
 	device_register("random", S_IFCHR | 0666, make_dev(1, 8), &random_ops, NULL);
 	device_register("urandom", S_IFCHR | 0666, make_dev(1, 9), &random_ops, NULL);
-	device_register("kmsg", S_IFCHR | 0644, make_dev(1, 11), &kmsg_ops, NULL);
+	device_register("kmsg", S_IFCHR | 0644, make_dev(1, 11), &dev_kmsg_ops, NULL);
 }

@@ -181,6 +181,26 @@ int files_next(struct files *files, int fd)
 	return found;
 }
 
+bool files_cloexec(struct files *files, unsigned fd)
+{
+	bool cloexec;
+
+	spin_lock(&files->lock);
+	cloexec = fd < files->array->cap && test_bit(files->array->cloexec, fd);
+	spin_unlock(&files->lock);
+	return cloexec;
+}
+
+u32 files_size(struct files *files)
+{
+	u32 cap;
+
+	spin_lock(&files->lock);
+	cap = files->array->cap;
+	spin_unlock(&files->lock);
+	return cap;
+}
+
 struct file *fd_get(int fd)
 {
 	struct files *files = current->files;

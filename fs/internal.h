@@ -106,6 +106,7 @@ static inline bool inode_has_cache(const struct inode *inode) { return inode->ma
 static inline bool inode_read_only(const struct inode *inode) { return inode->sb->flags & MS_RDONLY; }
 
 /* --- mounts (fs/mount.c) --- */
+const struct fs_type *fs_type_nth(int n);	/* NULL after the last */
 extern struct mount *root_mount;
 extern struct mutex mount_mutex;		/* RANK_FS_TREE: the list of mounts */
 extern struct list_head mount_list;		/* mount_mutex */
@@ -115,6 +116,7 @@ struct file *file_alloc(const struct path *path, u32 flags);	/* no ops yet; ERR_
 extern const struct file_ops bad_file_ops;	/* O_PATH: every call fails with EBADF before it gets here */
 extern const struct file_ops fifo_file_ops;	/* fs/pipe.c */
 const struct file_ops *device_find(u32 mode, u64 rdev, void **data);	/* or NULL */
+const char *device_nth(int n, u32 *mode, u64 *rdev);	/* registered devices, for /proc: name, or NULL after the last */
 int inode_setattr(struct inode *inode, struct iattr *attr);	/* takes i_rwsem; the permission was checked; clears setuid as Linux */
 int inode_truncate(struct inode *inode, loff_t size);		/* the same for a size: EINVAL, EISDIR, EFBIG... */
 void flock_release(struct file *file);		/* fs/fcntl.c */
@@ -131,4 +133,5 @@ int fd_set_flags(unsigned fd, int flags);
 /* --- in-memory file systems --- */
 void tmpfs_init(void);				/* fs/tmpfs.c */
 void devfs_init(void);				/* fs/devfs.c */
+extern const struct file_ops dev_kmsg_ops, proc_kmsg_ops;	/* fs/kmsg.c */
 void procfs_init(void);				/* fs/procfs.c */

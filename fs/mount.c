@@ -32,6 +32,15 @@ void fs_register(struct fs_type *type)
 	fs_types = type;
 }
 
+const struct fs_type *fs_type_nth(int n)
+{
+	const struct fs_type *t = fs_types;
+
+	while (t && n--)
+		t = t->next;
+	return t;
+}
+
 static char problem[160] = "no reason is known";
 
 void mount_complain(const char *fmt, ...)
@@ -96,6 +105,7 @@ static void super_kill(struct super_block *sb)
 
 static struct mount *mount_alloc(struct super_block *sb, const char *source, u32 flags)
 {
+	static atomic_t last_id;
 	struct mount *m = kzalloc(sizeof(*m));
 
 	if (!m)
@@ -108,6 +118,7 @@ static struct mount *mount_alloc(struct super_block *sb, const char *source, u32
 	m->sb = sb;
 	m->root = sb->root;
 	m->flags = flags;
+	m->id = (u32)atomic_add_return(&last_id, 1);
 	atomic_set(&m->refs, 0);
 	return m;
 }

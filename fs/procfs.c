@@ -1,7 +1,7 @@
 /*
- * The tree of /proc: a root with files about the system and a directory for each process, which has files and
- * magic links, and the directory fd. Names and inodes are made anew at each lookup and die with their last user, so
- * that nothing is left over of a process that has gone.
+ * The tree of /proc, from tables of names (struct proc_item) and the numbers of processes, threads and descriptors.
+ * Names and inodes are made anew at each lookup and die with their last user, so that nothing is left over of a
+ * process that has gone.
  */
 #include "fs/procfs.h"
 
@@ -9,98 +9,81 @@
 #include "kernel/usermode.h"
 #include "mm/slab.h"
 
-#include <stdarg.h>
+static const struct inode_ops dir_ops, link_ops, magic_link_ops, file_iops;
+static const struct file_ops dir_fops;
 
-enum proc_kind { PROC_ROOT, PROC_ITEM, PROC_SELF, PROC_PID, PROC_FD_DIR, PROC_FD };
-
-struct proc_node {
-	enum proc_kind kind;
-	int pid;				/* 0: of the system */
-	int fd;
-	const struct proc_item *item;
-};
-
-static const struct inode_ops dir_ops, plain_link_ops, magic_link_ops, file_iops;
-static const struct file_ops dir_fops, file_fops;
-
-static struct proc_node *node_of(const struct inode *inode) { return inode->private; }
-
-static bool is_magic(const struct proc_node *n) { return n->kind == PROC_FD || (n->item && n->item->follow); }
-
-/* --- text --- */
-
-static bool grow(struct text *t, size_t need)
-{
-	size_t cap = max(t->cap * 2, (size_t)1024);
-	char *bigger;
-
-	while (cap < need)
-		cap *= 2;
-	bigger = kmalloc(cap);
-	if (!bigger) {
-		t->failed = true;
-		return false;
-	}
-	memcpy(bigger, t->buf, t->len);
-	kfree(t->buf);
-	t->buf = bigger;
-	t->cap = cap;
-	return true;
-}
-
-void text_add(struct text *t, const char *bytes, size_t n)
-{
-	if (t->failed || (t->len + n > t->cap && !grow(t, t->len + n)))
-		return;
-	memcpy(t->buf + t->len, bytes, n);
-	t->len += n;
-}
-
-void text_printf(struct text *t, const char *fmt, ...)
-{
-	char line[512];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = kvsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	text_add(t, line, min((size_t)n, sizeof(line) - 1));
-}
+static const struct proc_item root_dir = { .mode = S_IFDIR | 0555, .items = proc_root_items, .listing = PROC_PROCESSES };
+static const struct proc_item pid_dir = { .mode = S_IFDIR | 0555, .items = proc_pid_items };
+static const struct proc_item tid_dir = { .mode = S_IFDIR | 0555, .items = proc_tid_items };
 
 /* --- inodes --- */
 
-static struct inode *make(struct super_block *sb, enum proc_kind kind, int pid, int fd, const struct proc_item *item, u32 mode)
+/* A process that is not dumpable belongs to root, but for the directories that all may list. */
+static void set_owner(struct inode *inode, const struct process *p)
+{
+	if (!p || (!p->dumpable && inode->mode != (S_IFDIR | 0555)))
+		return;
+	inode->uid = p->euid;
+	inode->gid = p->egid;
+}
+
+/* The name is hashed into the number: the same name of the same process has the same one. */
+static u64 number_of(const struct proc_item *item, const struct proc_subject *s)
+{
+	u64 h = 14695981039346656037UL;
+
+	if (item == &root_dir)
+		return 1;
+	for (const char *c = item->name; c && *c; c++)
+		h = (h ^ (u8)*c) * 1099511628211UL;
+	h ^= (u64)(s->process ? s->process->pid : 0) << 32 ^ (u64)s->tid << 40 ^ (u64)(s->fd + 1) << 48;
+	h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9UL;
+	return (h >> 32 & 0xfffffff) + 2;
+}
+
+/* The reference on s->process is taken over, also by a failure. */
+static struct inode *make(struct super_block *sb, const struct proc_item *item, const struct proc_subject *s, u32 mode)
 {
 	struct proc_node *n = kmalloc(sizeof(*n));
 	struct inode *inode = n ? inode_new(sb, 0) : NULL;
-	struct process *p = pid ? process_find_get(pid) : NULL;
 
-	if (inode) {
-		*n = (struct proc_node){ kind, pid, fd, item };
-		inode->private = n;
-		inode->ino = kind == PROC_ROOT ? 1 : (u64)pid << 32 | (u64)kind << 24 | (u64)(item ? (item->name[0] * 31 + item->name[1]) : fd + 1);
-		inode->mode = mode;
-		inode->atime = inode->mtime = inode->ctime = now_timespec();
-		if (p) {
-			inode->uid = p->euid;
-			inode->gid = p->egid;
-		}
-		inode->ops = S_ISDIR(mode) ? &dir_ops : !S_ISLNK(mode) ? &file_iops : is_magic(n) ? &magic_link_ops : &plain_link_ops;
-		inode->fops = S_ISDIR(mode) ? &dir_fops : S_ISLNK(mode) ? NULL : &file_fops;
-		if (S_ISDIR(mode))
-			inode->nlink = 2;
-	} else {
+	if (!inode) {
 		kfree(n);
+		if (s->process)
+			process_put(s->process);
+		return NULL;
 	}
-	if (p)
-		process_put(p);
+	*n = (struct proc_node){ item, *s };
+	inode->private = n;
+	inode->ino = number_of(item, s);
+	inode->mode = mode;
+	inode->atime = inode->mtime = inode->ctime = now_timespec();
+	set_owner(inode, s->process);
+	if (S_ISDIR(mode)) {
+		inode->ops = &dir_ops;
+		inode->fops = &dir_fops;
+		inode->nlink = 2;
+	} else if (S_ISLNK(mode)) {
+		inode->ops = item->follow ? &magic_link_ops : &link_ops;
+	} else {
+		inode->ops = &file_iops;
+		inode->fops = item->fops ? item->fops : &proc_text_ops;
+	}
 	return inode;
 }
 
-static void evict(struct inode *inode) { kfree(inode->private); }
+static void evict(struct inode *inode)
+{
+	struct proc_node *n = inode->private;
 
-/* A positive decimal number without leading zeros, or -1. */
+	if (n->subject.process)
+		process_put(n->subject.process);
+	kfree(n);
+}
+
+/* --- looking names up --- */
+
+/* A decimal number without leading zeros, or -1. */
 static int number(const char *s, size_t len)
 {
 	int n = 0;
@@ -115,111 +98,115 @@ static int number(const char *s, size_t len)
 	return n;
 }
 
-static bool exists(int pid)
+const struct proc_item *proc_item_find(const struct proc_item *items, const char *name, size_t len)
 {
-	struct process *p = process_find_get(pid);
-
-	if (p)
-		process_put(p);
-	return p != NULL;
-}
-
-static const struct proc_item *item_find(const struct proc_item *items, const char *name, size_t len)
-{
-	for (; items->name; items++)
+	for (; items && items->name; items++)
 		if (strlen(items->name) == len && !memcmp(items->name, name, len))
 			return items;
 	return NULL;
 }
 
-static bool fd_exists(int pid, int fd)
+static bool thread_exists(struct process *p, int tid)
 {
-	struct process *p = process_find_get(pid);
-	struct files *files = p ? process_files(p) : NULL;
-	bool there = files && files_next(files, fd) == fd;
+	bool found;
 
+	spin_lock(&tasklist_lock);
+	found = proc_task(&(struct proc_subject){ .process = p, .tid = tid });
+	spin_unlock(&tasklist_lock);
+	return found;
+}
+
+/* The FMODE_* bits of a descriptor, or -1. */
+static int fd_mode(const struct proc_subject *s, int fd)
+{
+	struct files *files = proc_files(s);
+	struct file *file = files ? files_get_nth(files, (unsigned)fd) : NULL;
+	int mode = file ? (int)(file->mode & (FMODE_READ | FMODE_WRITE)) : -1;
+
+	if (file)
+		file_put(file);
 	files_put(files);
-	if (p)
-		process_put(p);
-	return there;
+	return mode;
+}
+
+/* The entry that a number names in a listing directory: its item, its subject and its mode; NULL: none. */
+static const struct proc_item *find_number(const struct proc_node *dir, int nr, struct proc_subject *s, u32 *mode)
+{
+	int bits;
+
+	switch (dir->item->listing) {
+	case PROC_PROCESSES:
+		s->process = nr ? process_find_get(nr) : NULL;
+		*mode = pid_dir.mode;
+		return s->process ? &pid_dir : NULL;
+	case PROC_THREADS:
+		s->tid = nr;
+		*mode = tid_dir.mode;
+		return nr && thread_exists(s->process, nr) ? &tid_dir : NULL;
+	case PROC_FDS:
+	case PROC_FDINFOS:
+		bits = fd_mode(s, nr);
+		s->fd = nr;
+		*mode = S_IFREG | 0444;
+		if (bits >= 0 && dir->item->listing == PROC_FDINFOS)
+			return &proc_fdinfo_file;
+		*mode = S_IFLNK | (bits & FMODE_READ ? 0500 : 0) | (bits & FMODE_WRITE ? 0300 : 0);
+		return bits >= 0 ? &proc_fd_link : NULL;
+	case PROC_NO_LIST:
+		break;
+	}
+	return NULL;
 }
 
 static int lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
 {
-	const struct proc_node *n = node_of(dir);
-	const struct proc_item *item = NULL;
+	const struct proc_node *n = proc_node(dir);
+	const struct proc_item *item = proc_item_find(n->item->items, name, len);
+	struct proc_subject s = n->subject;
+	u32 mode = item ? item->mode : 0;
 	int nr = number(name, len);
-	struct inode *inode = NULL;
 
-	if (n->kind == PROC_ROOT)
-		item = item_find(proc_system_items, name, len);
-	else if (n->kind == PROC_PID)
-		item = item_find(proc_pid_items, name, len);
-	if (n->pid && !exists(n->pid))
+	if (s.process && !proc_alive(s.process))
 		return -ENOENT;
-	if (item)
-		inode = make(dir->sb, PROC_ITEM, n->pid, -1, item, item->mode);
-	else if (n->kind == PROC_ROOT && ((len == 4 && !memcmp(name, "self", 4)) || (len == 11 && !memcmp(name, "thread-self", 11))))
-		inode = make(dir->sb, PROC_SELF, 0, (int)len, NULL, S_IFLNK | 0777);
-	else if (n->kind == PROC_ROOT && nr > 0 && exists(nr))
-		inode = make(dir->sb, PROC_PID, nr, -1, NULL, S_IFDIR | 0555);
-	else if (n->kind == PROC_PID && len == 2 && !memcmp(name, "fd", 2))
-		inode = make(dir->sb, PROC_FD_DIR, n->pid, -1, NULL, S_IFDIR | 0500);
-	else if (n->kind == PROC_FD_DIR && nr >= 0 && fd_exists(n->pid, nr))
-		inode = make(dir->sb, PROC_FD, n->pid, nr, NULL, S_IFLNK | 0700);
-	else
+	if (!item && nr >= 0)
+		item = find_number(n, nr, &s, &mode);
+	if (!item)
 		return -ENOENT;
-	if (!inode)
-		return -ENOMEM;
-	*out = inode;
-	return 0;
+	if (s.process && s.process == n->subject.process)	/* found by number it is counted already */
+		atomic_inc(&s.process->refs);
+	*out = make(dir->sb, item, &s, mode);
+	return *out ? 0 : -ENOMEM;
+}
+
+/* The size of a file that is no file, and its truncation by O_TRUNC: nothing. */
+static int setattr(struct inode *inode, const struct iattr *attr)
+{
+	return attr->valid & ~ATTR_SIZE ? -EPERM : 0;
 }
 
 /* --- links --- */
 
-static int follow_fd(struct process *p, int fd, struct path *out)
-{
-	struct files *files = process_files(p);
-	struct file *file = files && fd >= 0 ? files_get_nth(files, (unsigned)fd) : NULL;
-
-	files_put(files);
-	if (!file)
-		return -ENOENT;
-	*out = file->path;
-	path_get(out);
-	file_put(file);
-	return 0;
-}
-
-/* Where a magic link leads, with references. Only root and the process's own user may follow. */
+/* Where a magic link leads, with references. */
 static int magic_goal(struct inode *inode, struct path *out)
 {
-	const struct proc_node *n = node_of(inode);
-	struct process *p = process_find_get(n->pid);
-	int error;
+	const struct proc_node *n = proc_node(inode);
 
-	if (!p)
+	if (!proc_alive(n->subject.process))
 		return -ENOENT;
-	if (fsuid() && fsuid() != p->uid)
-		error = -EACCES;
-	else
-		error = n->kind == PROC_FD ? follow_fd(p, n->fd, out) : n->item->follow(p, out);
-	process_put(p);
-	return error;
+	if (!proc_may_access(n->subject.process))
+		return -EACCES;
+	return n->item->follow(&n->subject, out);
 }
 
 static ssize_t readlink(struct inode *inode, char *buf, size_t size)
 {
-	const struct proc_node *n = node_of(inode);
+	const struct proc_node *n = proc_node(inode);
 	struct path goal;
 	char *text;
 	int len;
 
-	if (n->kind == PROC_SELF)
-		return n->fd == 4 ? ksnprintf(buf, size, "%d", current->process->pid) :
-		       ksnprintf(buf, size, "%d/task/%d", current->process->pid, current->tid);
-	if (!is_magic(n))
-		return (ssize_t)min(str_copy(buf, n->item->target, size), size);
+	if (n->item->link)
+		return (ssize_t)min((size_t)n->item->link(&n->subject, buf, size), size);
 	len = magic_goal(inode, &goal);
 	if (len)
 		return len;
@@ -232,12 +219,13 @@ static ssize_t readlink(struct inode *inode, char *buf, size_t size)
 	return len > 0 ? (ssize_t)min((size_t)len, size) : len;
 }
 
-static const struct inode_ops plain_link_ops = { .readlink = readlink };
-static const struct inode_ops magic_link_ops = { .readlink = readlink, .follow = magic_goal };
+static const struct inode_ops link_ops = { .readlink = readlink, .setattr = setattr };
+static const struct inode_ops magic_link_ops = { .readlink = readlink, .follow = magic_goal, .setattr = setattr };
+static const struct inode_ops file_iops = { .setattr = setattr };
 
 /* --- directories --- */
 
-/* Entries have fixed positions: "." 0, ".." 1, items from 2 on, self, then processes (by number) or descriptors from FIRST_NUMBER on. */
+/* Entries have fixed positions: "." 0, ".." 1, the table's names from 2 on, numbers from FIRST_NUMBER on. */
 #define FIRST_NUMBER 256
 
 static int next_process(int from)
@@ -253,16 +241,40 @@ static int next_process(int from)
 	return best;
 }
 
-static int next_fd(int pid, int from)
+static int next_thread(struct process *p, int from)
 {
-	struct process *p = process_find_get(pid);
-	struct files *files = p ? process_files(p) : NULL;
+	struct task *t;
+	int best = -1;
+
+	spin_lock(&tasklist_lock);
+	list_for_each(t, &p->threads, thread_node)
+		if (t->tid >= from && (best < 0 || t->tid < best))
+			best = t->tid;
+	if (list_empty(&p->threads) && p->pid >= from && !list_empty(&p->all_node))
+		best = p->pid;			/* a zombie is still listed as its first thread */
+	spin_unlock(&tasklist_lock);
+	return best;
+}
+
+static int next_fd(const struct proc_subject *s, int from)
+{
+	struct files *files = proc_files(s);
 	int fd = files ? files_next(files, from) : -1;
 
 	files_put(files);
-	if (p)
-		process_put(p);
 	return fd;
+}
+
+static int next_number(const struct proc_node *n, int from)
+{
+	switch (n->item->listing) {
+	case PROC_PROCESSES: return next_process(from);
+	case PROC_THREADS: return next_thread(n->subject.process, from);
+	case PROC_FDS:
+	case PROC_FDINFOS: return next_fd(&n->subject, from);
+	case PROC_NO_LIST: break;
+	}
+	return -1;
 }
 
 /* One entry at file->pos; false: the caller has enough. */
@@ -277,8 +289,7 @@ static bool emit(struct file *file, struct dir_context *ctx, const char *name, u
 /* The names that do not change, at positions below FIRST_NUMBER. */
 static bool emit_fixed(struct file *file, struct dir_context *ctx)
 {
-	const struct proc_node *n = node_of(file->inode);
-	const struct proc_item *items = n->kind == PROC_ROOT ? proc_system_items : n->kind == PROC_PID ? proc_pid_items : NULL;
+	const struct proc_item *items = proc_node(file->inode)->item->items;
 	int nr = 0;
 
 	while (items && items[nr].name)
@@ -290,98 +301,40 @@ static bool emit_fixed(struct file *file, struct dir_context *ctx)
 	while (file->pos >= 2 && file->pos < 2 + nr)
 		if (!emit(file, ctx, items[file->pos - 2].name, items[file->pos - 2].mode, file->pos + 1))
 			return false;
-	if (file->pos == 2 + nr && n->kind == PROC_ROOT && !emit(file, ctx, "self", S_IFLNK, 3 + nr))
-		return false;
-	if (file->pos == 2 + nr && n->kind == PROC_PID && !emit(file, ctx, "fd", S_IFDIR, 3 + nr))
-		return false;
 	file->pos = max(file->pos, (loff_t)FIRST_NUMBER);
 	return true;
 }
 
 static int iterate(struct file *file, struct dir_context *ctx)
 {
-	const struct proc_node *n = node_of(file->inode);
+	const struct proc_node *n = proc_node(file->inode);
 	char name[16];
 
+	if (n->subject.process && !proc_alive(n->subject.process))
+		return -ENOENT;
 	if (file->pos < FIRST_NUMBER && !emit_fixed(file, ctx))
 		return 0;
-	while (n->kind == PROC_ROOT || n->kind == PROC_FD_DIR) {
-		int from = (int)(file->pos - FIRST_NUMBER), nr = n->kind == PROC_ROOT ? next_process(from) : next_fd(n->pid, from);
+	for (;;) {
+		int nr = next_number(n, (int)min(file->pos - FIRST_NUMBER, (loff_t)0x7fffffff));
 
 		if (nr < 0)
-			break;
+			return 0;
 		ksnprintf(name, sizeof(name), "%d", nr);
-		if (!emit(file, ctx, name, n->kind == PROC_ROOT ? S_IFDIR : S_IFLNK, FIRST_NUMBER + nr + 1))
-			break;
+		u32 mode = n->item->listing == PROC_FDS ? S_IFLNK : n->item->listing == PROC_FDINFOS ? S_IFREG : S_IFDIR;
+		if (!emit(file, ctx, name, mode, FIRST_NUMBER + nr + 1))
+			return 0;
 	}
-	return 0;
 }
 
-/* No end: the text is made when the file is opened. */
-static loff_t text_llseek(struct file *file, loff_t offset, int whence)
+static int dir_open(struct inode *inode, struct file *file)
 {
-	if (whence == SEEK_CUR)
-		offset += file->pos;
-	else if (whence != SEEK_SET)
-		return -EINVAL;
-	return offset < 0 ? -EINVAL : (file->pos = offset);
+	const struct proc_node *n = proc_node(inode);
+
+	return n->item->guarded && !proc_may_access(n->subject.process) ? -EACCES : 0;
 }
 
-/* --- files --- */
-
-static int file_open_text(struct inode *inode, struct file *file)
-{
-	const struct proc_node *n = node_of(inode);
-	struct process *p = NULL;
-	struct text *t;
-	int error;
-
-	if (file->mode & FMODE_WRITE)
-		return -EACCES;
-	if (n->pid) {
-		p = process_find_get(n->pid);
-		if (!p)
-			return -ESRCH;
-	}
-	t = kzalloc(sizeof(*t));
-	error = t ? n->item->show(t, p) : -ENOMEM;
-	if (p)
-		process_put(p);
-	if (!error && t->failed)
-		error = -ENOMEM;
-	if (error && t)
-		kfree(t->buf);
-	if (error)
-		kfree(t);
-	file->private = error ? NULL : t;
-	return error;
-}
-
-static void text_release(struct file *file)
-{
-	struct text *t = file->private;
-
-	kfree(t->buf);
-	kfree(t);
-}
-
-static ssize_t text_read(struct file *file, struct iov_iter *to, loff_t *pos)
-{
-	struct text *t = file->private;
-	size_t n, k;
-
-	if (*pos < 0 || (u64)*pos >= t->len)
-		return 0;
-	n = min(to->count, t->len - (size_t)*pos);
-	k = copy_to_iter(t->buf + *pos, n, to);
-	*pos += (loff_t)k;
-	return k || !n ? (ssize_t)k : -EFAULT;
-}
-
-static const struct inode_ops dir_ops = { .lookup = lookup };
-static const struct inode_ops file_iops = { 0 };
-static const struct file_ops dir_fops = { .iterate = iterate, .llseek = generic_llseek };
-static const struct file_ops file_fops = { .open = file_open_text, .release = text_release, .read = text_read, .llseek = text_llseek };
+static const struct inode_ops dir_ops = { .lookup = lookup, .setattr = setattr };
+static const struct file_ops dir_fops = { .open = dir_open, .iterate = iterate, .llseek = generic_llseek };
 
 /* --- the file system --- */
 
@@ -404,7 +357,7 @@ static int mount(struct block_device *dev, u32 flags, const char *options, struc
 	sb->magic = PROC_SUPER_MAGIC;
 	sb->block_size = 1024;
 	sb->uncached = true;
-	root = make(sb, PROC_ROOT, 0, -1, NULL, S_IFDIR | 0555);
+	root = make(sb, &root_dir, &(struct proc_subject){ .fd = -1 }, root_dir.mode);
 	sb->root = root ? dentry_root(sb, root) : NULL;
 	if (!sb->root) {
 		inode_put(root);

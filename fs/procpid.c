@@ -1,28 +1,55 @@
-/* The files of /proc that are about one process. */
+/*
+ * The directory of a process in /proc: its table of names, what it shares with the other files of fs/proc*.c, its links and its
+ * small files.
+ */
 #include "fs/procfs.h"
 
-#include "kernel/rusage.h"
+#include "kernel/backtrace.h"
 #include "kernel/string.h"
+#include "kernel/usermode.h"
 #include "mm/mm.h"
-#include "mm/page.h"
-#include "mm/slab.h"
-
-#define NS_PER_TICK 10000000UL
 
 /* --- what a process has; a task lets go of these under tasklist_lock (kernel/exit.c, kernel/exec.c) --- */
 
-static struct task *first_thread(struct process *p)
+bool proc_alive(const struct process *p)
 {
-	return list_empty(&p->threads) ? NULL : list_first(&p->threads, struct task, thread_node);
+	bool alive;
+
+	spin_lock(&tasklist_lock);
+	alive = !list_empty(&p->all_node);	/* off the list when it is reaped */
+	spin_unlock(&tasklist_lock);
+	return alive;
 }
 
-struct mm *process_mm(struct process *p)
+bool proc_may_access(const struct process *p)
+{
+	const struct process *self = current->process;
+
+	if (self == p || !fsuid())
+		return true;
+	return p->dumpable && fsuid() == p->uid && fsuid() == p->euid && fsuid() == p->suid &&
+	       self->fsgid == p->gid && self->fsgid == p->egid && self->fsgid == p->sgid;
+}
+
+struct task *proc_task(const struct proc_subject *s)
+{
+	struct task *t;
+
+	if (!s->tid)
+		return list_empty(&s->process->threads) ? NULL : list_first(&s->process->threads, struct task, thread_node);
+	list_for_each(t, &s->process->threads, thread_node)
+		if (t->tid == s->tid)
+			return t;
+	return NULL;
+}
+
+struct mm *proc_mm(const struct proc_subject *s)
 {
 	struct mm *mm = NULL;
 	struct task *t;
 
 	spin_lock(&tasklist_lock);
-	list_for_each(t, &p->threads, thread_node) {
+	list_for_each(t, &s->process->threads, thread_node) {
 		mm = t->mm;
 		if (mm && !atomic_inc_not_zero(&mm->users))
 			mm = NULL;
@@ -33,14 +60,14 @@ struct mm *process_mm(struct process *p)
 	return mm;
 }
 
-struct files *process_files(struct process *p)
+struct files *proc_files(const struct proc_subject *s)
 {
 	struct files *files = NULL;
 	struct task *t;
 
 	spin_lock(&tasklist_lock);
-	list_for_each(t, &p->threads, thread_node)
-		if (t->files) {
+	list_for_each(t, &s->process->threads, thread_node)
+		if (t->files && (!s->tid || t->tid == s->tid)) {
 			files = files_share(t->files);
 			break;
 		}
@@ -50,12 +77,12 @@ struct files *process_files(struct process *p)
 
 /* --- links --- */
 
-static int follow_exe(struct process *p, struct path *out)
+static int follow_exe(const struct proc_subject *s, struct path *out)
 {
 	struct file *exe;
 
 	spin_lock(&tasklist_lock);
-	exe = p->exe;
+	exe = s->process->exe;
 	if (exe)
 		file_get(exe);
 	spin_unlock(&tasklist_lock);
@@ -67,14 +94,14 @@ static int follow_exe(struct process *p, struct path *out)
 	return 0;
 }
 
-static int fs_place(struct process *p, bool root, struct path *out)
+static int fs_place(const struct proc_subject *s, bool root, struct path *out)
 {
 	int error = -ENOENT;
 	struct task *t;
 
 	spin_lock(&dcache_lock);	/* keeps what the path names while we count it */
 	spin_lock(&tasklist_lock);
-	t = first_thread(p);
+	t = proc_task(s);
 	if (t && t->fs) {
 		spin_lock(&t->fs->lock);
 		*out = root ? t->fs->root : t->fs->cwd;
@@ -87,208 +114,164 @@ static int fs_place(struct process *p, bool root, struct path *out)
 	return error;
 }
 
-static int follow_cwd(struct process *p, struct path *out) { return fs_place(p, false, out); }
-static int follow_root(struct process *p, struct path *out) { return fs_place(p, true, out); }
+static int follow_cwd(const struct proc_subject *s, struct path *out) { return fs_place(s, false, out); }
+static int follow_root(const struct proc_subject *s, struct path *out) { return fs_place(s, true, out); }
 
-/* --- memory --- */
+/* --- names --- */
 
-static int show_maps(struct text *t, struct process *p)
+static int show_comm(struct text *t, const struct proc_subject *s)
 {
-	struct mm *mm = process_mm(p);
-	char *name = kmalloc(PATH_MAX);
+	char name[16];
+	struct task *task;
 
-	if (!name) {
-		if (mm)
-			mm_put(mm);
-		return -ENOMEM;
-	}
-	if (mm)
-		down_read(&mm->mmap_lock);
-	for (unsigned i = 0; mm && i < mm->nr_vmas; i++) {
-		struct vma *v = mm->vmas[i];
-		u32 major = 0, minor = 0;
-		u64 ino = 0;
-		char head[100];
-		int n;
-
-		name[0] = 0;
-		if (v->ops && v->ops->stat)
-			v->ops->stat(v, &major, &minor, &ino);
-		if (v->ops && v->ops->name && v->ops->name(v, name, PATH_MAX) < 0)
-			name[0] = 0;
-		if (v->flags & VM_STACK)
-			str_copy(name, "[stack]", PATH_MAX);
-		else if (v->flags & VM_HEAP)
-			str_copy(name, "[heap]", PATH_MAX);
-		n = ksnprintf(head, sizeof(head), "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", v->start, v->end,
-			      v->flags & VM_READ ? 'r' : '-', v->flags & VM_WRITE ? 'w' : '-', v->flags & VM_EXEC ? 'x' : '-',
-			      v->flags & VM_SHARED ? 's' : 'p', v->mapping ? v->pgoff << PAGE_SHIFT : 0, major, minor, ino);
-		text_add(t, head, (size_t)n);
-		for (; name[0] && n < 73; n++)
-			text_add(t, " ", 1);
-		text_add(t, name, strlen(name));
-		text_add(t, "\n", 1);
-	}
-	if (mm) {
-		up_read(&mm->mmap_lock);
-		mm_put(mm);
-	}
-	kfree(name);
+	spin_lock(&tasklist_lock);
+	task = proc_task(s);
+	memcpy(name, task ? task->name : s->process->last_name, sizeof(name));
+	spin_unlock(&tasklist_lock);
+	name[sizeof(name) - 1] = 0;
+	text_string(t, name);
+	text_add(t, "\n", 1);
 	return 0;
 }
 
-/* Bytes [start, end) of another address space, as far as its pages are there. */
-static void add_memory(struct text *t, struct mm *mm, vaddr_t start, vaddr_t end)
+/* A thread may name the threads of its own process. */
+static int write_comm(const struct proc_subject *s, char *buf, size_t n)
 {
-	end = min(end, start + 32 * PAGE_SIZE);
-	while (start < end) {
-		u64 e = mm_entry(mm, start);
-		struct page *page = e & ENTRY_P ? entry_page(e) : NULL;
-		size_t n = min(end - start, PAGE_SIZE - (start & ~PAGE_MASK));
+	struct task *task;
 
-		if (!page || !page_get_unless_free(page))
-			return;
-		if (entry_page(mm_entry(mm, start)) == page)	/* it was not freed and reused before we had it */
-			text_add(t, (char *)page_address(page) + (start & ~PAGE_MASK), n);
-		page_put(page);
-		start += n;
-	}
+	if (s->process != current->process)
+		return -EINVAL;
+	if (n && buf[n - 1] == '\n')
+		buf[n - 1] = 0;
+	spin_lock(&tasklist_lock);
+	task = proc_task(s);
+	if (task)
+		str_copy(task->name, buf, sizeof(task->name));
+	spin_unlock(&tasklist_lock);
+	return task ? 0 : -ESRCH;
 }
 
-static int show_area(struct text *t, struct process *p, bool env)
-{
-	struct mm *mm = process_mm(p);
+/* --- where a thread is --- */
 
-	if (!mm)
+#define MAX_FRAMES 24
+
+/* root only: kernel addresses are nobody else's business */
+static int show_stack(struct text *t, const struct proc_subject *s)
+{
+	u64 rips[MAX_FRAMES];
+	struct task *task;
+	char name[80];
+	int n = 0;
+
+	if (fsuid())
+		return -EACCES;
+	spin_lock(&tasklist_lock);
+	task = proc_task(s);
+	if (task)
+		n = backtrace_task(task, rips, MAX_FRAMES);
+	spin_unlock(&tasklist_lock);
+	for (int i = 0; i < n; i++) {
+		symbol_name((void *)rips[i], name, sizeof(name));
+		text_printf(t, "[<0>] %s\n", name);
+	}
+	return 0;
+}
+
+static int show_wchan(struct text *t, const struct proc_subject *s)
+{
+	char name[80] = "0", *plus;
+	struct task *task;
+	u64 rip;
+
+	spin_lock(&tasklist_lock);
+	task = proc_task(s);
+	rip = task && proc_may_access(s->process) ? backtrace_wchan(task) : 0;
+	spin_unlock(&tasklist_lock);
+	if (rip)
+		symbol_name((void *)rip, name, sizeof(name));
+	plus = strchr(name, '+');
+	if (plus)
+		*plus = 0;
+	text_string(t, name);
+	return 0;
+}
+
+static int show_children(struct text *t, const struct proc_subject *s)
+{
+	struct process *child;
+
+	if (s->tid != s->process->pid)		/* children belong to the process; Linux lists them at the thread that forked */
 		return 0;
-	if (env)
-		add_memory(t, mm, mm->env_start, mm->env_end);
-	else
-		add_memory(t, mm, mm->arg_start, mm->arg_end);
-	mm_put(mm);
-	return 0;
-}
-
-static int show_cmdline(struct text *t, struct process *p) { return show_area(t, p, false); }
-static int show_environ(struct text *t, struct process *p) { return show_area(t, p, true); }
-
-static int show_auxv(struct text *t, struct process *p)
-{
-	struct mm *mm = process_mm(p);
-
-	if (mm) {
-		text_add(t, (const char *)mm->auxv, sizeof(mm->auxv));
-		mm_put(mm);
+	for (int after = 0, best = 1; best; after = best) {
+		best = 0;
+		spin_lock(&tasklist_lock);
+		list_for_each(child, &s->process->children, sibling)
+			if (child->pid > after && (!best || child->pid < best))
+				best = child->pid;
+		spin_unlock(&tasklist_lock);
+		if (best)
+			text_printf(t, "%d ", best);
 	}
 	return 0;
 }
 
-/* --- state --- */
+static int show_personality(struct text *t, const struct proc_subject *s)
+{
+	text_printf(t, "%08x\n", s->process->personality);
+	return 0;
+}
 
-struct snapshot {
-	char name[16], state;
-	int ppid, pgid, sid, nr_threads, nice, tid;
-	u64 user, system, child_user, child_system, pending, shared_pending, blocked, ignored, caught;
-	u64 vm_pages, rss_pages;
+/* --- who dies first: kept and inherited, but nobody is chosen here (who asks for memory that is not there dies) --- */
+
+static int show_oom_score_adj(struct text *t, const struct proc_subject *s)
+{
+	text_printf(t, "%d\n", READ_ONCE(s->process->oom_score_adj));
+	return 0;
+}
+
+static int write_oom_score_adj(const struct proc_subject *s, char *buf, size_t n)
+{
+	s64 v;
+	int error = proc_number(buf, -1000, 1000, &v);
+
+	if (error)
+		return error;
+	if (v < s->process->oom_score_adj && fsuid())
+		return -EACCES;
+	WRITE_ONCE(s->process->oom_score_adj, (int)v);
+	return 0;
+}
+
+/* --- the tables --- */
+
+#define THREAD_ITEMS \
+	PROC_FILE("stat", proc_show_stat), PROC_FILE("statm", proc_show_statm), PROC_FILE("status", proc_show_status), \
+	PROC_FILE("cmdline", proc_show_cmdline), PROC_FILE("wchan", show_wchan), \
+	PROC_FILE("limits", proc_show_limits), PROC_FILE("mounts", proc_show_mounts), PROC_FILE("mountinfo", proc_show_mountinfo), \
+	{ .name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .write = write_comm }, \
+	{ .name = "exe", .mode = S_IFLNK | 0777, .follow = follow_exe }, \
+	{ .name = "cwd", .mode = S_IFLNK | 0777, .follow = follow_cwd }, \
+	{ .name = "root", .mode = S_IFLNK | 0777, .follow = follow_root }, \
+	{ .name = "fd", .mode = S_IFDIR | 0500, .listing = PROC_FDS }, \
+	{ .name = "fdinfo", .mode = S_IFDIR | 0555, .listing = PROC_FDINFOS, .guarded = true }, \
+	{ .name = "maps", .mode = S_IFREG | 0444, .show = proc_show_maps, .guarded = true }, \
+	{ .name = "smaps", .mode = S_IFREG | 0444, .show = proc_show_smaps, .guarded = true }, \
+	{ .name = "smaps_rollup", .mode = S_IFREG | 0444, .show = proc_show_smaps_rollup, .guarded = true }, \
+	{ .name = "pagemap", .mode = S_IFREG | 0400, .fops = &proc_pagemap_ops }, \
+	{ .name = "environ", .mode = S_IFREG | 0400, .show = proc_show_environ, .guarded = true }, \
+	{ .name = "auxv", .mode = S_IFREG | 0400, .show = proc_show_auxv, .guarded = true }, \
+	{ .name = "personality", .mode = S_IFREG | 0400, .show = show_personality, .guarded = true }, \
+	{ .name = "stack", .mode = S_IFREG | 0400, .show = show_stack }, \
+	{ .name = "oom_score_adj", .mode = S_IFREG | 0644, .show = show_oom_score_adj, .write = write_oom_score_adj }
+
+const struct proc_item proc_pid_items[] = {
+	THREAD_ITEMS,
+	{ .name = "task", .mode = S_IFDIR | 0555, .listing = PROC_THREADS },
+	{ .name = NULL },
 };
 
-static void take(struct process *p, struct snapshot *s)
-{
-	struct mm *mm = process_mm(p);
-	struct task *t;
-
-	memset(s, 0, sizeof(*s));
-	spin_lock(&tasklist_lock);
-	s->state = 'Z';
-	s->ppid = p->parent ? p->parent->pid : 0;
-	s->pgid = p->pgid;
-	s->sid = p->sid;
-	s->nr_threads = p->nr_threads;
-	process_times(p, &s->user, &s->system);
-	s->child_user = p->child_utime_ns;
-	s->child_system = p->child_stime_ns;
-	s->shared_pending = p->sig_pending;
-	for (int i = 0; i < 64; i++) {
-		if (p->action[i].handler == (void __user *)SIG_IGN)
-			s->ignored |= BIT(i);
-		else if (p->action[i].handler != (void __user *)SIG_DFL)
-			s->caught |= BIT(i);
-	}
-	t = first_thread(p);
-	if (t) {
-		memcpy(s->name, t->name, sizeof(s->name));
-		s->nice = t->nice;
-		s->pending = t->sig_pending;
-		s->blocked = t->sig_mask;
-		if (!p->zombie)
-			s->state = t->state == TASK_RUNNABLE ? 'R' : t->state == TASK_SLEEPING ? 'S' : t->state == TASK_DEAD ? 'Z' : 'D';
-	}
-	spin_unlock(&tasklist_lock);
-	s->name[sizeof(s->name) - 1] = 0;
-	if (mm) {
-		s->vm_pages = mm->total_pages;
-		s->rss_pages = mm_rss_pages(mm);
-		mm_put(mm);
-	}
-}
-
-static int show_stat(struct text *t, struct process *p)
-{
-	struct snapshot s;
-
-	take(p, &s);
-	text_printf(t, "%d (%s) %c %d %d %d 0 -1 0 0 0 0 0 ", p->pid, s.name, s.state, s.ppid, s.pgid, s.sid);
-	text_printf(t, "%lu %lu %lu %lu %d %d %d 0 %lu %lu %lu ", s.user / NS_PER_TICK, s.system / NS_PER_TICK, s.child_user / NS_PER_TICK,
-		    s.child_system / NS_PER_TICK, 20 + s.nice, s.nice, s.nr_threads, p->start_ns / NS_PER_TICK, s.vm_pages * PAGE_SIZE, s.rss_pages);
-	text_printf(t, "%lu 0 0 0 0 0 %lu %lu %lu %lu 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n", (u64)p->limits[RLIMIT_RSS].rlim_cur,
-		    s.pending & 0x7fffffff, s.blocked & 0x7fffffff, s.ignored & 0x7fffffff, s.caught & 0x7fffffff);
-	return 0;
-}
-
-static int show_statm(struct text *t, struct process *p)
-{
-	struct snapshot s;
-
-	take(p, &s);
-	text_printf(t, "%lu %lu 0 0 0 %lu 0\n", s.vm_pages, s.rss_pages, s.vm_pages);
-	return 0;
-}
-
-static const char *state_name(char c)
-{
-	return c == 'R' ? "running" : c == 'S' ? "sleeping" : c == 'D' ? "disk sleep" : "zombie";
-}
-
-static int show_status(struct text *t, struct process *p)
-{
-	struct snapshot s;
-
-	take(p, &s);
-	text_printf(t, "Name:\t%s\nState:\t%c (%s)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", s.name, s.state, state_name(s.state), p->pid, p->pid, s.ppid);
-	text_printf(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nGroups:\t", p->uid, p->euid, p->suid, p->fsuid, p->gid, p->egid, p->sgid, p->fsgid);
-	for (int i = 0; i < p->ngroups; i++)
-		text_printf(t, "%u ", p->groups[i]);
-	text_printf(t, "\nVmSize:\t%8lu kB\nVmRSS:\t%8lu kB\nThreads:\t%d\n", s.vm_pages * 4, s.rss_pages * 4, s.nr_threads);
-	text_printf(t, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", s.pending, s.shared_pending, s.blocked, s.ignored, s.caught);
-	return 0;
-}
-
-static int show_comm(struct text *t, struct process *p)
-{
-	struct snapshot s;
-
-	take(p, &s);
-	text_printf(t, "%s\n", s.name);
-	return 0;
-}
-
-#define FILE_ITEM(n, f) { .name = n, .mode = S_IFREG | 0444, .show = f }
-const struct proc_item proc_pid_items[] = {
-	{ .name = "exe", .mode = S_IFLNK | 0777, .follow = follow_exe },
-	{ .name = "cwd", .mode = S_IFLNK | 0777, .follow = follow_cwd },
-	{ .name = "root", .mode = S_IFLNK | 0777, .follow = follow_root },
-	FILE_ITEM("maps", show_maps), FILE_ITEM("stat", show_stat), FILE_ITEM("statm", show_statm), FILE_ITEM("status", show_status),
-	FILE_ITEM("cmdline", show_cmdline), FILE_ITEM("comm", show_comm), FILE_ITEM("environ", show_environ), FILE_ITEM("auxv", show_auxv),
-	FILE_ITEM("mounts", show_mounts),
+const struct proc_item proc_tid_items[] = {
+	THREAD_ITEMS,
+	PROC_FILE("children", show_children),
 	{ .name = NULL },
 };

@@ -1,157 +1,229 @@
-/* The files of /proc that are about the system as a whole. */
+/* The root of /proc: its table, and the files about the machine and how busy it is. */
 #include "fs/procfs.h"
 
 #include "kernel/cmdline.h"
+#include "kernel/fork.h"
+#include "kernel/irq.h"
+#include "kernel/kstack.h"
 #include "kernel/rusage.h"
 #include "kernel/sched.h"
 #include "kernel/string.h"
+#include "kernel/time.h"
+#include "kernel/usermode.h"
 #include "mm/page.h"
+#include "mm/slab.h"
 #include "mm/vmstat.h"
 
 #define KB(pages) ((pages) * (PAGE_SIZE / 1024))
+#define NS_PER_SEC 1000000000UL
 #define NS_PER_TICK 10000000UL		/* USER_HZ is 100 */
 
-static int show_meminfo(struct text *t, struct process *p)
+/* --- memory --- */
+
+static void add_slab(const struct slab_info *info, void *arg)
 {
-	u64 total = page_total_count(), free = page_free_count(), cached = pagecache_total_pages();
-	const struct { const char *name; u64 kb; } lines[] = {
-		{ "MemTotal", KB(total) }, { "MemFree", KB(free) }, { "MemAvailable", KB(min(free + cached, total)) },
-		{ "Buffers", 0 }, { "Cached", KB(cached) }, { "SwapCached", 0 }, { "SwapTotal", 0 }, { "SwapFree", 0 },
-		{ "Dirty", KB(writeback_dirty_pages()) }, { "CommitLimit", KB(total) },
+	*(u64 *)arg += info->slabs * info->pages;
+}
+
+static int show_meminfo(struct text *t, const struct proc_subject *s)
+{
+	u64 total = page_total_count(), free = page_free_count(), cached = pagecache_total_pages(), memory = pagecache_memory_pages();
+	u64 clean = cached - min(memory, cached), tables = vmstat_read(VM_TABLE_ALLOC) - vmstat_read(VM_TABLE_FREE), slab = 0;
+
+	slab_statistics(add_slab, &slab);
+	const struct { const char *name; u64 pages; } lines[] = {
+		{ "MemTotal", total }, { "MemFree", free }, { "MemAvailable", min(free + clean, total) },
+		{ "Buffers", 0 }, { "Cached", cached }, { "SwapCached", 0 }, { "SwapTotal", 0 }, { "SwapFree", 0 },
+		{ "Dirty", writeback_dirty_pages() }, { "Shmem", memory }, { "Slab", slab }, { "SReclaimable", 0 }, { "SUnreclaim", slab },
+		{ "KernelStack", kstack_pages() }, { "PageTables", tables }, { "CommitLimit", total },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		char name[24];
 		ksnprintf(name, sizeof(name), "%s:", lines[i].name);
-		text_printf(t, "%-15s %8lu kB\n", name, lines[i].kb);
+		text_printf(t, "%-15s %8lu kB\n", name, KB(lines[i].pages));
 	}
 	return 0;
 }
 
-static int show_cpuinfo(struct text *t, struct process *p)
+static int show_swaps(struct text *t, const struct proc_subject *s)
 {
-	for (int i = 0; i < max(nr_cpus_online, 1); i++) {
-		text_printf(t, "processor\t: %d\nvendor_id\t: %s\nmodel name\t: %s\n", i, cpu_features.vendor, cpu_features.brand);
-		text_printf(t, "physical id\t: 0\nsiblings\t: %d\ncore id\t\t: %d\ncpu cores\t: %d\nfpu\t\t: yes\n", max(nr_cpus_online, 1), i, max(nr_cpus_online, 1));
-		text_printf(t, "flags\t\t: fpu tsc msr pae cx8 apic pge cmov fxsr sse sse2 syscall lm%s%s%s%s%s%s%s\n",
-			    cpu_features.nx ? " nx" : "", cpu_features.smep ? " smep" : "", cpu_features.smap ? " smap" : "",
-			    cpu_features.umip ? " umip" : "", cpu_features.xsave ? " xsave" : "", cpu_features.fsgsbase ? " fsgsbase" : "",
-			    cpu_features.rdrand ? " rdrand" : "");
-		text_printf(t, "clflush size\t: 64\n\n");
+	text_string(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+	return 0;
+}
+
+/* --- processors and time --- */
+
+static int show_cpuinfo(struct text *t, const struct proc_subject *s)
+{
+	const struct cpu_features *f = &cpu_features;
+	int n = max(nr_cpus_online, 1);
+
+	for (int i = 0; i < n; i++) {
+		text_printf(t, "processor\t: %d\nvendor_id\t: %s\nmodel name\t: %s\ncpu MHz\t\t: %lu.%03lu\n", i, f->vendor, f->brand,
+			    tsc_khz() / 1000, tsc_khz() % 1000);
+		text_printf(t, "physical id\t: 0\nsiblings\t: %d\ncore id\t\t: %d\ncpu cores\t: %d\nfpu\t\t: yes\n", n, i, n);
+		text_printf(t, "flags\t\t: fpu tsc msr pae cx8 apic pge cmov fxsr sse sse2 syscall lm%s%s%s%s%s%s%s%s%s%s\n",
+			    f->nx ? " nx" : "", f->pages_1g ? " pdpe1gb" : "", f->xsave ? " xsave" : "", f->rdrand ? " rdrand" : "",
+			    f->invariant_tsc ? " constant_tsc nonstop_tsc" : "", f->fsgsbase ? " fsgsbase" : "", f->smep ? " smep" : "",
+			    f->erms ? " erms" : "", f->smap ? " smap" : "", f->umip ? " umip" : "");
+		text_string(t, "clflush size\t: 64\n\n");
 	}
 	return 0;
 }
 
-/* CPU time of all processes, dead ones by what their parents inherited: init's children's. */
-static void all_times(u64 *user, u64 *system, int *nr_running, int *nr)
+struct load {
+	u64 user, system, idle;		/* ns, since boot */
+	int running, blocked, threads;
+};
+
+static void add_process(struct load *l, const struct process *p)
 {
-	struct process *p;
-	u64 u, s;
-
-	*user = *system = 0;
-	*nr_running = *nr = 0;
-	spin_lock(&tasklist_lock);
-	list_for_each(p, &process_list, all_node) {
-		struct task *task;
-
-		process_times(p, &u, &s);
-		*user += u + p->child_utime_ns;
-		*system += s + p->child_stime_ns;
-		*nr += p->nr_threads;
-		list_for_each(task, &p->threads, thread_node)
-			*nr_running += READ_ONCE(task->state) == TASK_RUNNABLE;
-	}
-	spin_unlock(&tasklist_lock);
-}
-
-static int show_stat(struct text *t, struct process *p)
-{
-	u64 user, system, idle, up = ktime_ns();
-	int running, nr;
-
-	all_times(&user, &system, &running, &nr);
-	idle = up > user + system ? up - user - system : 0;
-	for (int i = 0; i < 2; i++)	/* the sum, and the one CPU that runs tasks */
-		text_printf(t, "cpu%s %lu 0 %lu %lu 0 0 0 0 0 0\n", i ? "0" : " ", user / NS_PER_TICK, system / NS_PER_TICK, idle / NS_PER_TICK);
-	text_printf(t, "intr 0\nctxt 0\nbtime %lu\nprocesses %d\n", (realtime_ns() - up) / 1000000000, nr);
-	text_printf(t, "procs_running %d\nprocs_blocked 0\n", running);
-	return 0;
-}
-
-static int show_uptime(struct text *t, struct process *p)
-{
-	u64 user, system, up = ktime_ns(), idle;
-	int running, nr;
-
-	all_times(&user, &system, &running, &nr);
-	idle = up > user + system ? up - user - system : 0;
-	text_printf(t, "%lu.%02lu %lu.%02lu\n", up / 1000000000, up / 10000000 % 100, idle / 1000000000, idle / 10000000 % 100);
-	return 0;
-}
-
-/* No averages are kept: the file is there for programs that read the last two fields. */
-static int show_loadavg(struct text *t, struct process *p)
-{
+	struct task *t;
 	u64 user, system;
-	int running, nr;
+
+	process_times(p, &user, &system);
+	l->user += user + p->child_utime_ns;
+	l->system += system + p->child_stime_ns;
+	list_for_each(t, &p->threads, thread_node) {
+		l->running += READ_ONCE(t->state) == TASK_RUNNABLE;
+		l->blocked += READ_ONCE(t->state) == TASK_SLEEPING_HARD && t->wait_page_mapping;
+		l->threads++;
+	}
+}
+
+/* CPU time of all tasks; of dead processes what their parents inherited. */
+static void take_load(struct load *l)
+{
+	u64 up;
+	struct process *p;
+
+	*l = (struct load){ 0 };
+	spin_lock(&tasklist_lock);
+	add_process(l, &kernel_process);
+	list_for_each(p, &process_list, all_node)
+		add_process(l, p);
+	spin_unlock(&tasklist_lock);
+	up = ktime_ns() * (u64)max(nr_cpus_online, 1);
+	l->idle = up > l->user + l->system ? up - l->user - l->system : 0;
+}
+
+static u64 interrupts(void)
+{
+	u64 n = 0;
+
+	for (int cpu = 0; cpu < max(nr_cpus_online, 1); cpu++)
+		for (unsigned v = 0; v < 256; v++)
+			n += irq_count(cpu, v);
+	return n;
+}
+
+static int show_stat(struct text *t, const struct proc_subject *s)
+{
+	u64 switches = 0;
+	struct load l;
+
+	take_load(&l);
+	for (int i = 0; i < 2; i++)	/* the sum, and the one CPU that runs tasks */
+		text_printf(t, "cpu%s %lu 0 %lu %lu 0 0 0 0 0 0\n", i ? "0" : " ", l.user / NS_PER_TICK, l.system / NS_PER_TICK, l.idle / NS_PER_TICK);
+	for (int cpu = 0; cpu < max(nr_cpus_online, 1); cpu++)
+		switches += READ_ONCE(cpus[cpu].nr_switches);
+	text_printf(t, "intr %lu", interrupts());
+	for (unsigned irq = 0; irq < 16; irq++)
+		text_printf(t, " %lu", irq_count(0, VECTOR_IRQ0 + irq));
+	text_printf(t, "\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %d\nprocs_blocked %d\n", switches,
+		    (realtime_ns() - ktime_ns()) / NS_PER_SEC, atomic64_read(&nr_forks), l.running, l.blocked);
+	return 0;
+}
+
+static int show_uptime(struct text *t, const struct proc_subject *s)
+{
+	u64 up = ktime_ns();
+	struct load l;
+
+	take_load(&l);
+	text_printf(t, "%lu.%02lu %lu.%02lu\n", up / NS_PER_SEC, up / 10000000 % 100, l.idle / NS_PER_SEC, l.idle / 10000000 % 100);
+	return 0;
+}
+
+static int show_loadavg(struct text *t, const struct proc_subject *s)
+{
+	struct load l;
 	u64 load[3];
 
-	all_times(&user, &system, &running, &nr);
+	take_load(&l);
 	sched_load(load);
 	text_printf(t, "%lu.%02lu %lu.%02lu %lu.%02lu %d/%d %d\n", load[0] / 100, load[0] % 100, load[1] / 100, load[1] % 100,
-		    load[2] / 100, load[2] % 100, running, nr, current->tid);
+		    load[2] / 100, load[2] % 100, l.running, l.threads, pid_last());
 	return 0;
 }
 
-static int show_version(struct text *t, struct process *p)
+/* --- what it is --- */
+
+static int show_version(struct text *t, const struct proc_subject *s)
 {
-	text_printf(t, "Linux version 6.1.0-cowslip (cowslip) (gcc " __VERSION__ ") #1 SMP PREEMPT\n");
+	struct new_utsname uts;
+
+	uts_read(&uts);
+	text_printf(t, "%s version %s (cowslip) (gcc " __VERSION__ ") %s\n", uts.sysname, uts.release, uts.version);
 	return 0;
 }
 
-static int show_filesystems(struct text *t, struct process *p)
+static int show_cmdline(struct text *t, const struct proc_subject *s)
 {
-	text_printf(t, "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tpipefs\n\text2\n");
+	text_string(t, cmdline);
+	text_add(t, "\n", 1);
 	return 0;
 }
 
-static int show_vmstat(struct text *t, struct process *p)
+static int show_filesystems(struct text *t, const struct proc_subject *s)
 {
-	text_printf(t, "nr_free_pages %lu\nnr_file_pages %lu\nnr_dirty %lu\n", page_free_count(), pagecache_total_pages(), writeback_dirty_pages());
-	for (int i = 0; i < NR_VMSTAT; i++)
-		text_printf(t, "%s %lu\n", vmstat_names[i], vmstat_read((enum vmstat_item)i));
+	const struct fs_type *type;
+
+	for (int i = 0; (type = fs_type_nth(i)); i++)
+		text_printf(t, "%s\t%s\n", strcmp(type->name, "ext2") ? "nodev" : "", type->name);
+	text_string(t, "nodev\tpipefs\n");
 	return 0;
 }
 
-static int show_cmdline(struct text *t, struct process *p)
+/* --- links to the reader itself --- */
+
+static int link_self(const struct proc_subject *s, char *buf, size_t size)
 {
-	text_printf(t, "%s\n", cmdline);
-	return 0;
+	return ksnprintf(buf, size, "%d", current->process->pid);
 }
 
-/* Mounts as seen from the current root. */
-int show_mounts(struct text *t, struct process *p)
+static int link_thread_self(const struct proc_subject *s, char *buf, size_t size)
 {
-	struct mount *m;
-
-	mutex_lock(&mount_mutex);
-	list_for_each(m, &mount_list, node) {
-		struct path where = { m, m->root };
-		char place[256];
-
-		if (file_path(&where, place, sizeof(place)) < 0)
-			continue;
-		text_printf(t, "%s %s %s %s,relatime 0 0\n", m->source[0] ? m->source : "none", place, m->sb->type, m->sb->flags & MS_RDONLY ? "ro" : "rw");
-	}
-	mutex_unlock(&mount_mutex);
-	return 0;
+	return ksnprintf(buf, size, "%d/task/%d", current->process->pid, current->tid);
 }
 
-#define FILE_ITEM(n, f) { .name = n, .mode = S_IFREG | 0444, .show = f }
-const struct proc_item proc_system_items[] = {
-	FILE_ITEM("meminfo", show_meminfo), FILE_ITEM("cpuinfo", show_cpuinfo), FILE_ITEM("stat", show_stat),
-	FILE_ITEM("uptime", show_uptime), FILE_ITEM("loadavg", show_loadavg), FILE_ITEM("version", show_version),
-	FILE_ITEM("filesystems", show_filesystems), FILE_ITEM("vmstat", show_vmstat), FILE_ITEM("cmdline", show_cmdline),
-	{ .name = "mounts", .mode = S_IFLNK | 0777, .target = "self/mounts" },
+static int link_mounts(const struct proc_subject *s, char *buf, size_t size)
+{
+	return (int)str_copy(buf, "self/mounts", size);
+}
+
+const struct proc_item proc_root_items[] = {
+	PROC_FILE("buddyinfo", proc_show_buddyinfo),
+	PROC_FILE("cmdline", show_cmdline),
+	PROC_FILE("cpuinfo", show_cpuinfo),
+	PROC_FILE("devices", proc_show_devices),
+	PROC_FILE("diskstats", proc_show_diskstats),
+	PROC_FILE("filesystems", show_filesystems),
+	PROC_FILE("interrupts", proc_show_interrupts),
+	{ .name = "kmsg", .mode = S_IFREG | 0400, .fops = &proc_kmsg_ops },
+	PROC_FILE("loadavg", show_loadavg),
+	PROC_FILE("meminfo", show_meminfo),
+	{ .name = "mounts", .mode = S_IFLNK | 0777, .link = link_mounts },
+	PROC_FILE("partitions", proc_show_partitions),
+	{ .name = "self", .mode = S_IFLNK | 0777, .link = link_self },
+	{ .name = "slabinfo", .mode = S_IFREG | 0400, .show = proc_show_slabinfo },
+	PROC_FILE("stat", show_stat),
+	PROC_FILE("swaps", show_swaps),
+	PROC_DIR("sys", proc_sys_items),
+	{ .name = "thread-self", .mode = S_IFLNK | 0777, .link = link_thread_self },
+	PROC_FILE("uptime", show_uptime),
+	PROC_FILE("version", show_version),
+	PROC_FILE("vmstat", proc_show_vmstat),
 	{ .name = NULL },
 };

@@ -158,6 +158,7 @@ struct mount {
 	struct dentry *mountpoint;	/* in parent */
 	char *source;			/* "/dev/ram0" */
 	u32 flags;
+	u32 id;				/* I: /proc/PID/mountinfo */
 	atomic_t refs;
 	struct list_head node;
 };
@@ -208,6 +209,8 @@ void files_close_on_exec(struct files *files);
 struct file *fd_get(int fd);				/* a reference, or NULL (EBADF) */
 int fd_alloc(struct file *file, unsigned from, bool cloexec);	/* installs it (takes the reference over on success): fd or -EMFILE */
 struct file *files_get_nth(struct files *files, unsigned fd);	/* for /proc: reference or NULL */
+bool files_cloexec(struct files *files, unsigned fd);	/* is it closed by exec? */
+u32 files_size(struct files *files);			/* numbers there is room for now */
 int files_next(struct files *files, int fd);		/* the next open fd >= fd, or -1 */
 void file_get(struct file *file);
 /* execve: nobody may write to the file while this struct file lives. 0, or -ETXTBSY: somebody does. */

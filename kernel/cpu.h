@@ -23,6 +23,7 @@ struct cpu {
 	u32 apic_id;
 	struct mm *active_mm;		/* whose tables CR3 holds (lazy: may be a dead task's) */
 	struct task *idle;
+	u64 nr_switches;		/* by this CPU only; read racily */
 };
 extern struct cpu cpus[NR_CPUS];
 extern int nr_cpus_online;

@@ -15,12 +15,14 @@
 #include "kernel/proc_syscalls.h"
 #include "kernel/sched.h"
 #include "kernel/signal.h"
+#include "kernel/string.h"
 #include "kernel/usermode.h"
 #include "mm/mm.h"
 #include "mm/usercopy.h"
 
 struct process *init_process;
 void (*session_exit_hook)(struct process *p);
+void (*session_tty_hook)(const struct process *p, u32 *device, int *pgrp);
 
 /* Let go of the address space; what watches it (vfork parent, thread joiners) is told first, while it is still ours. */
 static void exit_mm(void)
@@ -138,6 +140,8 @@ void process_reap_locked(struct process *p)
 	list_del(&p->all_node);
 	p->parent->child_utime_ns += p->dead_utime_ns + p->child_utime_ns;
 	p->parent->child_stime_ns += p->dead_stime_ns + p->child_stime_ns;
+	p->parent->child_min_flt += p->dead_min_flt + p->child_min_flt;
+	p->parent->child_maj_flt += p->dead_maj_flt + p->child_maj_flt;
 	pid_free_locked(p->pid);
 	process_put(p);		/* the table's reference: spinlocks may be held over kfree */
 }
@@ -150,6 +154,9 @@ static void leave_process(struct task *t, int code)
 	spin_lock(&tasklist_lock);
 	p->dead_utime_ns += t->utime_ns;
 	p->dead_stime_ns += t->stime_ns;
+	p->dead_min_flt += t->min_flt;
+	p->dead_maj_flt += t->maj_flt;
+	memcpy(p->last_name, t->name, sizeof(p->last_name));
 	spin_lock(&p->sig_lock);
 	if (!p->group_exit && t->tid == p->pid)
 		p->exit_code = code;

@@ -29,6 +29,8 @@ struct vfork_wait {
 	bool done;
 };
 
+atomic64_t nr_forks;
+
 struct process *process_alloc(void)
 {
 	struct process *p = kzalloc(sizeof(*p));
@@ -65,6 +67,7 @@ static struct process *process_copy(struct process *old, int pid, const struct c
 	p->no_new_privs = old->no_new_privs;
 	p->dumpable = old->dumpable;
 	p->personality = old->personality;
+	p->oom_score_adj = old->oom_score_adj;
 	spin_lock(&old->sig_lock);
 	memcpy(p->action, old->action, sizeof(p->action));
 	spin_unlock(&old->sig_lock);
@@ -312,6 +315,7 @@ long task_clone(const struct clone_request *req)
 		pid_free(tid);
 		return r;
 	}
+	atomic64_add_return(&nr_forks, 1);
 	task_start(t);
 	if (req->flags & CLONE_VFORK)
 		vfork_sleep(&wait, tid);

@@ -18,6 +18,7 @@ long task_clone(const struct clone_request *req);
 
 /* A process with its locks and lists, one reference, nothing in it, on no list; NULL: no memory. */
 struct process *process_alloc(void);
+extern atomic64_t nr_forks;		/* processes and threads made since boot, for /proc/stat */
 
 /* The current task leaves the address space it borrowed (exec, exit): let its vfork parent go on. Takes tasklist_lock. */
 void vfork_release(void);

@@ -7,6 +7,8 @@
 
 #define NR_IRQS 16
 
+static u64 counts[NR_CPUS][256];	/* by vector; its own CPU counts, anybody reads */
+
 static struct {
 	void (*handler)(void *arg);
 	void *arg;
@@ -30,10 +32,15 @@ static void unexpected(u64 vector)
 		printk("unexpected interrupt, vector %lu\n", vector);
 }
 
+u64 irq_count(int cpu, unsigned vector) { return READ_ONCE(counts[cpu][vector]); }
+
+const void *irq_handler(unsigned irq) { return irq < NR_IRQS ? handlers[irq].handler : NULL; }
+
 void irq_dispatch(struct trapframe *frame)
 {
 	u64 vector = frame->vector;
 
+	counts[this_cpu()->id][vector & 255]++;
 	if (vector == VECTOR_SPURIOUS || (vector >= VECTOR_PIC && vector < VECTOR_PIC + 16))
 		return;			/* of the local APIC or of a PIC: no end-of-interrupt is due */
 	this_cpu()->preempt_count++;	/* a handler is never preempted */

@@ -9,5 +9,8 @@
 #define VECTOR_SPURIOUS 0xff	/* no end-of-interrupt */
 
 void irq_dispatch(struct trapframe *frame);
+/* For /proc: interrupts of a vector on a CPU so far; the handler of an ISA line, or NULL. */
+u64 irq_count(int cpu, unsigned vector);
+const void *irq_handler(unsigned irq);
 /* The timer's work, once per tick, interrupts off: kernel/time.c. */
 void timer_interrupt(bool user_mode);

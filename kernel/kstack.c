@@ -67,6 +67,8 @@ void kstack_free(u64 top)
 	spin_unlock(&kstack_lock);
 }
 
+u64 kstack_pages(void) { return READ_ONCE(used_slots) * (KSTACK_SIZE / PAGE_SIZE); }
+
 bool kstack_guard(vaddr_t address)
 {
 	return address >= KSTACK_BASE && address < KSTACK_BASE + MAX_SLOTS * SLOT && (address - KSTACK_BASE) % SLOT < KSTACK_SIZE;

@@ -5,3 +5,4 @@
 
 u64 kstack_alloc(void);		/* the top, or 0: no memory. Sleeps. */
 void kstack_free(u64 top);
+u64 kstack_pages(void);		/* frames that kernel stacks take, in use or kept for the next task */

@@ -62,6 +62,7 @@ static void start_system(void *arg)
 
 void kmain(void)
 {
+	log_init();			/* loglevel= */
 	printk("Cowslip, started by %s, on %s\n", boot_info.loader, cpu_features.brand);
 	printk("command line: %s\n", cmdline);
 	page_init(&boot_info);		/* frames: the rest of memory management needs no start */

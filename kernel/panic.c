@@ -6,6 +6,7 @@
 #include "drivers/debugcon.h"
 #include "drivers/power.h"
 #include "drivers/serial.h"
+#include "kernel/backtrace.h"
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
@@ -13,7 +14,6 @@
 
 extern const u32 ksyms_count, ksyms_addrs[], ksyms_names[];
 extern const char ksyms_strings[], text_start[], text_end[];
-extern char boot_stack[];
 
 void symbol_name(const void *address, char *buf, size_t size)
 {
@@ -34,24 +34,16 @@ void symbol_name(const void *address, char *buf, size_t size)
 	ksnprintf(buf, size, "%s+0x%lx", &ksyms_strings[ksyms_names[low]], a - KERNEL_BASE - ksyms_addrs[low]);
 }
 
-static bool on_stack(u64 address)
-{
-	return !(address & 7) && ((address >= KSTACK_BASE && address < IOREMAP_BASE) ||
-		(address >= (u64)boot_stack && address < (u64)boot_stack + 16384));
-}
-
 static void backtrace(u64 rip, u64 rbp)
 {
+	u64 rips[32];
+	int n = backtrace_frames(rip, rbp, rips, ARRAY_SIZE(rips));
 	char name[80];
 
 	printk("backtrace:\n");
-	for (int depth = 0; depth < 32 && (rip || !depth); depth++) {
-		symbol_name((void *)rip, name, sizeof(name));
-		printk("  %016lx %s\n", rip, name);
-		if (!on_stack(rbp) || !on_stack(rbp + 8))
-			break;
-		rip = ((u64 *)rbp)[1];
-		rbp = ((u64 *)rbp)[0];
+	for (int i = 0; i < n; i++) {
+		symbol_name((void *)rips[i], name, sizeof(name));
+		printk("  %016lx %s\n", rips[i], name);
 	}
 }
 

@@ -11,8 +11,6 @@
 #include "kernel/usermode.h"
 #include "mm/slab.h"
 
-#define PID_MAX 32768
-
 struct spinlock tasklist_lock = SPINLOCK_INIT("tasklist", RANK_TASKLIST);
 LIST_HEAD(process_list);
 
@@ -40,6 +38,8 @@ static bool id_is_group(int id)
 			return true;
 	return false;
 }
+
+int pid_last(void) { return READ_ONCE(last_pid); }
 
 int pid_alloc(void)
 {

@@ -1,210 +1,76 @@
 /*
- * The kernel log: formatted text to COM1 and to a ring that /dev/kmsg and a debugger read.
- * The formatter knows d i u x X p s c and %, the flags - 0 + space #, width, precision, and l ll z h.
+ * The kernel log: lines of text to COM1 and to a ring that syslog(2), /proc/kmsg, /dev/kmsg and a debugger read.
+ *
+ * Each line has a level, 0 (the system is unusable) to 7 (debugging): text that begins with "<N>" is of level N, other text
+ * of LOG_DEFAULT_LEVEL. The ring keeps lines as syslog(2) gives them out, "<6>[    1.234567] text"; COM1 gets those below the
+ * console level (loglevel=, 8 at the start: all) without "<6>".
+ *
+ * printk may be called from any context, also with the run queue locked; so it does not wake readers: the tick does (log_tick).
  */
 #include "kernel/printk.h"
 
 #include "drivers/serial.h"
+#include "kernel/cmdline.h"
 #include "kernel/cpu.h"
 #include "kernel/string.h"
 
-#define LOG_SIZE (64 * 1024)
-
 static char log_ring[LOG_SIZE];		/* log_lock */
-static u64 log_end = 1;			/* log_lock: sequence number of the next byte; 0 means "from the oldest" */
+static u64 log_next = 1;		/* log_lock: sequence number of the next byte; 0 means "from the oldest" */
 static struct spinlock log_lock = SPINLOCK_INIT("log", RANK_LOG);
 static bool panic_mode;
 static bool line_start = true;		/* log_lock */
+static int line_level;			/* log_lock: of the line that is being written */
+static int console_level = 8;		/* read and written racily */
+static bool news;			/* lines that readers were not told of */
+struct wait_queue log_wait = WAIT_QUEUE_INIT(log_wait);
 
-/* --- formatting --- */
+int log_console_level(void) { return READ_ONCE(console_level); }
+void log_set_console_level(int level) { WRITE_ONCE(console_level, level); }
 
-struct out {
-	char *buf;
-	size_t size, length;
-};
-
-static void put(struct out *o, char c)
+void log_init(void)
 {
-	if (o->length + 1 < o->size)
-		o->buf[o->length] = c;
-	o->length++;
+	u64 level = cmdline_u64("loglevel", 8);
+
+	log_set_console_level((int)min(max(level, 1UL), 8UL));
 }
-
-struct spec {
-	bool left, zero, plus, space, alt;
-	int width, precision;		/* precision -1: none */
-};
-
-static void pad(struct out *o, char c, int n)
-{
-	while (n-- > 0)
-		put(o, c);
-}
-
-static void put_string(struct out *o, const struct spec *s, const char *text)
-{
-	int n = text ? (s->precision >= 0 ? (int)strnlen(text, s->precision) : (int)strlen(text)) : 6;
-
-	text = text ? text : "(null)";
-	if (!s->left)
-		pad(o, ' ', s->width - n);
-	for (int i = 0; i < n; i++)
-		put(o, text[i]);
-	if (s->left)
-		pad(o, ' ', s->width - n);
-}
-
-static void put_number(struct out *o, const struct spec *s, u64 value, unsigned base, bool negative, bool upper)
-{
-	const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-	char text[24], sign = negative ? '-' : s->plus ? '+' : s->space ? ' ' : 0;
-	int n = 0, zeroes, total;
-
-	do
-		text[n++] = digits[value % base];
-	while (value /= base);
-	total = n + (sign != 0) + (s->alt && base == 16 ? 2 : 0);
-	zeroes = s->precision > n ? s->precision - n : s->zero && !s->left && s->precision < 0 ? s->width - total : 0;
-	if (!s->left)
-		pad(o, ' ', s->width - total - max(zeroes, 0));
-	if (sign)
-		put(o, sign);
-	if (s->alt && base == 16) {
-		put(o, '0');
-		put(o, 'x');
-	}
-	pad(o, '0', zeroes);
-	for (int i = n; i-- > 0;)
-		put(o, text[i]);
-	if (s->left)
-		pad(o, ' ', s->width - total - max(zeroes, 0));
-}
-
-static const char *parse_spec(const char *f, struct spec *s, __builtin_va_list *ap)
-{
-	*s = (struct spec){ .precision = -1 };
-	for (;; f++) {
-		if (*f == '-') s->left = true;
-		else if (*f == '0') s->zero = true;
-		else if (*f == '+') s->plus = true;
-		else if (*f == ' ') s->space = true;
-		else if (*f == '#') s->alt = true;
-		else break;
-	}
-	if (*f == '*') {
-		s->width = __builtin_va_arg(*ap, int);
-		f++;
-	}
-	for (; *f >= '0' && *f <= '9'; f++)
-		s->width = s->width * 10 + *f - '0';
-	if (*f == '.') {
-		s->precision = 0;
-		if (*++f == '*') {
-			s->precision = __builtin_va_arg(*ap, int);
-			f++;
-		}
-		for (; *f >= '0' && *f <= '9'; f++)
-			s->precision = s->precision * 10 + *f - '0';
-	}
-	return f;
-}
-
-int kvsnprintf(char *buf, size_t size, const char *f, __builtin_va_list args)
-{
-	struct out o = { buf, size, 0 };
-	__builtin_va_list ap;
-
-	__builtin_va_copy(ap, args);
-	for (; *f; f++) {
-		struct spec s;
-		bool wide = false;
-		s64 v;
-
-		if (*f != '%') {
-			put(&o, *f);
-			continue;
-		}
-		f = parse_spec(f + 1, &s, &ap);
-		for (; *f == 'l' || *f == 'z' || *f == 'h'; f++)
-			wide |= *f != 'h';
-		switch (*f) {
-		case 'd':
-		case 'i':
-			v = wide ? __builtin_va_arg(ap, s64) : __builtin_va_arg(ap, int);
-			put_number(&o, &s, v < 0 ? -(u64)v : (u64)v, 10, v < 0, false);
-			break;
-		case 'u':
-		case 'x':
-		case 'X':
-		case 'o': {
-			u64 u = wide ? __builtin_va_arg(ap, u64) : __builtin_va_arg(ap, unsigned);
-			put_number(&o, &s, u, *f == 'u' ? 10 : *f == 'o' ? 8 : 16, false, *f == 'X');
-			break;
-		}
-		case 'p':
-			s.alt = true;
-			put_number(&o, &s, (u64)__builtin_va_arg(ap, void *), 16, false, false);
-			break;
-		case 'c':
-			pad(&o, ' ', s.left ? 0 : s.width - 1);
-			put(&o, (char)__builtin_va_arg(ap, int));
-			pad(&o, ' ', s.left ? s.width - 1 : 0);
-			break;
-		case 's':
-			put_string(&o, &s, __builtin_va_arg(ap, const char *));
-			break;
-		case '%':
-			put(&o, '%');
-			break;
-		default:	/* a format that we do not know: shown as it is */
-			put(&o, '%');
-			if (!*f)
-				goto out;
-			put(&o, *f);
-		}
-	}
-out:
-	__builtin_va_end(ap);
-	if (size)
-		buf[min(o.length, size - 1)] = 0;
-	return (int)o.length;
-}
-
-int ksnprintf(char *buf, size_t size, const char *fmt, ...)
-{
-	__builtin_va_list ap;
-	int n;
-
-	__builtin_va_start(ap, fmt);
-	n = kvsnprintf(buf, size, fmt, ap);
-	__builtin_va_end(ap);
-	return n;
-}
-
-/* --- the log --- */
 
 void log_panic_mode(void) { panic_mode = true; }
 
-static void log_bytes(const char *s, size_t n)
+static void ring_bytes(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		log_ring[log_end++ % LOG_SIZE] = s[i];
-	serial_write(s, n);
+		log_ring[log_next++ % LOG_SIZE] = s[i];
 }
 
-/* Kernel lines begin with the time since boot, in seconds. */
+static void log_bytes(const char *s, size_t n)
+{
+	ring_bytes(s, n);
+	if (line_level < console_level || panic_mode)
+		serial_write(s, n);
+}
+
+/* A line begins: its level, and the time since boot in seconds. Returns the length of the level's mark in s. */
+static size_t begin_line(const char *s, size_t n)
+{
+	bool marked = n >= 3 && s[0] == '<' && s[1] >= '0' && s[1] <= '7' && s[2] == '>';
+	u64 us = ktime_ns() / 1000;
+	char head[40];
+
+	line_level = panic_mode ? 0 : marked ? s[1] - '0' : LOG_DEFAULT_LEVEL;
+	ring_bytes(head, (size_t)ksnprintf(head, sizeof(head), "<%d>", line_level));
+	if (!panic_mode)
+		log_bytes(head, (size_t)ksnprintf(head, sizeof(head), "[%5lu.%06lu] ", us / 1000000, us % 1000000));
+	return marked ? 3 : 0;
+}
+
 static void log_text(const char *s, size_t n)
 {
 	while (n) {
+		size_t mark = line_start ? begin_line(s, n) : 0;
 		const char *newline = memchr(s, '\n', n);
 		size_t length = newline ? (size_t)(newline - s) + 1 : n;
 
-		if (line_start && !panic_mode) {
-			char stamp[32];
-			u64 us = ktime_ns() / 1000;
-			log_bytes(stamp, ksnprintf(stamp, sizeof(stamp), "[%5lu.%06lu] ", us / 1000000, us % 1000000));
-		}
-		log_bytes(s, length);
+		log_bytes(s + mark, length - mark);
 		line_start = newline;
 		s += length;
 		n -= length;
@@ -224,19 +90,73 @@ void printk(const char *fmt, ...)
 	if (!panic_mode)
 		flags = spin_lock_irqsave(&log_lock);
 	log_text(line, min((size_t)n, sizeof(line) - 1));
+	WRITE_ONCE(news, true);
 	if (!panic_mode)
 		spin_unlock_irqrestore(&log_lock, flags);
 }
 
+/* --- readers --- */
+
+void log_tick(void)
+{
+	if (likely(!READ_ONCE(news)))
+		return;
+	WRITE_ONCE(news, false);
+	wake_up_all(&log_wait, 0);
+}
+
+u64 log_end(void) { return READ_ONCE(log_next); }
+
+/* Not before the oldest byte that is kept; and there, at the start of a line. log_lock held. */
+static u64 settle(u64 pos)
+{
+	u64 oldest = log_next > LOG_SIZE ? log_next - LOG_SIZE : 1;
+
+	if (pos >= oldest)
+		return min(pos, log_next);
+	for (pos = oldest; pos > 1 && pos < log_next && log_ring[(pos - 1) % LOG_SIZE] != '\n'; pos++)
+		;
+	return pos;
+}
+
+u64 log_line_after(u64 pos)
+{
+	u64 flags = spin_lock_irqsave(&log_lock);
+
+	pos = settle(pos);
+	while (pos > 1 && pos < log_next && log_ring[(pos - 1) % LOG_SIZE] != '\n')
+		pos++;
+	spin_unlock_irqrestore(&log_lock, flags);
+	return pos;
+}
+
 size_t log_read(u64 *pos, char *buf, size_t size)
 {
-	u64 flags = spin_lock_irqsave(&log_lock), oldest = log_end > LOG_SIZE ? log_end - LOG_SIZE : 1;
+	u64 flags = spin_lock_irqsave(&log_lock);
 	size_t n = 0;
 
-	if (*pos < oldest)
-		*pos = oldest;
-	while (n < size && *pos < log_end)
+	*pos = settle(*pos);
+	while (n < size && *pos < log_next)
 		buf[n++] = log_ring[(*pos)++ % LOG_SIZE];
 	spin_unlock_irqrestore(&log_lock, flags);
 	return n;
+}
+
+size_t log_read_line(u64 *pos, char *buf, size_t size)
+{
+	u64 flags = spin_lock_irqsave(&log_lock), at;
+	size_t n = 0;
+	bool ended = false;
+
+	at = *pos = settle(*pos);
+	while (at < log_next && !ended) {
+		char c = log_ring[at++ % LOG_SIZE];
+		ended = c == '\n';
+		if (n < size)
+			buf[n++] = c;
+	}
+	if (ended)
+		*pos = at;
+	spin_unlock_irqrestore(&log_lock, flags);
+	return ended ? n : 0;
 }

@@ -80,8 +80,9 @@ long sys_sethostname(const char __user *name, int len);
 long sys_setdomainname(const char __user *name, int len);
 long sys_sysinfo(struct sysinfo __user *info);
 long sys_getcpu(unsigned __user *cpu, unsigned __user *node, void __user *unused);
-long sys_syslog(int type, char __user *buf, int len);
 long sys_personality(unsigned persona);
+/* kernel/syslog.c */
+long sys_syslog(int type, char __user *buf, int len);
 /* kernel/rlimit.c */
 long sys_getrlimit(unsigned resource, struct rlimit __user *limit);
 long sys_setrlimit(unsigned resource, const struct rlimit __user *limit);

@@ -238,6 +238,8 @@ static void switch_tasks(bool preempted)
 	/* Preempted between the change of its state and schedule(), a dead task is still on the queue: not to be freed yet. */
 	if (prev->state == TASK_DEAD && !preempted)
 		rq->dead = prev;
+	*(preempted || prev->state == TASK_RUNNABLE ? &prev->nr_preemptions : &prev->nr_switches) += 1;
+	cpu->nr_switches++;
 	prev->on_cpu = 0;
 	next->on_cpu = 1;
 	cpu->task = next;

@@ -16,6 +16,6 @@ char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
 /* Copy at most size-1 bytes and always end with NUL; returns strlen(src). */
 size_t str_copy(char *dst, const char *src, size_t size);
-/* kernel/printk.c: format into buf (always NUL-terminated if size > 0); returns the length it would have had. */
+/* kernel/format.c: format into buf (always NUL-terminated if size > 0); returns the length it would have had. */
 int ksnprintf(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
 int kvsnprintf(char *buf, size_t size, const char *fmt, __builtin_va_list ap);

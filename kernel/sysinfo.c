@@ -1,12 +1,14 @@
 /*
- * What the system says about itself: uname, host name, sysinfo, the log, the CPU a task is on.
+ * What the system says about itself: uname, host name, sysinfo, the CPU a task is on.
  */
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
 #include "kernel/proc_syscalls.h"
+#include "kernel/sched.h"
 #include "kernel/string.h"
+#include "kernel/usermode.h"
 #include "mm/page.h"
-#include "mm/slab.h"
+#include "mm/pagecache.h"
 #include "mm/usercopy.h"
 
 #define NAME_LENGTH 64
@@ -17,13 +19,25 @@ static struct new_utsname uts = {	/* uts_lock */
 	.machine = "x86_64", .domainname = "(none)",
 };
 
+void uts_read(struct new_utsname *out)
+{
+	spin_lock(&uts_lock);
+	*out = uts;
+	spin_unlock(&uts_lock);
+}
+
+void uts_write(const char *name, bool domain)
+{
+	spin_lock(&uts_lock);
+	str_copy(domain ? uts.domainname : uts.nodename, name, NAME_LENGTH + 1);
+	spin_unlock(&uts_lock);
+}
+
 long sys_uname(struct new_utsname __user *name)
 {
 	struct new_utsname copy;
 
-	spin_lock(&uts_lock);
-	copy = uts;
-	spin_unlock(&uts_lock);
+	uts_read(&copy);
 	return copy_to_user(name, &copy, sizeof(copy)) ? -EFAULT : 0;
 }
 
@@ -57,7 +71,12 @@ long sys_sysinfo(struct sysinfo __user *info)
 {
 	struct sysinfo v = { 0 };
 	struct process *p;
+	u64 load[3];
 
+	sched_load(load);
+	for (int i = 0; i < 3; i++)
+		v.loads[i] = (load[i] << SI_LOAD_SHIFT) / 100;
+	v.sharedram = pagecache_memory_pages() * PAGE_SIZE;
 	v.uptime = (__kernel_long_t)(ktime_ns() / 1000000000);
 	v.totalram = page_total_count() * PAGE_SIZE;
 	v.freeram = page_free_count() * PAGE_SIZE;
@@ -77,47 +96,6 @@ long sys_getcpu(unsigned __user *cpu, unsigned __user *node, void __user *unused
 	if (cpu && put_user(id, cpu))
 		return -EFAULT;
 	return node && put_user(0U, node) ? -EFAULT : 0;
-}
-
-/* klogctl: read everything (3, 4), sizes (9, 10), and the console switches, which change nothing here. */
-static long read_log(char __user *buf, int len)
-{
-	size_t size = min((size_t)len, (size_t)65536), n, done = 0;
-	char *copy = kmalloc(4096);
-	u64 pos = 0;
-
-	if (!copy)
-		return -ENOMEM;
-	while (done < size && (n = log_read(&pos, copy, min(size - done, (size_t)4096))) > 0) {
-		if (copy_to_user(buf + done, copy, n)) {
-			kfree(copy);
-			return -EFAULT;
-		}
-		done += n;
-	}
-	kfree(copy);
-	return (long)done;
-}
-
-long sys_syslog(int type, char __user *buf, int len)
-{
-	if (current->process->euid && type != 3 && type != 10)
-		return -EPERM;
-	switch (type) {
-	case 0: case 1: case 5: case 6: case 7:		/* close, open, clear, console off, on */
-		return 0;
-	case 2: case 3: case 4:				/* read, read all, read all and clear */
-		if (!buf || len < 0)
-			return -EINVAL;
-		return len ? read_log(buf, len) : 0;
-	case 8:
-		return len < 1 || len > 8 ? -EINVAL : 0;
-	case 9:
-		return 0;
-	case 10:
-		return 65536;
-	}
-	return -EINVAL;
 }
 
 long sys_personality(unsigned persona)

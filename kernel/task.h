@@ -52,6 +52,8 @@ struct task {
 	u64 runtime_ns;			/* R: CPU time used */
 	u64 utime_ns, stime_ns;		/* R: split by the tick */
 	int nice;			/* R */
+	u64 nr_switches, nr_preemptions;	/* R: how often it gave the CPU up, and lost it */
+	u64 min_flt, maj_flt;		/* T: its page faults without and with I/O */
 	void (*kthread_fn)(void *arg);	/* I: a kernel thread's function, NULL for others */
 	void *kthread_arg;		/* I */
 	int pagefault_disabled;		/* T: copies in progress that must not sleep (DESIGN.md 4) */
@@ -129,6 +131,9 @@ struct process {
 	struct rlimit64 limits[RLIM_NLIMITS];	/* L */
 	u64 start_ns;			/* I */
 	u64 dead_utime_ns, dead_stime_ns, child_utime_ns, child_stime_ns;	/* L */
+	u64 dead_min_flt, dead_maj_flt, child_min_flt, child_maj_flt;	/* L */
+	char last_name[16];		/* L: of the thread that left last: a zombie's name */
+	int oom_score_adj;		/* written by anybody who may; kept for programs, read by nobody */
 	struct file *exe;		/* L: what was executed; owns a reference */
 	struct tty *tty;		/* L: controlling terminal */
 	int tty_old_pgrp;		/* L: of a session leader whose terminal was hung up: the foreground group then, or 0 */

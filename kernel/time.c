@@ -43,6 +43,7 @@ void timer_interrupt(bool user_mode)
 	}
 	spin_unlock_irqrestore(&sleepers_lock, flags);
 	sched_account(user_mode);
+	log_tick();
 	if (now >= next_tick_ns) {
 		next_tick_ns = now + TICK_NS;
 		sched_tick();

@@ -19,6 +19,12 @@ int signal_send_pgrp(int pgid, int sig);		/* 0, or -ESRCH if nobody is in it */
 bool signal_is_ignored(int sig);				/* current ignores or blocks it */
 void signal_flush_handlers(struct process *p);		/* exec: handlers to default */
 
+/*
+ * Set by drivers/tty.c, for /proc: of a process with a terminal, the terminal's device number as /proc/PID/stat has it and its
+ * foreground group (0: none, -1: not its terminal). tasklist_lock held. NULL: no terminals.
+ */
+extern void (*session_tty_hook)(const struct process *p, u32 *device, int *pgrp);
+
 /* kernel/exit.c */
 __noreturn void task_exit(int code);			/* this thread; code as in wait4 */
 __noreturn void process_exit(int code);			/* exit_group or a fatal signal */
@@ -36,6 +42,13 @@ extern struct process kernel_process;			/* pid 0: all kernel threads; not on pro
 /* Put the task into t->process, tid set (fork, kthread_start); take it out at its death. Take tasklist_lock. */
 void task_attach(struct task *t);
 void task_detach(struct task *t);
+
+#define PID_MAX 32768					/* numbers are below */
+int pid_last(void);					/* the last one given out */
+
+/* kernel/sysinfo.c: the names of the system; at most 64 characters */
+void uts_read(struct new_utsname *out);
+void uts_write(const char *name, bool domain);
 
 /* FPU (kernel/fpu.c): XSAVE or FXSAVE areas */
 void *fpu_alloc(void);					/* initial state; NULL */

@@ -214,6 +214,7 @@ static enum fault_result resolve(struct mm *mm, vaddr_t va, bool write, bool exe
 		if (result != FAULT_RETRY) {
 			up_read(&mm->mmap_lock);
 			vmstat_inc(VM_FAULT);
+			current->min_flt++;
 			return result;
 		}
 		vmstat_inc(VM_FAULT_RETRY);

@@ -54,8 +54,11 @@ static enum fault_result wait_for_page(struct fault *f, struct address_space *m)
 	int error;
 
 	leave_mmap(f, m);
-	if (!(pagecache_peek(m, f->index) & ENTRY_P))
+	if (!(pagecache_peek(m, f->index) & ENTRY_P)) {
 		vmstat_inc(VM_FAULT_MAJOR);
+		current->maj_flt++;
+		current->min_flt--;	/* resolve() will count it there */
+	}
 	error = page_wait_unlocked(m, f->index, true);
 	if (!error)
 		error = pagecache_read(m, f->index, FAULT_READ_AHEAD - 1, &page);

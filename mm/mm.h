@@ -66,6 +66,7 @@ struct mm {
 	vaddr_t code_start, code_end, data_start, data_end;	/* set by exec */
 	vaddr_t arg_start, arg_end, env_start, env_end;
 	u64 total_pages;		/* M: of all VMAs */
+	u64 peak_pages;			/* M: the most that it ever was */
 	u64 locked_pages;		/* M */
 	u64 def_flags;			/* M: VM_LOCKED for new mappings after mlockall(MCL_FUTURE) */
 	u64 cpus;			/* A: CPUs that may hold translations */

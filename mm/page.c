@@ -140,6 +140,20 @@ void page_free(struct page *page)
 u64 page_free_count(void) { return READ_ONCE(nr_free); }
 u64 page_total_count(void) { return nr_total; }
 
+void page_free_blocks(u64 nr[PAGE_ORDERS])
+{
+	struct page *page;
+
+	_Static_assert(PAGE_ORDERS == MAX_ORDER + 1, "every order");
+	for (unsigned order = 0; order <= MAX_ORDER; order++) {
+		nr[order] = 0;
+		u64 irq = spin_lock_irqsave(&frames_lock);
+		list_for_each(page, &free_lists[order], node)
+			nr[order]++;
+		spin_unlock_irqrestore(&frames_lock, irq);
+	}
+}
+
 /* --- boot --- */
 
 void page_init_begin(u64 frames)

@@ -92,6 +92,8 @@ void page_free(struct page *page);
 
 u64 page_free_count(void);	/* frames in the allocator */
 u64 page_total_count(void);	/* frames it manages, free or not */
+#define PAGE_ORDERS 11
+void page_free_blocks(u64 nr[PAGE_ORDERS]);	/* free blocks of each order, for /proc/buddyinfo */
 
 /*
  * Boot, in this order, one CPU: page_init_begin() with the length of the page array (mapped, zeroed), page_add_range() for each

@@ -18,6 +18,7 @@
 atomic64_t cached_pages, kept_pages;
 
 u64 pagecache_total_pages(void) { return atomic64_read(&cached_pages); }
+u64 pagecache_memory_pages(void) { return atomic64_read(&kept_pages); }
 
 void pagecache_init(void) { pagelock_init(); }
 

@@ -145,6 +145,7 @@ void mapping_mark_dirty(struct address_space *m, u64 index);	/* put it on writeb
 void writeback_start(void);			/* start the periodic thread */
 u64 writeback_dirty_pages(void);		/* for /proc/meminfo */
 u64 pagecache_total_pages(void);
+u64 pagecache_memory_pages(void);		/* of these, pages of tmpfs and shared anonymous memory, which have no disk */
 
 /* --- shared anonymous memory (mm/shmem.c) --- */
 /* A mapping of `size` bytes of zeroes that lives as long as VMAs do; fills in mapping, ops, owner of the request. */

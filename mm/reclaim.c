@@ -131,6 +131,12 @@ bool reclaim_pages(unsigned nr)
 	return freed != 0;
 }
 
+void reclaim_clean(void)
+{
+	try_all(~0U);
+	try_all(~0U);
+}
+
 bool reclaim_for_program(unsigned nr)
 {
 	u64 left = atomic64_read(&cached_pages) - atomic64_read(&kept_pages);

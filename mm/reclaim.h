@@ -19,3 +19,6 @@ bool reclaim_pages(unsigned nr);
  * read its own text again at every page it touches, for minutes, before the last frame is gone and it is killed.
  */
 bool reclaim_for_program(unsigned nr);
+
+/* /proc/sys/vm/drop_caches: every clean page that nobody uses just now. May sleep. */
+void reclaim_clean(void);

@@ -21,6 +21,8 @@ struct slab_cache {
 	u32 per_slab;			/* I */
 	u8 order;			/* I: of a slab */
 	const char *name;		/* I */
+	struct slab_cache *next;	/* I: the list of made caches */
+	u64 seen_slabs, seen_used;	/* stats_mutex */
 };
 
 #define KMALLOC_CACHE(var, bytes, ord) { .lock = SPINLOCK_INIT("kmalloc-" #bytes, RANK_SLAB), .partial = LIST_INIT((var).partial), \
@@ -31,6 +33,9 @@ static struct slab_cache kmalloc_caches[] = {
 	KMALLOC_CACHE(kmalloc_caches[3], 128, 0), KMALLOC_CACHE(kmalloc_caches[4], 192, 0), KMALLOC_CACHE(kmalloc_caches[5], 256, 0),
 	KMALLOC_CACHE(kmalloc_caches[6], 512, 0), KMALLOC_CACHE(kmalloc_caches[7], 1024, 1), KMALLOC_CACHE(kmalloc_caches[8], 2048, 2),
 };
+
+static struct slab_cache *made_caches;	/* grows at its head by compare-and-swap, never shrinks */
+static struct mutex stats_mutex = MUTEX_INIT(stats_mutex, "slab statistics", RANK_NONE);
 
 struct slab_cache *slab_cache_create(const char *name, size_t size)
 {
@@ -47,6 +52,9 @@ struct slab_cache *slab_cache_create(const char *name, size_t size)
 		cache->order++;
 	cache->per_slab = (PAGE_SIZE << cache->order) / cache->size;
 	ASSERT(cache->per_slab);
+	cache->next = __atomic_load_n(&made_caches, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&made_caches, &cache->next, cache, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
 	return cache;
 }
 
@@ -199,4 +207,40 @@ char *kstrdup(const char *s)
 	if (copy)
 		memcpy(copy, s, n);
 	return copy;
+}
+
+/* --- statistics: by looking at every frame, so that allocating counts nothing --- */
+
+static void count_slabs(void)
+{
+	for (pfn_t pfn = 0; pfn < nr_frames; pfn++) {
+		struct page *page = pfn_to_page(pfn);
+		struct slab_cache *cache;
+
+		if (READ_ONCE(page->kind) != PAGE_SLAB)
+			continue;
+		cache = READ_ONCE(page->slab_cache);
+		if (READ_ONCE(page->kind) != PAGE_SLAB || !cache || pfn & (BIT(cache->order) - 1))
+			continue;	/* freed meanwhile, or not the first frame of its slab */
+		cache->seen_slabs++;
+		cache->seen_used += min(READ_ONCE(page->slab_used), cache->per_slab);
+	}
+}
+
+static void report(struct slab_cache *c, void (*fn)(const struct slab_info *info, void *arg), void *arg)
+{
+	fn(&(struct slab_info){ .name = c->name, .size = c->size, .per_slab = c->per_slab, .pages = BIT(c->order), .slabs = c->seen_slabs,
+				.used = c->seen_used }, arg);
+	c->seen_slabs = c->seen_used = 0;
+}
+
+void slab_statistics(void (*fn)(const struct slab_info *info, void *arg), void *arg)
+{
+	mutex_lock(&stats_mutex);
+	count_slabs();
+	for (struct slab_cache *c = __atomic_load_n(&made_caches, __ATOMIC_ACQUIRE); c; c = c->next)
+		report(c, fn, arg);
+	for (unsigned i = 0; i < ARRAY_SIZE(kmalloc_caches); i++)
+		report(&kmalloc_caches[i], fn, arg);
+	mutex_unlock(&stats_mutex);
 }

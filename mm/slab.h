@@ -16,3 +16,12 @@ void *kzalloc(size_t size);
 void *kmalloc_atomic(size_t size);
 void kfree(void *p);					/* NULL is allowed */
 char *kstrdup(const char *s);
+
+/* What /proc/slabinfo tells of a cache: objects of `size` bytes, `per_slab` in a slab of `pages` frames. A snapshot. */
+struct slab_info {
+	const char *name;
+	u32 size, per_slab, pages;
+	u64 slabs, used;
+};
+/* fn for every cache. Looks at every frame; sleeps. */
+void slab_statistics(void (*fn)(const struct slab_info *info, void *arg), void *arg);

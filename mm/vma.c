@@ -95,6 +95,7 @@ int vmas_reserve(struct mm *mm, unsigned extra)
 static void count_pages(struct vma *vma, s64 pages)
 {
 	vma->mm->total_pages += pages;
+	vma->mm->peak_pages = max(vma->mm->peak_pages, vma->mm->total_pages);
 	if (vma->flags & VM_LOCKED)
 		vma->mm->locked_pages += pages;
 }

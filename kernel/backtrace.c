@@ -1,0 +1,79 @@
+/* Backtraces by frame pointers: for panics, /proc/PID/stack and wchan. */
+#include "kernel/backtrace.h"
+
+#include "kernel/printk.h"
+#include "kernel/string.h"
+#include "mm/layout.h"
+
+#define BOOT_STACK_SIZE 16384
+
+extern char boot_stack[];
+
+/* A whole aligned word of a kernel stack. */
+static bool on_stack(u64 address)
+{
+	return !(address & 7) && ((address >= KSTACK_BASE && address < IOREMAP_BASE) ||
+		(address >= (u64)boot_stack && address < (u64)boot_stack + BOOT_STACK_SIZE));
+}
+
+int backtrace_frames(u64 rip, u64 rbp, u64 *out, int max)
+{
+	int n = 0;
+
+	while (n < max && (rip || !n)) {
+		out[n++] = rip;
+		if (!on_stack(rbp) || !on_stack(rbp + 8))
+			break;
+		u64 caller = ((u64 *)rbp)[0];
+		rip = ((u64 *)rbp)[1];
+		rbp = caller > rbp ? caller : 0;	/* stacks grow downwards: a caller's frame is above */
+	}
+	return n;
+}
+
+/* What switch_to (kernel/switch.asm) leaves at saved_rsp: r15 r14 r13 r12 rbx rbp, return address. */
+#define SAVED_RBP 5
+#define SAVED_RIP 6
+
+int backtrace_task(const struct task *t, u64 *out, int max)
+{
+	u64 rsp = READ_ONCE(t->saved_rsp), top = t->kstack_top;
+	const u64 *saved = (const u64 *)rsp;
+
+	if (READ_ONCE(t->on_cpu) || rsp < top - KSTACK_SIZE || rsp > top - 7 * sizeof(u64) || rsp & 7)
+		return 0;
+	return backtrace_frames(READ_ONCE(saved[SAVED_RIP]), READ_ONCE(saved[SAVED_RBP]), out, max);
+}
+
+/* Functions that only wait: what called them is what a task waits in. */
+static bool only_waits(u64 rip)
+{
+	static const char *const names[] = {
+		"switch_to", "switch_tasks", "schedule", "schedule_preempt", "schedule_until", "wait_sleep", "wait_sleep_until", "sleep_until_ns",
+		"wait_for_grant", "mutex_lock", "rwsem_lock", "down_read", "down_write", "wait_bits",
+	};
+	char name[80], *plus;
+
+	symbol_name((void *)rip, name, sizeof(name));
+	plus = strchr(name, '+');
+	if (plus)
+		*plus = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+u64 backtrace_wchan(const struct task *t)
+{
+	u64 rips[12];
+	int n;
+
+	if (READ_ONCE(t->state) == TASK_RUNNABLE || READ_ONCE(t->state) == TASK_DEAD)
+		return 0;
+	n = backtrace_task(t, rips, ARRAY_SIZE(rips));
+	for (int i = 0; i < n; i++)
+		if (!only_waits(rips[i]))
+			return rips[i];
+	return 0;
+}
