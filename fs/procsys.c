@@ -1,6 +1,7 @@
 /* The root of /proc: its table, and the files about the machine and how busy it is. */
 #include "fs/procfs.h"
 
+#include "kernel/clock.h"
 #include "kernel/cmdline.h"
 #include "kernel/fork.h"
 #include "kernel/irq.h"
@@ -8,7 +9,6 @@
 #include "kernel/rusage.h"
 #include "kernel/sched.h"
 #include "kernel/string.h"
-#include "kernel/time.h"
 #include "kernel/usermode.h"
 #include "mm/page.h"
 #include "mm/slab.h"

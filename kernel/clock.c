@@ -23,6 +23,7 @@ static atomic64_t clock_count;
 static u64 counter_boot;
 static u64 counter_to_ns;		/* 32.32 */
 
+u64 tsc_khz(void) { return tsc_per_ms; }
 u64 apic_timer_khz(void) { return apic_per_ms; }
 
 static u64 scale(u64 ticks, u64 factor) { return (unsigned __int128)ticks * factor >> 32; }
