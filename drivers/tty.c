@@ -4,6 +4,7 @@
 #include "kernel/cpu.h"
 #include "kernel/exit.h"
 #include "kernel/printk.h"
+#include "kernel/usermode.h"
 #include "mm/slab.h"
 
 struct mutex tty_mutex = MUTEX_INIT(tty_mutex, "tty_mutex", RANK_TTY);
