@@ -68,27 +68,21 @@ bool tty_input_room(const struct tty *t)
 	return n < INPUT_SIZE - 1 || (t->termios.c_lflag & ICANON && READ_ONCE(t->canon) == tail);
 }
 
-/* ^C and its like work also when nobody reads what was typed before. */
-static bool is_signal(const struct tty *t, char c)
-{
-	const u8 *cc = t->termios.c_cc;
-
-	return c && t->termios.c_lflag & ISIG && ((u8)c == cc[VINTR] || (u8)c == cc[VQUIT] || (u8)c == cc[VSUSP]);
-}
-
 size_t tty_input(struct tty *t, const char *s, size_t n)
 {
-	size_t i;
+	size_t done = 0, took;
+	int sig;
 
-	for (i = 0; i < n && (tty_input_room(t) || is_signal(t, s[i])); i++) {
+	do {
 		mutex_lock(&t->lock);
-		int sig = disc_input(t, (u8)s[i]);
+		took = disc_input(t, s + done, n - done, &sig);
 		mutex_unlock(&t->lock);
 		if (sig)
 			tty_signal_foreground(t, sig);
-	}
+		done += took;
+	} while (done < n && sig);
 	wake_up_all(&t->read_wait, 0);
-	return i;
+	return done;
 }
 
 int tty_input_wait(struct tty *t, enum wait_mode mode)

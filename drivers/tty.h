@@ -100,8 +100,8 @@ bool tty_file_dead(const struct tty_file *f);	/* hung up */
 
 /* ttydisc.c; lock held unless it says otherwise */
 void disc_init(struct tty *tty);
-/* One character typed; the signal that it means, or 0. */
-int disc_input(struct tty *tty, u8 c);
+/* Characters typed, up to the first that means a signal (*sig, else 0), or for which there is no room: how many were taken. */
+size_t disc_input(struct tty *tty, const char *s, size_t n, int *sig);
 void disc_flush_input(struct tty *tty);
 void disc_set_stopped(struct tty *tty, bool stopped);
 void disc_mode_changed(struct tty *tty, u32 old_lflag);

@@ -173,24 +173,25 @@ static void reprint(struct out *o, u8 c)
 
 /* --- characters --- */
 
-/* A character of the text. */
+#define PLAIN_ECHO 1		/* for ordinary(): a newline by c_iflag, not shown as ^J */
+
+/* A character of the text. flag: 0, CHAR_LINE_END, PLAIN_ECHO. */
 static void ordinary(struct out *o, u8 c, u16 flag)
 {
 	struct tty *t = o->tty;
 
 	if (lflag(t, ECHO)) {
 		finish_erasing(o);
-		if (c == '\n' && !flag)
+		if (line_empty(t))
+			t->line_column = t->column;
+		if (flag == PLAIN_ECHO)
 			echo_plain(o, c);
-		else {
-			if (line_empty(t))
-				t->line_column = t->column;
+		else
 			echo_char(o, c);
-		}
 	}
 	if (c == 0xff && iflag(t, PARMRK))
 		put_input(t, c);
-	put_input(t, c | flag);
+	put_input(t, c | (flag & CHAR_LINE_END));
 }
 
 /* What only canonical mode knows: true if it was one of these. */
@@ -244,6 +245,7 @@ static void signal_char(struct out *o, u8 c)
 	if (!lflag(t, NOFLSH)) {
 		disc_flush_input(t);
 		t->nr_held = 0;
+		o->n = 0;
 		tty_event(t, TIOCPKT_FLUSHREAD | TIOCPKT_FLUSHWRITE);
 	}
 	if (iflag(t, IXON))
@@ -252,18 +254,12 @@ static void signal_char(struct out *o, u8 c)
 		echo_char(o, c);
 }
 
-/* Carriage return and newline as c_iflag has them; false: the character is dropped. */
-static bool map_newline(const struct tty *t, u8 *c)
+/* Carriage return and newline as c_iflag has them. */
+static u8 map_newline(const struct tty *t, u8 c)
 {
-	if (*c == '\r') {
-		if (iflag(t, IGNCR))
-			return false;
-		if (iflag(t, ICRNL))
-			*c = '\n';
-	} else if (*c == '\n' && iflag(t, INLCR)) {
-		*c = '\r';
-	}
-	return true;
+	if (c == '\r' && iflag(t, ICRNL))
+		return '\n';
+	return c == '\n' && iflag(t, INLCR) ? '\r' : c;
 }
 
 static int receive(struct out *o, u8 c)
@@ -291,20 +287,26 @@ static int receive(struct out *o, u8 c)
 	}
 	if (t->stopped && iflag(t, IXON) && iflag(t, IXANY))
 		disc_set_stopped(t, false);
-	if (!map_newline(t, &c))
+	if (c == '\r' && iflag(t, IGNCR))
 		return 0;
-	if (!lflag(t, ICANON) || !canonical_special(o, c))
-		ordinary(o, c, 0);
+	u8 mapped = map_newline(t, c);
+	if (!lflag(t, ICANON) || !canonical_special(o, mapped))
+		ordinary(o, mapped, c == '\r' && mapped == '\n' ? PLAIN_ECHO : 0);
 	return 0;
 }
 
-int disc_input(struct tty *t, u8 c)
+/* ^C and its like work also when nobody reads what was typed before. */
+static bool may_take(const struct tty *t, u8 c) { return tty_input_room(t) || signal_of(t, c); }
+
+size_t disc_input(struct tty *t, const char *s, size_t n, int *sig)
 {
 	struct out o = { .tty = t, .echo = true };
-	int sig = receive(&o, c);
+	size_t i = 0;
 
+	for (*sig = 0; i < n && !*sig && may_take(t, (u8)s[i]); i++)
+		*sig = receive(&o, (u8)s[i]);
 	out_flush(&o);
-	return sig;
+	return i;
 }
 
 /* --- settings --- */
@@ -315,7 +317,12 @@ void disc_mode_changed(struct tty *t, u32 old_lflag)
 		return;
 	for (u32 i = t->tail; i != t->head; i++)	/* where lines ended is forgotten */
 		t->input[i % INPUT_SIZE] &= 0xff;
-	WRITE_ONCE(t->canon, t->tail);
+	if (lflag(t, ICANON) && t->head != t->tail) {	/* what was typed in raw mode is one line, whether it ends or not */
+		t->input[(t->head - 1) % INPUT_SIZE] |= CHAR_LINE_END;
+		WRITE_ONCE(t->canon, t->head);
+	} else {
+		WRITE_ONCE(t->canon, t->tail);
+	}
 }
 
 void disc_init(struct tty *t)

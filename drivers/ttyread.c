@@ -32,8 +32,8 @@ bool disc_poll_in(const struct tty *t)
 	return readable_end(t) - READ_ONCE(t->tail) >= enough || READ_ONCE(t->ended);
 }
 
-/* Bytes for the reader, at most size; *end: the line (or the end of file) is complete. */
-static size_t take(struct tty *t, char *buf, size_t size, bool *end)
+/* Bytes for the reader, at most size, of `last` it has room for; *end: the line (or the end of file) is complete. */
+static size_t take(struct tty *t, char *buf, size_t size, size_t last, bool *end)
 {
 	bool canonical = lflag(t, ICANON);
 	size_t n = 0;
@@ -46,6 +46,11 @@ static size_t take(struct tty *t, char *buf, size_t size, bool *end)
 		*end = canonical && c & (CHAR_LINE_END | CHAR_EOF);
 		if (!(canonical && c & CHAR_EOF))
 			buf[n++] = (char)c;
+	}
+	/* The reader has all of the line: its ^D is not another end of file. */
+	if (n == last && canonical && !*end && t->tail != readable_end(t) && t->input[t->tail % INPUT_SIZE] & CHAR_EOF) {
+		WRITE_ONCE(t->tail, t->tail + 1);
+		*end = true;
 	}
 	mutex_unlock(&t->lock);
 	wake_up_all(&t->input_wait, 0);
@@ -97,7 +102,7 @@ ssize_t disc_read(struct tty_file *f, struct iov_iter *to, bool nonblock)
 		r = wait_input(f, nonblock, deadline);
 		if (r)
 			break;
-		size_t want = min(to->count, sizeof(buf)), n = take(t, buf, want, &end), k = copy_to_iter(buf, n, to);
+		size_t want = min(to->count, sizeof(buf)), n = take(t, buf, want, to->count, &end), k = copy_to_iter(buf, n, to);
 		done += k;
 		if (k < n) {
 			r = -EFAULT;
