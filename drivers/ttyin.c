@@ -336,4 +336,6 @@ void disc_init(struct tty *t)
 	};
 
 	t->termios = sane;
+	if (t->driver->pty)
+		t->termios.c_cflag &= ~(u32)HUPCL;	/* there is no line */
 }

@@ -115,7 +115,7 @@ ssize_t disc_read(struct tty_file *f, struct iov_iter *to, bool nonblock)
 		if (n == want && done >= minimum && !canonical && readable_end(t) == READ_ONCE(t->tail))
 			break;
 	}
-	if (done || end)
+	if (done || (end && r != -EFAULT))
 		return (ssize_t)done;
 	return r == -ETIMEDOUT || r == 1 ? 0 : r;
 }
