@@ -114,13 +114,20 @@ struct files *files_share(struct files *files)
 	return files;
 }
 
+/* The table forgets the file. */
+static void close_file(const struct files *files, struct file *file)
+{
+	locks_release_process(file, files);
+	file_put(file);
+}
+
 void files_put(struct files *files)
 {
 	if (!files || !atomic_dec_and_test(&files->refs))
 		return;
 	for (u32 i = 0; i < files->array->cap; i++)
 		if (files->array->file[i])
-			file_put(files->array->file[i]);
+			close_file(files, files->array->file[i]);
 	kfree(files->array);
 	kfree(files);
 }
@@ -150,7 +157,7 @@ void files_close_on_exec(struct files *files)
 		if (test_bit(files->array->cloexec, fd)) {
 			struct file *file = take(files, fd);
 			if (file)
-				file_put(file);
+				close_file(files, file);
 		}
 }
 
@@ -340,7 +347,7 @@ long sys_close(unsigned fd)
 
 	if (!file)
 		return -EBADF;
-	file_put(file);
+	close_file(current->files, file);
 	return 0;
 }
 
@@ -412,7 +419,7 @@ static long dup_to(unsigned old_fd, unsigned new_fd, bool cloexec)
 	if (error)
 		file_put(file);
 	else if (replaced)
-		file_put(replaced);
+		close_file(files, replaced);
 	return error ? error : (long)new_fd;
 }
 

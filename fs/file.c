@@ -124,7 +124,7 @@ void file_put(struct file *file)
 		return;
 	might_sleep();
 	if (!file_is_path(file)) {
-		flock_release(file);
+		locks_release_file(file);
 		if (file->ops->release)
 			file->ops->release(file);
 	}

@@ -55,6 +55,7 @@ static struct inode *alloc(struct super_block *sb, u64 ino)
 	list_init(&inode->hash_node);
 	list_init(&inode->sb_node);
 	list_init(&inode->dirty_node);
+	list_init(&inode->locks);
 	return inode;
 }
 

@@ -119,7 +119,10 @@ const struct file_ops *device_find(u32 mode, u64 rdev, void **data);	/* or NULL 
 const char *device_nth(int n, u32 *mode, u64 *rdev);	/* registered devices, for /proc: name, or NULL after the last */
 int inode_setattr(struct inode *inode, struct iattr *attr);	/* takes i_rwsem; the permission was checked; clears setuid as Linux */
 int inode_truncate(struct inode *inode, loff_t size);		/* the same for a size: EINVAL, EISDIR, EFBIG... */
-void flock_release(struct file *file);		/* fs/fcntl.c */
+/* Advisory locks (fs/locks.c). The first: of an open file that ends; the second: a process closes a descriptor of the file. */
+void locks_release_file(struct file *file);
+void locks_release_process(struct file *file, const struct files *files);
+long locks_fcntl(struct file *file, unsigned fd, unsigned cmd, struct flock __user *arg);
 void pipe_inode_free(struct inode *inode);	/* fs/pipe.c: of a fifo with a pipe */
 static inline bool file_is_path(const struct file *f) { return f->flags & O_PATH; }
 struct file *fd_get_file(int fd);		/* as fd_get, but not O_PATH files: those give NULL as well */

@@ -46,6 +46,7 @@ long sys_dup2(unsigned old_fd, unsigned new_fd);
 long sys_dup3(unsigned old_fd, unsigned new_fd, int flags);
 /* fs/fcntl.c */
 long sys_fcntl(unsigned fd, unsigned cmd, unsigned long arg);
+/* fs/locks.c */
 long sys_flock(unsigned fd, unsigned cmd);
 /* fs/ioctl.c */
 long sys_ioctl(unsigned fd, unsigned cmd, unsigned long arg);

@@ -104,6 +104,7 @@ struct inode {
 	u32 state;			/* A: I_DIRTY, I_FREEING, I_NEW */
 	struct list_head hash_node, sb_node;	/* L */
 	struct list_head dirty_node;	/* L */
+	struct list_head locks;		/* locks_mutex of fs/locks.c */
 };
 #define I_DIRTY BIT(0)
 #define I_FREEING BIT(1)
