@@ -4,6 +4,7 @@
 #include "drivers/block.h"
 #include "kernel/irq.h"
 #include "kernel/string.h"
+#include "kernel/trace.h"
 #include "mm/page.h"
 #include "mm/slab.h"
 #include "mm/vmstat.h"
@@ -45,6 +46,31 @@ int proc_show_slabinfo(struct text *t, const struct proc_subject *s)
 	slab_statistics(slab_line, t);
 	return 0;
 }
+
+/* --- trace points: what is switched on, then the records; kernel/trace.h says what may be written --- */
+
+int proc_show_trace(struct text *t, const struct proc_subject *s)
+{
+	struct trace_line *line = kzalloc(sizeof(*line));
+
+	if (!line)
+		return -ENOMEM;
+	text_string(t, "# on:");
+	for (int i = 0; trace_name(i); i++)
+		if (trace_on(i))
+			text_printf(t, " %s", trace_name(i));
+	text_string(t, "\n# off:");
+	for (int i = 0; trace_name(i); i++)
+		if (!trace_on(i))
+			text_printf(t, " %s", trace_name(i));
+	text_string(t, "\n# [seconds] cpu task[tid] event arguments\n");
+	for (u64 start = rdtsc(); trace_next(line) && line->tsc < start;)	/* our own reading is not part of it */
+		text_string(t, line->text);
+	kfree(line);
+	return 0;
+}
+
+int proc_write_trace(const struct proc_subject *s, char *buf, size_t n) { return trace_command(buf); }
 
 /* --- interrupts: the handler's name stands for the device's --- */
 

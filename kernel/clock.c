@@ -28,6 +28,8 @@ u64 apic_timer_khz(void) { return apic_per_ms; }
 
 static u64 scale(u64 ticks, u64 factor) { return (unsigned __int128)ticks * factor >> 32; }
 
+u64 clock_tsc_ns(u64 tsc) { return scale(tsc - tsc_boot, tsc_to_ns); }
+
 /* Lockless. The counter is read after the count it is added to, so it is never behind it. */
 static u64 counter_now(void)
 {

@@ -16,6 +16,7 @@
 #include "kernel/sched.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
+#include "kernel/trace.h"
 #include "kernel/usermode.h"
 #include "mm/page.h"
 #include "mm/pagecache.h"
@@ -70,6 +71,7 @@ void kmain(void)
 	apic_init();			/* interrupt controllers */
 	time_init();			/* clocks and the timer */
 	pagecache_init();		/* page lock queues */
+	trace_init();			/* trace points that the command line switches on */
 	switches_init();		/* mechanisms that the command line turns off or slows down */
 	if (!kthread_start("start", start_system, NULL))
 		fatal("no memory for the first task");

@@ -10,6 +10,7 @@
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
+#include "kernel/trace.h"
 #include "mm/layout.h"
 
 extern const u32 ksyms_count, ksyms_addrs[], ksyms_names[];
@@ -88,6 +89,19 @@ static bool first_panic(void)
 	return atomic_add_return(&panics, 1) == 1;
 }
 
+#define TRACE_LINES 32
+
+/* The last trace records, if anything was traced. */
+static void print_trace(void)
+{
+	static struct trace_line line;
+
+	trace_mask = 0;
+	trace_skip_to_last(&line, TRACE_LINES);
+	while (trace_next(&line))
+		printk("trace: %s", line.text);
+}
+
 static __noreturn void report(const struct trapframe *f, u64 rip, u64 rbp)
 {
 	struct task *t = current;
@@ -98,6 +112,7 @@ static __noreturn void report(const struct trapframe *f, u64 rip, u64 rbp)
 	printk("CPU %d, task %d (%s), preempt count %d\n", this_cpu()->id, t->tid, t->name, this_cpu()->preempt_count);
 	print_held(t);
 	backtrace(rip, rbp);
+	print_trace();
 	printk("stopped.\n");
 	stop();
 }

@@ -17,6 +17,7 @@
 #include "kernel/proc_syscalls.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
+#include "kernel/trace.h"
 #include "kernel/trap.h"
 #include "kernel/usermode.h"
 #include "mm/mm.h"
@@ -240,6 +241,7 @@ static void switch_tasks(bool preempted)
 		rq->dead = prev;
 	*(preempted || prev->state == TASK_RUNNABLE ? &prev->nr_preemptions : &prev->nr_switches) += 1;
 	cpu->nr_switches++;
+	trace(TRACE_SWITCH, next->tid, prev->state, preempted);
 	prev->on_cpu = 0;
 	next->on_cpu = 1;
 	cpu->task = next;

@@ -12,6 +12,7 @@
 #include "kernel/proc_syscalls.h"
 #include "kernel/signal.h"
 #include "kernel/syscall_names.h"
+#include "kernel/trace.h"
 #include "mm/syscalls.h"
 
 #define NR_SYSCALLS ARRAY_SIZE(syscall_names)
@@ -77,6 +78,18 @@ static long unknown_call(u64 nr)
 	return -ENOSYS;
 }
 
+/* The same call, with a record before and after. */
+static __attribute__((noinline)) long traced_call(syscall_fn fn, const struct trapframe *f)
+{
+	u64 nr = f->error;
+	long result;
+
+	trace(TRACE_SYSCALL, nr, f->rdi, f->rsi);
+	result = fn(f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9);
+	trace(TRACE_SYSRET, nr, result, 0);
+	return result;
+}
+
 void syscall_dispatch(struct trapframe *frame)
 {
 	u64 nr = frame->error;		/* orig_rax; x32's bit 30 gives a number out of range */
@@ -85,7 +98,10 @@ void syscall_dispatch(struct trapframe *frame)
 	current->frame = frame;
 	if (likely(nr < NR_SYSCALLS && syscall_table[nr])) {
 		syscall_fn fn = (syscall_fn)syscall_table[nr];
-		result = fn(frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9);
+		if (unlikely(trace_mask & (1U << TRACE_SYSCALL | 1U << TRACE_SYSRET)))
+			result = traced_call(fn, frame);
+		else
+			result = fn(frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9);
 	} else {
 		result = unknown_call(nr);
 	}

@@ -8,11 +8,12 @@
 #include "mm/vma.h"
 
 #include "kernel/printk.h"
+#include "kernel/trace.h"
 #include "mm/pagecache.h"
 #include "mm/vmstat.h"
 
 /* Leaf locked. True: nothing is left to do, or the entry has changed and the access is to be tried again. */
-static bool reuse_locked(entry_t *e, u64 seen)
+static bool reuse_locked(const struct fault *f, entry_t *e, u64 seen)
 {
 	u64 now = entry_read(e);
 
@@ -25,6 +26,7 @@ static bool reuse_locked(entry_t *e, u64 seen)
 	/* Other CPUs may keep the read-only translation: they fault once more and find this. */
 	atomic64_fetch_or(e, ENTRY_EXCL | ENTRY_RW | ENTRY_D | ENTRY_A);
 	vmstat_inc(VM_COW_REUSE);
+	trace(TRACE_COW, f->address, page_to_pfn(entry_page(now)), 0);
 	return true;
 }
 
@@ -58,7 +60,7 @@ enum fault_result cow_fault(struct fault *f, struct page *leaf, entry_t *e, u64 
 	struct page *old = entry_page(seen);
 
 	spin_lock(&leaf->lock);
-	bool done = reuse_locked(e, seen);
+	bool done = reuse_locked(f, e, seen);
 	/* The pin keeps the data while we copy without the lock; under the lock the page is certainly in use. */
 	if (!done && !page_pin_read(old))
 		done = true;		/* 65535 readers at this moment: try again */
@@ -73,6 +75,7 @@ enum fault_result cow_fault(struct fault *f, struct page *leaf, entry_t *e, u64 
 	if (!copy)
 		return FAULT_OOM;
 	vmstat_inc(VM_COW_COPY);
+	trace(TRACE_COW, f->address, page_to_pfn(old), page_to_pfn(copy));
 	replace(f, leaf, e, seen, copy);
 	return FAULT_DONE;
 }

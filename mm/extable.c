@@ -4,6 +4,7 @@
  */
 #include "mm/extable.h"
 
+#include "kernel/trace.h"
 #include "mm/usercopy_raw.h"
 #include "mm/vmstat.h"
 
@@ -21,6 +22,7 @@ bool extable_fixup(struct trapframe *frame)
 
 	if (!fixup)
 		return false;
+	trace(TRACE_FIXUP, frame->rip, fixup, 0);
 	frame->rip = fixup;
 	vmstat_inc(VM_FIXUP);
 	return true;

@@ -16,6 +16,7 @@
 
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
+#include "kernel/trace.h"
 #include "mm/pagecache.h"
 #include "mm/vmstat.h"
 
@@ -98,6 +99,7 @@ enum fault_result fault_map_file(struct fault *f, struct page *page, bool writab
 	pin_installed(f, e);
 	spin_unlock(&leaf->lock);
 	vmstat_inc(VM_FAULT_FILE);
+	trace(TRACE_ATTACH, f->address, f->vma->mapping, f->index);
 	return FAULT_DONE;
 }
 

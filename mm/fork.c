@@ -12,6 +12,7 @@
 #include "mm/vma.h"
 
 #include "kernel/printk.h"
+#include "kernel/trace.h"
 #include "mm/pagecache.h"
 #include "mm/vmstat.h"
 
@@ -25,6 +26,7 @@ static bool copy_entry(const struct vma *vma, struct page *to, vaddr_t va, entry
 	if (page_share(page)) {
 		entry_exchange_locked(to, leaf_entry(to, va), value & ~(ENTRY_RW | ENTRY_EXCL));
 		vmstat_inc(VM_FORK_SHARE);
+		trace(TRACE_SHARE, va, page_to_pfn(page), own_holders(atomic64_read(&page->own)));
 		return true;
 	}
 	atomic64_fetch_or(from, taken);

@@ -10,6 +10,7 @@
 
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
+#include "kernel/trace.h"
 #include "kernel/trap.h"
 #include "kernel/usermode.h"
 #include "mm/extable.h"
@@ -65,6 +66,7 @@ static bool kernel_fault(struct trapframe *frame, vaddr_t address)
 
 bool page_fault(struct trapframe *frame, vaddr_t address)
 {
+	trace(TRACE_FAULT, address, frame->error, frame->rip);
 	if (frame->error & PF_RSVD)
 		return false;		/* an entry that we made is wrong */
 	if (!from_user(frame))

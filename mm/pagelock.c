@@ -10,6 +10,7 @@
 #include "mm/slot.h"
 
 #include "kernel/printk.h"
+#include "kernel/trace.h"
 #include "kernel/wait.h"
 #include "mm/vmstat.h"
 
@@ -107,6 +108,8 @@ int page_wait_writeback(struct address_space *m, u64 index)
 
 static int lock_slot(struct address_space *m, u64 index, entry_t **slot, bool killable, void *caller)
 {
+	u64 since = 0;		/* when we began to wait, if that is traced */
+
 	for (;;) {
 		int error = slot_own(m, index, slot);
 		u64 e;
@@ -120,8 +123,11 @@ static int lock_slot(struct address_space *m, u64 index, entry_t **slot, bool ki
 			if (!atomic64_cmpxchg(*slot, &e, e | ENTRY_LOCKED))
 				continue;	/* changed: look it up again from the root */
 			held_add(HELD_PAGE, m, index, caller);
+			trace(TRACE_LOCK, m, index, since ? ktime_ns() - since : 0);
 			return 0;
 		}
+		if (trace_on(TRACE_LOCK) && !since)
+			since = ktime_ns();
 		error = wait_bits(m, index, ENTRY_LOCKED, killable);
 		if (error)
 			return error;
@@ -151,6 +157,7 @@ bool page_trylock_uptodate(struct address_space *m, u64 index, entry_t **slot)
 			return false;
 	} while (!atomic64_cmpxchg(*slot, &e, e | ENTRY_LOCKED));
 	held_add(HELD_PAGE, m, index, __builtin_return_address(0));
+	trace(TRACE_LOCK, m, index, 0);
 	return true;
 }
 
@@ -160,6 +167,7 @@ void page_unlock(struct address_space *m, u64 index, entry_t *slot, u64 set, u64
 
 	ASSERT(e & ENTRY_LOCKED);
 	held_remove(HELD_PAGE, m, index);
+	trace(TRACE_UNLOCK, m, index, set);
 	if (set & ENTRY_D && !(e & ENTRY_D)) {
 		/* D, then the tags above it, and only then let go: whoever locks this page next finds them (PC7). */
 		atomic64_fetch_or(slot, ENTRY_D);

@@ -8,6 +8,7 @@
  */
 #include "mm/slot.h"
 
+#include "kernel/trace.h"
 #include "mm/switches.h"
 #include "mm/vmstat.h"
 
@@ -36,6 +37,7 @@ static size_t copy_page_out(const char *from, size_t n, struct iov_iter *to)
 	if (likely(done == n))
 		return n;
 	vmstat_inc(VM_SHORT_COPY);
+	trace(TRACE_SHORT, (u64)to->iov->iov_base + to->offset, n - done, 0);
 	if (!iter_fault_in_writeable(to, n - done))
 		return done;
 	done += copy_to_iter_nofault(from + done, n - done, to);

@@ -7,6 +7,7 @@
 #include "mm/tlb.h"
 
 #include "kernel/printk.h"
+#include "kernel/trace.h"
 #include "mm/table.h"
 #include "mm/vmstat.h"
 
@@ -15,6 +16,7 @@
 void tlb_flush_page(struct mm *mm, vaddr_t va)
 {
 	vmstat_inc(VM_TLB_FLUSH_PAGE);
+	trace(TRACE_FLUSH, va, va + PAGE_SIZE, 0);
 	arch_flush_page(mm, va);
 }
 
@@ -33,6 +35,7 @@ void tlb_flush_range(struct mm *mm, vaddr_t start, vaddr_t end)
 void tlb_flush_mm(struct mm *mm)
 {
 	vmstat_inc(VM_TLB_FLUSH_ALL);
+	trace(TRACE_FLUSH, 0, USER_TOP, 0);
 	arch_flush_all(mm);
 }
 
