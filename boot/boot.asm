@@ -16,11 +16,11 @@ section .multiboot2 progbits alloc noexec nowrite align=8
 header:
 	dd MULTIBOOT2_MAGIC, 0, header_end - header, -(MULTIBOOT2_MAGIC + header_end - header)
 	align 8
-	dw 5, 1				; framebuffer, optional: else a UEFI machine is blind
-	dd 20, 1024, 768, 32
-	align 8
 	dw 6, 0				; modules on page boundaries: the ramdisk is used in place
 	dd 8
+	align 8
+	dw 5, 1				; framebuffer, optional: else a UEFI machine is blind. The last: tools/iso.py
+	dd 20, 1024, 768, 32		; makes it the end for the menu's text entry
 	align 8
 	dw 0, 0
 	dd 8

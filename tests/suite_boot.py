@@ -1,7 +1,10 @@
 """Every way to boot, and machines that lack something: the job runs, and the kernel's log says how it came there."""
+import os
 import re
+import subprocess
+import time
 
-from testlib import build_kernel, check, equal, guest, package
+from testlib import ROOT, build_kernel, check, equal, guest, must, package, scratch
 
 HOST = False
 JOB = ["/bin/sh", "-c", "sleep 0.1; echo here"]
@@ -63,3 +66,50 @@ def no_local_apic():
 
 
 TESTS.append(("no_local_apic", no_local_apic))
+
+
+# A machine that is not QEMU: no runner, so that the shell is on the serial port.
+BOCHS = """plugin_ctrl: speaker=0
+sound: driver=dummy, waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
+config_interface: textconfig
+display_library: rfb, options="timeout=0"
+memory: guest=128, host=128
+romimage: file="/usr/share/bochs/BIOS-bochs-latest"
+vgaromimage: file="/usr/share/bochs/VGABIOS-lgpl-latest"
+boot: cdrom
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=cdrom, path="cowslip.iso", status=inserted
+pci: enabled=1, chipset=i440fx
+vga: extension=vbe, update_freq=5, realtime=0
+cpu: model=corei5_lynnfield_750, count=1, ips=50000000, reset_on_triple_fault=0
+clock: sync=none, time0=utc
+com1: enabled=1, mode=file, dev=serial.txt
+log: log.txt
+panic: action=fatal
+"""
+
+
+def bochs():
+    """GRUB's text entry (Bochs crashes in GRUB's graphics), a processor that is not QEMU's, the prompt on the serial port."""
+    package("bochsbios", "/usr/share/bochs/BIOS-bochs-latest")
+    with scratch() as directory:
+        for name, text in (("bochsrc", BOCHS), ("commands", "c\n")):
+            with open(os.path.join(directory, name), "w") as file:
+                file.write(text)
+        must([os.path.join(ROOT, "cowslip"), "iso", "--entry", "text", "--size", "8M", os.path.join(directory, "cowslip.iso")])
+        emulator = subprocess.Popen([package("bochs", "bochs"), "-q", "-f", "bochsrc", "-rc", "commands"],
+                                    cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        text, deadline = "", time.monotonic() + 180
+        try:
+            while "~ # " not in text and emulator.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.5)
+                if os.path.exists(os.path.join(directory, "serial.txt")):
+                    with open(os.path.join(directory, "serial.txt"), errors="replace") as file:
+                        text = file.read()
+        finally:
+            emulator.kill()
+            emulator.wait()
+    check("started by multiboot2, on Intel(R) Core(TM) i5" in text and "~ # " in text, f"no prompt:\n{text[-2000:]}")
+
+
+TESTS.append(("bochs", bochs))

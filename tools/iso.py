@@ -3,6 +3,7 @@ file for BIOS and UEFI, and for CD, USB stick and disk: it is an ISO 9660 image 
 import gzip
 import os
 import shutil
+import struct
 import subprocess
 
 from common import ROOT, Failure
@@ -22,13 +23,27 @@ def grub_config(append, timeout, entry):
     return config.replace("@TIMEOUT@", str(timeout)).replace("@DEFAULT@", entry).replace("@APPEND@", grub_words(append))
 
 
+def without_framebuffer(elf):
+    """The kernel with the framebuffer tag of its multiboot2 header turned into the end of the header: GRUB then leaves
+    the screen in text mode. boot/boot.asm has that tag at the end."""
+    header = elf.find(struct.pack("<II", 0xE85250D6, 0))
+    tag = elf.find(struct.pack("<HHIII", 5, 1, 20, 1024, 768), header, header + 256)
+    if header < 0 or tag < 0:
+        raise Failure("the kernel's multiboot2 header has no framebuffer tag")
+    return elf[:tag] + struct.pack("<HHI", 0, 0, 8) + elf[tag + 8:]
+
+
 def make_iso(path, directory, append, timeout=0, entry=ENTRIES[0]):
     """An image of directory/cowslip.elf and directory/root.img (gzipped: GRUB unpacks it faster than it reads), whose
     menu waits for timeout seconds and then takes the entry."""
     tree = os.path.join(directory, "iso")
     shutil.rmtree(tree, ignore_errors=True)
     os.makedirs(os.path.join(tree, "boot/grub"))
-    shutil.copyfile(os.path.join(directory, "cowslip.elf"), os.path.join(tree, "boot/cowslip.elf"))
+    with open(os.path.join(directory, "cowslip.elf"), "rb") as file:
+        elf = file.read()
+    for name, contents in (("cowslip.elf", elf), ("cowslip-text.elf", without_framebuffer(elf))):
+        with open(os.path.join(tree, "boot", name), "wb") as file:
+            file.write(contents)
     with open(os.path.join(directory, "root.img"), "rb") as source, \
             gzip.GzipFile(os.path.join(tree, "boot/root.img.gz"), "wb", 1, mtime=0) as target:
         shutil.copyfileobj(source, target, 1 << 20)
