@@ -4,6 +4,7 @@
 #include "fs/internal.h"
 #include "fs/syscalls.h"
 #include "kernel/signal.h"
+#include "kernel/times.h"
 #include "mm/layout.h"
 #include "mm/slab.h"
 #include "mm/usercopy.h"
@@ -245,9 +246,10 @@ static long poll_user(struct pollfd __user *ufds, unsigned nr, u64 deadline)
 
 long sys_poll(struct pollfd __user *fds, unsigned nr, int timeout_ms)
 {
-	u64 deadline = timeout_ms < 0 ? NO_DEADLINE : timeout_ms ? ktime_ns() + (u64)timeout_ms * 1000000 : 0;
+	u64 deadline = timeout_ms < 0 ? NO_DEADLINE : timeout_ms ? timeout_deadline((u64)timeout_ms * 1000000) : 0;
+	long result = poll_user(fds, nr, deadline);
 
-	return poll_user(fds, nr, deadline);
+	return result == -ERESTARTNOHAND && timeout_ms > 0 ? timeout_interrupted(deadline) : result;
 }
 
 long sys_ppoll(struct pollfd __user *fds, unsigned nr, void __user *timeout, const u64 __user *mask, size_t mask_size)

@@ -30,6 +30,8 @@ struct snapshot {
 
 static char state_letter(const struct task *t)
 {
+	if (t->flags & TF_STOPPED)
+		return 'T';
 	switch (READ_ONCE(t->state)) {
 	case TASK_RUNNABLE: return 'R';
 	case TASK_SLEEPING: return 'S';

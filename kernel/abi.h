@@ -45,4 +45,5 @@
 #include <asm/termios.h>
 
 #define ERESTARTSYS 512		/* kernel-internal: restart after a handler with SA_RESTART, else EINTR */
+#define ERESTART_RESTARTBLOCK 516 /* kernel-internal: so too, with the deadline of the first call (kernel/times.h) */
 #define ERESTARTNOHAND 514	/* kernel-internal: restart only if no handler ran */

@@ -166,12 +166,14 @@ static void leave_process(struct task *t, int code)
 	if (t->tid != p->pid)
 		pid_free_locked(t->tid);
 	if (p->nr_threads == 0) {
+		jobctl_exit_locked(p);
 		reparent_children(p);
 		p->zombie = true;
 		if (notify_parent(p))
 			process_reap_locked(p);
 	} else {
 		wake_up_all(&p->thread_wait, 0);
+		jobctl_check_stopped_locked(p);
 	}
 	t->process = &kernel_process;	/* p may be freed from now on */
 	spin_unlock(&tasklist_lock);

@@ -45,6 +45,7 @@ struct process *process_alloc(void)
 	list_init(&p->sibling);
 	wait_queue_init(&p->child_wait);
 	wait_queue_init(&p->thread_wait);
+	wait_queue_init(&p->stop_wait);
 	spin_init(&p->sig_lock, "signals", RANK_SIGNAL);
 	p->start_ns = ktime_ns();
 	p->dumpable = true;
@@ -190,6 +191,8 @@ static int publish_thread(struct task *t)
 		atomic_inc(&p->live);
 		list_add_tail(&t->thread_node, &p->threads);
 		p->nr_threads++;
+		if (p->stopping)
+			task_set_flag(t, TF_SIGPENDING);	/* it parks before its first instruction */
 		r = 0;
 	}
 	spin_unlock(&p->sig_lock);

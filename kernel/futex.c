@@ -339,7 +339,7 @@ static int get_deadline(int command, bool realtime, const struct __kernel_timesp
 	if (r)
 		return r;
 	if (command == FUTEX_WAIT) {
-		*deadline = deadline_after(ns);
+		*deadline = timeout_deadline(ns);
 	} else if (realtime) {
 		u64 now = realtime_ns();
 		*deadline = deadline_after(ns > now ? ns - now : 0);
@@ -354,9 +354,10 @@ long sys_futex(u32 __user *uaddr, int op, u32 val, const struct __kernel_timespe
 	bool private = op & FUTEX_PRIVATE_FLAG, realtime = op & FUTEX_CLOCK_REALTIME;
 	int command = op & FUTEX_CMD_MASK, val2 = (int)(u64)timeout;
 	u64 deadline = ~0UL;
+	long r;
 
 	if (command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET) {
-		int r = get_deadline(command, realtime, timeout, &deadline);
+		r = get_deadline(command, realtime, timeout, &deadline);
 		if (r)
 			return r;
 	}
@@ -364,7 +365,8 @@ long sys_futex(u32 __user *uaddr, int op, u32 val, const struct __kernel_timespe
 		return -ENOSYS;
 	switch (command) {
 	case FUTEX_WAIT:
-		return futex_wait(uaddr, private, val, deadline, FUTEX_BITSET_MATCH_ANY);
+		r = futex_wait(uaddr, private, val, deadline, FUTEX_BITSET_MATCH_ANY);
+		return r == -ERESTARTNOHAND ? timeout_interrupted(deadline) : r;
 	case FUTEX_WAIT_BITSET:
 		return futex_wait(uaddr, private, val, deadline, val3);
 	case FUTEX_WAKE:

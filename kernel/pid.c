@@ -22,6 +22,7 @@ struct process kernel_process = {
 	.sibling = LIST_INIT(kernel_process.sibling),
 	.child_wait = WAIT_QUEUE_INIT(kernel_process.child_wait),
 	.thread_wait = WAIT_QUEUE_INIT(kernel_process.thread_wait),
+	.stop_wait = WAIT_QUEUE_INIT(kernel_process.stop_wait),
 	.sig_lock = SPINLOCK_INIT("signals", RANK_SIGNAL),
 };
 
@@ -186,16 +187,6 @@ static bool pgrp_in_session(int pgid, int sid)
 		if (p->pgid == pgid && p->sid == sid)
 			return true;
 	return false;
-}
-
-bool pgrp_is_orphaned_locked(int pgid)
-{
-	struct process *p;
-
-	list_for_each(p, &process_list, all_node)
-		if (p->pgid == pgid && !p->zombie && p->parent->pid > 1 && p->parent->pgid != pgid && p->parent->sid == p->sid)
-			return false;
-	return true;
 }
 
 static long setpgid_locked(struct process *p, int pgid)

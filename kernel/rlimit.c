@@ -117,9 +117,12 @@ static void fill_times(struct rusage *usage, u64 user_ns, u64 system_ns)
 	usage->ru_stime.tv_usec = (long)(system_ns / 1000 % 1000000);
 }
 
-void rusage_of_dead(const struct process *p, struct rusage *usage)
+void rusage_of_child(const struct process *p, struct rusage *usage)
 {
-	fill_times(usage, p->dead_utime_ns + p->child_utime_ns, p->dead_stime_ns + p->child_stime_ns);
+	u64 user_ns, system_ns;
+
+	process_times(p, &user_ns, &system_ns);
+	fill_times(usage, user_ns + p->child_utime_ns, system_ns + p->child_stime_ns);
 }
 
 long sys_getrusage(int who, struct rusage __user *usage)

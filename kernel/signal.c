@@ -31,7 +31,7 @@ bool signal_pending(const struct task *t)
 {
 	const struct process *p = t->process;
 
-	return (READ_ONCE(t->sig_pending) | READ_ONCE(p->sig_pending)) & ~t->sig_mask || READ_ONCE(p->group_exit);
+	return (READ_ONCE(t->sig_pending) | READ_ONCE(p->sig_pending)) & ~t->sig_mask || READ_ONCE(p->group_exit) || READ_ONCE(p->stopping);
 }
 
 bool fatal_signal_pending(const struct task *t)
@@ -52,7 +52,7 @@ void siginfo_user(siginfo_t *info, int sig, int code)
 
 static void __user *handler_of(const struct process *p, int sig) { return p->action[sig - 1].handler; }
 
-/* SG1, and init takes only what it has a handler for. Stopping is not there yet, so it is ignored. sig_lock held. */
+/* SG1, and init takes only what it has a handler for. sig_lock held. */
 static bool is_ignored(const struct process *p, int sig, bool from_kernel)
 {
 	enum sig_default def = signal_default(sig);
@@ -61,7 +61,7 @@ static bool is_ignored(const struct process *p, int sig, bool from_kernel)
 		return true;
 	if (handler_of(p, sig) != (void __user *)SIG_DFL)
 		return false;
-	return def == SIGDEF_IGNORE || def == SIGDEF_STOP || (p->pid == 1 && !from_kernel);
+	return def == SIGDEF_IGNORE || (p->pid == 1 && !from_kernel);
 }
 
 /* The thread that should see a signal to the process: one that does not block it, the leader if possible. */
@@ -113,12 +113,13 @@ int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo
 		return -EINVAL;
 	if (p == &kernel_process)
 		return 0;
+	jobctl_sent_locked(p, sig);
 	spin_lock(&p->sig_lock);
 	struct task *target = t ? t : choose_thread(p, sig);
 	bool blocked = t ? t->sig_mask & SIG_BIT(sig) : !target;
 	if (p->zombie || p->group_exit || (!blocked && is_ignored(p, sig, from_kernel)))
 		goto out;
-	if (sig == SIGKILL && p->pid == 1)
+	if (SIG_BIT(sig) & SIG_UNBLOCKABLE && p->pid == 1)
 		goto out;
 	enum sig_default def = signal_default(sig);
 	if (sig == SIGKILL || (!blocked && def == SIGDEF_KILL && handler_of(p, sig) == (void __user *)SIG_DFL)) {
@@ -261,8 +262,10 @@ static int next_signal(siginfo_t *info, struct sigaction_k *action)
 	for (;;) {
 		spin_lock(&p->sig_lock);
 		bool die = p->group_exit, gone = p->exec_task && p->exec_task != t && t->sig_pending & SIG_BIT(SIGKILL);
-		sig = signal_take_locked(~t->sig_mask, info);
+		bool park = p->stopping && !die && !gone;
+		sig = park ? 0 : signal_take_locked(~t->sig_mask, info);
 		if (sig) {
+			p->stop_armed |= (SIG_BIT(sig) & SIG_STOPS) != 0;
 			*action = p->action[sig - 1];
 			if (action->flags & SA_RESETHAND && action->handler != (void __user *)SIG_IGN)
 				p->action[sig - 1].handler = (void __user *)SIG_DFL;
@@ -273,6 +276,10 @@ static int next_signal(siginfo_t *info, struct sigaction_k *action)
 			process_exit(0);	/* the exit code is already fixed */
 		if (gone)
 			task_exit(0);		/* another thread's execve */
+		if (park) {
+			jobctl_park();
+			continue;
+		}
 		if (!sig)
 			return 0;
 		if (action->handler == (void __user *)SIG_IGN)
@@ -280,9 +287,11 @@ static int next_signal(siginfo_t *info, struct sigaction_k *action)
 		if (action->handler != (void __user *)SIG_DFL)
 			return sig;
 		enum sig_default def = signal_default(sig);
-		if (def == SIGDEF_IGNORE || def == SIGDEF_STOP || unkillable)
+		if (def == SIGDEF_IGNORE || unkillable)
 			continue;
-		process_exit(sig);
+		if (def != SIGDEF_STOP)
+			process_exit(sig);
+		jobctl_stop(sig);	/* parks in the next round */
 	}
 }
 
@@ -291,9 +300,9 @@ static void restart_syscall(struct trapframe *frame, const struct sigaction_k *a
 {
 	long result = (long)frame->rax;
 
-	if (frame->vector != SYSCALL_VECTOR || (result != -ERESTARTSYS && result != -ERESTARTNOHAND))
+	if (frame->vector != SYSCALL_VECTOR || (result != -ERESTARTSYS && result != -ERESTARTNOHAND && result != -ERESTART_RESTARTBLOCK))
 		return;
-	if (action && (result == -ERESTARTNOHAND || !(action->flags & SA_RESTART))) {
+	if (action && (result != -ERESTARTSYS || !(action->flags & SA_RESTART))) {
 		frame->rax = (u64)-EINTR;
 		return;
 	}
@@ -307,6 +316,7 @@ static void run_handler(struct trapframe *frame, int sig, const siginfo_t *info,
 	u64 mask = t->flags & TF_RESTORE_MASK ? t->saved_mask : t->sig_mask;
 
 	task_clear_flag(t, TF_RESTORE_MASK);
+	t->restart_deadline = 0;	/* the handler's own calls have their own */
 	if (sigframe_setup(frame, sig, info, action, mask)) {
 		if (sig == SIGSEGV) {	/* its own handler's frame cannot be made */
 			spin_lock(&t->process->sig_lock);

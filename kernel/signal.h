@@ -17,6 +17,7 @@
 #define SIG_BIT(sig) (1UL << ((sig) - 1))
 #define SIG_UNBLOCKABLE (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP))
 #define SIG_SYNCHRONOUS (SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGFPE) | SIG_BIT(SIGSYS))
+#define SIG_STOPS (SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU))
 #define NR_SIGNALS 64
 
 enum sig_default { SIGDEF_KILL, SIGDEF_CORE, SIGDEF_IGNORE, SIGDEF_STOP };
@@ -39,5 +40,19 @@ int signal_may_send(const struct process *p, int sig);
 int sigframe_setup(struct trapframe *frame, int sig, const siginfo_t *info, const struct sigaction_k *action, u64 mask);
 /* sigreturn: as sigaltstack(2), errors ignored. */
 void sigaltstack_restore(const stack_t *stack);
+/* --- kernel/jobctl.c: stop and continue --- */
+/* The current thread took a stop signal whose action is to stop, with stop_armed set under the same sig_lock. Does not wait. */
+void jobctl_stop(int sig);
+/* The current thread, on its way to user mode, stays here until the process is continued or the thread is to die. Sleeps. */
+void jobctl_park(void);
+/* A signal is being sent to p, whether it is blocked or ignored or not. tasklist_lock held; takes sig_lock. */
+void jobctl_sent_locked(struct process *p, int sig);
+/* A thread has parked or left: is the stop complete? Tells the parent. tasklist_lock held. */
+void jobctl_check_stopped_locked(struct process *p);
+/* p is about to be a zombie, its children still its own: groups that lose their last link to a shell. tasklist_lock held. */
+void jobctl_exit_locked(struct process *p);
+/* The siginfo of SIGCHLD and waitid() for a child that stopped or was continued. */
+void siginfo_jobctl(siginfo_t *info, const struct process *p, enum stop_report report);
+
 /* Is sp on the current task's alternate stack? */
 bool on_alt_stack(u64 sp);

@@ -31,6 +31,7 @@ enum task_state {
 #define TF_KTHREAD	BIT(0)	/* I */
 #define TF_SIGPENDING	BIT(1)	/* A: look at signals on the way to user mode */
 #define TF_EXITING	BIT(2)	/* A */
+#define TF_STOPPED	BIT(4)	/* T: parked in jobctl_park() */
 #define TF_RESTORE_MASK	BIT(3)	/* T: sigsuspend: restore saved_mask if no handler runs */
 
 #define KSTACK_SIZE	(4 * PAGE_SIZE)
@@ -81,6 +82,7 @@ struct task {
 	u64 sig_pending;		/* S: bit n-1 = signal n */
 	u64 sig_mask;			/* S: written by the task itself */
 	u64 saved_mask;			/* T */
+	u64 restart_deadline;		/* T: of a call that is restarted with what is left of its time; 0: none */
 	u64 sig_wait;			/* S: blocked signals that sigtimedwait() is waiting for */
 	struct siginfo_short sig_info[64];	/* S: of signals pending, [signal - 1] */
 	stack_t sig_stack;		/* T: sigaltstack */
@@ -112,6 +114,14 @@ struct process {
 	int pgid, sid;			/* L */
 	struct wait_queue child_wait;	/* woken when a child changes state */
 	bool zombie;			/* L: all threads are gone, waits for its parent */
+	/* Job control (kernel/jobctl.c); written under L and S, read under either */
+	bool stop_armed;		/* S: a stop signal was taken and no SIGCONT came since */
+	bool stopping;			/* every thread parks; read without locks as a hint */
+	bool stopped;			/* all of them have */
+	int stop_signal;
+	int nr_parked;			/* S: threads in jobctl_park() */
+	enum stop_report { STOP_NOTHING, STOP_STOPPED, STOP_CONTINUED } stop_report;	/* what wait() has not reported yet */
+	struct wait_queue stop_wait;
 	bool group_exit;		/* S: exit_group or a fatal signal is under way */
 	int exit_code;			/* S until zombie, then L: as wait4 gives it (status << 8 | signal) */
 	int exit_signal;		/* I: sent to the parent at exit (SIGCHLD) */

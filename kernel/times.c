@@ -36,6 +36,20 @@ u64 deadline_after(u64 ns)
 	return now + ns < now ? ~0UL - 1 : now + ns;
 }
 
+u64 timeout_deadline(u64 ns)
+{
+	u64 deadline = current->restart_deadline;
+
+	current->restart_deadline = 0;
+	return deadline ? deadline : deadline_after(ns);
+}
+
+long timeout_interrupted(u64 deadline)
+{
+	current->restart_deadline = deadline;
+	return -ERESTART_RESTARTBLOCK;
+}
+
 static u64 cpu_time(bool process)
 {
 	u64 user_ns, system_ns;
@@ -94,7 +108,7 @@ static long sleep_to(u64 deadline, bool relative, struct __kernel_timespec __use
 		if (timespec_put(deadline > now ? deadline - now : 0, rem))
 			return -EFAULT;
 	}
-	return -ERESTARTNOHAND;
+	return relative ? timeout_interrupted(deadline) : -ERESTARTNOHAND;
 }
 
 long sys_nanosleep(const struct __kernel_timespec __user *req, struct __kernel_timespec __user *rem)
@@ -102,7 +116,7 @@ long sys_nanosleep(const struct __kernel_timespec __user *req, struct __kernel_t
 	u64 ns;
 	int r = timespec_get(req, &ns);
 
-	return r ? r : sleep_to(deadline_after(ns), true, rem);
+	return r ? r : sleep_to(timeout_deadline(ns), true, rem);
 }
 
 long sys_clock_nanosleep(int clock, int flags, const struct __kernel_timespec __user *req, struct __kernel_timespec __user *rem)
@@ -118,7 +132,7 @@ long sys_clock_nanosleep(int clock, int flags, const struct __kernel_timespec __
 	if (r)
 		return r;
 	if (!(flags & TIMER_ABSTIME))
-		return sleep_to(deadline_after(ns), true, rem);
+		return sleep_to(timeout_deadline(ns), true, rem);
 	return sleep_to(deadline_after(ns > now ? ns - now : 0), false, NULL);
 }
 

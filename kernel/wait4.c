@@ -1,12 +1,12 @@
 /*
- * wait4() and waitid(): wait for a child to end, and reap it. Stopped and continued children come with job
- * control; until then WUNTRACED and WCONTINUED are accepted and never report any.
+ * wait4() and waitid(): wait for a child to end, and reap it; or to be stopped or continued (kernel/jobctl.c).
  */
 #include "kernel/cpu.h"
 #include "kernel/exit.h"
 #include "kernel/printk.h"
 #include "kernel/proc_syscalls.h"
 #include "kernel/rusage.h"
+#include "kernel/signal.h"
 #include "kernel/usermode.h"
 #include "mm/usercopy.h"
 
@@ -32,6 +32,37 @@ static bool child_matches(const struct wait_request *req, const struct process *
 	return (child->exit_signal != SIGCHLD) == !!(req->options & __WCLONE);
 }
 
+/* Has the child something to tell that is asked for? Then the request is filled, and a zombie reaped. tasklist_lock held. */
+static bool take_report(struct wait_request *req, struct process *child)
+{
+	bool keep = req->options & WNOWAIT;
+
+	if (child->zombie) {
+		if (!(req->options & WEXITED))
+			return false;
+		req->code = child->exit_code;
+		siginfo_child(&req->info, child);
+	} else if (child->stop_report == STOP_STOPPED && req->options & WSTOPPED) {
+		req->code = child->stop_signal << 8 | 0x7f;
+		siginfo_jobctl(&req->info, child, STOP_STOPPED);
+	} else if (child->stop_report == STOP_CONTINUED && req->options & WCONTINUED) {
+		req->code = 0xffff;
+		siginfo_jobctl(&req->info, child, STOP_CONTINUED);
+	} else {
+		return false;
+	}
+	req->pid = child->pid;
+	rusage_of_child(child, &req->usage);
+	if (child->zombie && !keep) {
+		process_reap_locked(child);
+	} else if (!keep) {
+		spin_lock(&child->sig_lock);
+		child->stop_report = STOP_NOTHING;
+		spin_unlock(&child->sig_lock);
+	}
+	return true;
+}
+
 /* One look: the pid (reaped unless WNOWAIT), 0: nothing yet, -ECHILD: nobody to wait for. */
 static int look(struct wait_request *req)
 {
@@ -43,15 +74,10 @@ static int look(struct wait_request *req)
 		if (!child_matches(req, child))
 			continue;
 		found = 0;
-		if (!child->zombie || !(req->options & WEXITED))
-			continue;
-		found = req->pid = child->pid;
-		req->code = child->exit_code;
-		siginfo_child(&req->info, child);
-		rusage_of_dead(child, &req->usage);
-		if (!(req->options & WNOWAIT))
-			process_reap_locked(child);
-		break;
+		if (take_report(req, child)) {
+			found = req->pid;
+			break;
+		}
 	}
 	spin_unlock(&tasklist_lock);
 	return found;
