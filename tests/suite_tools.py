@@ -51,7 +51,7 @@ def make(directory, roots=(), puts=(), size=8 << 20, block=4096):
     import image
     run = os.path.join(directory, f"run{len(os.listdir(directory))}")
     os.mkdir(run)
-    path = image.custom_image(run, list(roots), list(puts), size, block, 512 << 20)
+    path = image.custom_image(run, [], list(roots), list(puts), size, block, 512 << 20)
     must(["e2fsck", "-fn", path])
     return path
 

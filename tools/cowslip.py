@@ -97,7 +97,7 @@ def existing_file(text):
 # option: (field of Options, what reads its value); a list takes every value that is given
 VALUES = {
     "--smp": ("smp", number), "--mem": ("mem", size), "--append": ("append", kernel_words),
-    "--root": ("roots", root_directory), "--put": ("puts", put_pair), "--get": ("get", get_file),
+    "--with": ("packages", str), "--root": ("roots", root_directory), "--put": ("puts", put_pair), "--get": ("get", get_file),
     "--size": ("size", size), "--block": ("block", block_size), "--timeout": ("timeout", seconds),
     "--cpu": ("cpu", str), "--entry": ("entry", menu_entry), "--qemu": ("qemu", shlex.split), "--image": ("image", existing_file),
 }
@@ -142,8 +142,8 @@ def parse(words, extra=None):
             break
     if words and not words[0]:
         raise Usage("PROGRAM is empty")
-    if options.image and (options.roots or options.puts or options.size):
-        raise Usage("--image is used as it is, without --root, --put and --size")
+    if options.image and (options.packages or options.roots or options.puts or options.size):
+        raise Usage("--image is used as it is, without --with, --root, --put and --size")
     return options, words
 
 

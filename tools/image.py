@@ -1,6 +1,6 @@
 """The root file system: a directory tree staged from busybox and the user programs, made into an ext2 image by mke2fs.
 
-image.root_image() gives the image of a run. Without --root and --put that is the base image, kept in build/root/ and
+image.root_image() gives the image of a run. Without --with, --root and --put that is the base image, kept in build/root/ and
 made again only when something that goes into it has changed. Everything in an image belongs to root, and its times
 depend on its contents alone, whoever makes it and when: the same tree gives the same image, byte for byte.
 """
@@ -11,6 +11,7 @@ import stat
 import struct
 import subprocess
 
+import debian
 from common import BUILD, ROOT, Failure
 
 KiB, MiB = 1 << 10, 1 << 20
@@ -361,11 +362,13 @@ def base_image(size, block, memory):
     return image
 
 
-def custom_image(directory, roots, puts, size, block, memory):
-    """The base tree with the --root directories and --put files over it, made in `directory`."""
+def custom_image(directory, packages, roots, puts, size, block, memory):
+    """The base tree with the --with packages, --root directories and --put files over it, made in `directory`."""
     stage, image = os.path.join(directory, "stage"), os.path.join(directory, "root.img")
     tree = stage_base(stage)
     try:
+        for package in (name for names in packages for name in names.split(",")):
+            debian.bring(tree, package)
         for host in roots:
             if not os.path.isdir(host):
                 raise Failure(f"--root {host}: not a directory")
@@ -392,8 +395,8 @@ def remove(tree):
 
 def root_image(directory, options):
     """The root image of a run as directory/root.img. The caller holds the build lock."""
-    if options.roots or options.puts:
-        return custom_image(directory, options.roots, options.puts, options.size, options.block, options.mem)
+    if options.packages or options.roots or options.puts:
+        return custom_image(directory, options.packages, options.roots, options.puts, options.size, options.block, options.mem)
     base = base_image(options.size, options.block, small_memory(options))
     path = os.path.join(directory, "root.img")
     try:

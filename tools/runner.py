@@ -48,7 +48,8 @@ class Options:
 
     def __init__(self, **given):
         self.smp, self.mem, self.append, self.timeout = 1, 512 << 20, "", None
-        self.roots, self.puts, self.get = [], [], None          # puts: (host path, path); get: file for /dev/ram0
+        self.packages, self.roots, self.puts = [], [], []       # Debian packages; directories; (host path, path)
+        self.get = None                                         # file for /dev/ram0
         self.size, self.block = None, 4096
         self.icount = self.iso = self.gdb = self.kvm = self.uefi = False
         self.medium = "cd"                                      # of the ISO image: cd, xhci, ehci (USB sticks) or disk
@@ -459,13 +460,13 @@ def copy_sparse(source, target):
 
 # ---------------------------------------------------------------- for the tests
 
-def run_guest(argv, stdin=b"", append="", smp=1, mem=None, timeout=60, root=(), put=(), iso=False, icount=False,
-              get=None, size=None, block=4096, cpu=None, image=None, qemu=(), uefi=False, medium="cd",
+def run_guest(argv, stdin=b"", append="", smp=1, mem=None, timeout=60, packages=(), root=(), put=(), iso=False,
+              icount=False, get=None, size=None, block=4096, cpu=None, image=None, qemu=(), uefi=False, medium="cd",
               entry=ENTRIES[0]):
     """Run argv in a fresh kernel: (status, stdout, stderr, kernel log), as `./cowslip run` would do it. Nothing is
     built. put: (host path, path) pairs; mem and size in bytes; image: a root image to use as it is; get: a file for
     /dev/ram0; qemu: further arguments for QEMU; uefi, medium, entry: how iso boots. The runner's own messages are at the end of stderr. May be called by several threads at a time."""
-    options = Options(append=append, smp=smp, mem=mem or 512 << 20, timeout=timeout, roots=list(root), puts=list(put),
+    options = Options(append=append, smp=smp, mem=mem or 512 << 20, timeout=timeout, packages=list(packages), roots=list(root), puts=list(put),
                       iso=iso, icount=icount, get=get, size=size, block=block, image=image, qemu=list(qemu), uefi=uefi,
                       medium=medium, entry=entry)
     if cpu:
