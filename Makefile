@@ -37,12 +37,12 @@ NFLAGS   = -f elf64 -I./ $(if $(filter boot/%,$<),,-g -F dwarf) $(if $(WERROR),-
 LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld $(if $(COVERAGE),--defsym=__gcov_merge_add=1)
 UFLAGS  := -static -O2 -g -Wall -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 
-.PHONY: all kernel user objs run test check gdb iso help stat check-includes sparse clean FORCE
+.PHONY: all kernel user objs run test check gdb iso usb help stat check-includes sparse clean FORCE
 all: $(ELF)                     ## build/cowslip.elf, the kernel (default)
 kernel: $(ELF)
 objs: $(OBJS)                   ## compile without linking (make -k objs)
 user: $(USER)                   ## the user programs: build/user/*, build/user/tests/*
-run test check gdb iso: ; @./cowslip $@ $(ARGS)
+run test check gdb iso usb: ; @./cowslip $@ $(ARGS)
 help: ; @sed -n 's/^\([a-z-]*\):[^#]*## /  make \1: /p' Makefile; ./cowslip help
 clean: ; rm -rf $(BUILD)
 

@@ -113,3 +113,16 @@ def bochs():
 
 
 TESTS.append(("bochs", bochs))
+
+
+def usb_command():
+    """./cowslip usb writes the image to a file, which is that of ./cowslip iso."""
+    with scratch() as directory:
+        stick = os.path.join(directory, "stick")
+        out = must([os.path.join(ROOT, "cowslip"), "usb", "--yes", "--size", "8M", stick])
+        check(b"found right" in out, out)
+        with open(stick, "rb") as file:
+            check(file.read(512)[510:] == b"\x55\xaa", "no boot sector")
+
+
+TESTS.append(("usb_command", usb_command))

@@ -278,20 +278,10 @@ def gdb(words):
     end(status if status >= 0 else 128 - status)
 
 
-def iso(words):
+def build_iso(options, target):
+    """The kernel and the root file system as a bootable image for people: the menu waits for three seconds."""
     import image
     import runner
-    files = []
-
-    def target_file(word, _rest):
-        if not word.startswith("-"):
-            files.append(word)
-        return not word.startswith("-")
-
-    options, rest = parse(words, target_file)
-    if len(files + rest) > 1:
-        raise Usage("iso makes one FILE")
-    target = os.path.abspath((files + rest)[0]) if files or rest else os.path.join(BUILD, "cowslip.iso")
     runner.build()
     directory = runner.RunDirectory()
     try:
@@ -305,7 +295,44 @@ def iso(words):
         shutil.move(directory.file("cowslip.iso"), target)
     finally:
         directory.release()
+
+
+def parse_with_target(words, flags=()):
+    """Options of run, at most one more word, and which of the flags were given."""
+    targets, given = [], set()
+
+    def other(word, _rest):
+        if word in flags:
+            given.add(word)
+        elif not word.startswith("-"):
+            targets.append(word)
+        else:
+            return False
+        return True
+
+    options, rest = parse(words, other)
+    return options, targets + rest, given
+
+
+def iso(words):
+    options, targets, _ = parse_with_target(words)
+    if len(targets) > 1:
+        raise Usage("iso makes one FILE")
+    target = os.path.abspath(targets[0]) if targets else os.path.join(BUILD, "cowslip.iso")
+    build_iso(options, target)
     print(os.path.relpath(target))
+
+
+def usb(words):
+    import usb as module
+    options, targets, given = parse_with_target(words, ("--yes", "--force"))
+    if len(targets) != 1:
+        raise Usage("usb: which DEVICE?")
+
+    def make_image():
+        build_iso(options, os.path.join(BUILD, "cowslip.iso"))
+        return os.path.join(BUILD, "cowslip.iso")
+    module.command(targets[0], "--yes" in given, "--force" in given, make_image)
 
 
 def tests(words, host_only):
@@ -320,7 +347,7 @@ def coverage(words):
 
 
 def main(words):
-    commands = {"run": run, "gdb": gdb, "iso": iso, "test": lambda w: tests(w, False),
+    commands = {"run": run, "gdb": gdb, "iso": iso, "usb": usb, "test": lambda w: tests(w, False),
                 "check": lambda w: tests(w, True), "coverage": coverage}
     if not words or words[0] not in commands:
         raise Usage(f"no command {words[0]}" if words else "which command?")
