@@ -19,6 +19,7 @@ CORPUS = os.path.join(ROOT, "tests/fuzz/corpus")
 TARGETS = {
     "elf": (2048, "kernel/elf.c"),
     "bootinfo": (1024, "boot/bootinfo.c"),
+    "acpi": (2048, "drivers/acpi_tables.c"),
     "ext2": (64, "fs/ext2"),
 }
 
