@@ -1,15 +1,19 @@
 # Cowslip's only Makefile. Sources are found by folder; everything made goes under build/ (BUILD=).
-# Variables: CROSS=x86_64-linux-gnu- (prefix of the tools), CC=, LLVM=1 (clang), WERROR=1 (as the tests do), V=1 (show commands).
+# Variables: CROSS=x86_64-elf- (prefix of the tools), CC=, LLVM=1 (clang, lld), UAPI= (Linux's headers), WERROR=1 (as the tests do), V=1 (show commands).
 # Lines with two hashes after a target are its help.
 
 BUILD   ?= build
 CROSS   ?=
+# LLVM=1: LLVM's linker and tools too, where they are installed.
+llvm    = $(if $(LLVM),$(shell command -v $(1) 2>/dev/null))
 ifeq ($(origin CC),default)
-CC      := $(if $(LLVM),clang,$(CROSS)gcc)
+CC      := $(if $(LLVM),clang --target=x86_64-linux-gnu,$(CROSS)gcc)
 endif
-LD      := $(CROSS)ld
-NM      := $(CROSS)nm
-OBJDUMP := $(CROSS)objdump
+LD      := $(or $(call llvm,ld.lld),$(CROSS)ld)
+NM      := $(or $(call llvm,llvm-nm),$(CROSS)nm)
+OBJDUMP := $(or $(call llvm,llvm-objdump),$(CROSS)objdump)
+# Linux's UAPI headers: a cross compiler does not look where the system has them.
+UAPI    ?= /usr/include
 MUSLCC  ?= musl-gcc
 Q       := $(if $(V),,@)
 say     = @echo "  $(1)$(if $(V),:)"
@@ -26,7 +30,7 @@ WARN    := -Wall -Wextra -Wshadow -Wundef -Wvla -Wpointer-arith -Wstrict-prototy
 KFLAGS  := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	-fno-omit-frame-pointer -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none \
 	-fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
-	-mstack-protector-guard-offset=40 $(WARN) -I. -iquote .
+	-mstack-protector-guard-offset=40 $(WARN) -I. -iquote . -idirafter $(UAPI) -idirafter $(UAPI)/x86_64-linux-gnu
 ERROR   := $(if $(WERROR),$(if $(COVERAGE),,-Werror))
 # COVERAGE=1 (./cowslip coverage): gcc's line counters, which tools/coverage.py reads from the stopped machine.
 ifneq ($(COVERAGE),)

@@ -1,10 +1,11 @@
 """Every way to boot, and machines that lack something: the job runs, and the kernel's log says how it came there."""
 import os
 import re
+import shutil
 import subprocess
 import time
 
-from testlib import ROOT, build_kernel, check, equal, guest, must, package, scratch
+from testlib import BUILD, ROOT, build_kernel, check, equal, guest, must, package, scratch
 
 HOST = False
 JOB = ["/bin/sh", "-c", "sleep 0.1; echo here"]
@@ -126,3 +127,43 @@ def usb_command():
 
 
 TESTS.append(("usb_command", usb_command))
+
+
+# ---------------------------------------------------------------- other tools
+
+def built_by(name, *variables):
+    """A kernel by other tools, without warnings, starts both ways."""
+    folder = os.path.join(BUILD, name)
+    must(["make", "-j2", "WERROR=1", f"BUILD={folder}", *variables, "kernel"], timeout=600)
+    for iso in (False, True):
+        boot([], iso=iso, kernel=os.path.join(folder, "cowslip.elf"))
+
+
+def llvm():
+    package("clang", "clang")
+    package("lld", "ld.lld")
+    built_by("llvm", "LLVM=1")
+
+
+def cross():
+    """CROSS=x86_64-elf-: tools that know nothing of this system. Made from the host's, without its headers."""
+    include = must(["gcc", "-print-file-name=include"]).decode().strip()
+    with scratch() as tools:
+        prefix = os.path.join(tools, "x86_64-elf-")
+        with open(prefix + "gcc", "w") as file:
+            file.write(f'#!/bin/sh\nexec gcc -nostdinc -isystem {include} "$@"\n')
+        os.chmod(prefix + "gcc", 0o755)
+        for tool in ("ld", "nm", "objdump"):
+            os.symlink(shutil.which(tool), prefix + tool)
+        os.makedirs(os.path.join(BUILD, "cross"), exist_ok=True)
+        built_by("cross", f"CROSS={prefix}")
+
+
+TESTS += [("llvm", llvm), ("cross", cross)]
+
+# ---------------------------------------------------------------- memory
+
+add("memory_64g", r"memory: 64\d\d\d MiB", mem=64 << 30)
+add("memory_8g", r"memory: [78]\d\d\d MiB", mem=8 << 30)
+add("memory_24m", r"started by PVH", mem=24 << 20, size=6 << 20)
+add("memory_24m_grub", GRUB, mem=24 << 20, size=6 << 20, iso=True)

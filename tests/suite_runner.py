@@ -96,7 +96,7 @@ def status_of_runner_errors():
     """Mistakes of the command line: 125 and one clear line."""
     for words, says in ((["--mem", "lots"], "not a size"), (["--smp", "0"], "processors"), (["--bogus"], "no option"),
                         (["--put", "/nowhere:/x"], "no such file"), (["--root", "/nowhere"], "no such directory"),
-                        (["--get", "/dev/ram1:x"], "/dev/ram0"), (["--get", "/dev/ram0:/nowhere/x"], "no directory"),
+                        (["--get", "etc:x"], "absolute PATH"), (["--get", "/dev/ram0:/nowhere/x"], "no directory"),
                         (["--timeout", "soon"], "seconds"), (["--size", "1M"], "--size"), (["--mem"], "not a size"),
                         (["--cpu", "abacus"], "abacus"), (["--append", "a\nb"], "one line")):
         status, out, err = command([COWSLIP, "run", *words, "--", "true"])
@@ -330,6 +330,22 @@ def get_is_clean():
             must(["debugfs", "-R", f"dump /d/busybox {d}/busybox", image])
             equal(hashlib.md5(open(f"{d}/busybox", "rb").read()).hexdigest(),
                   hashlib.md5(open(must(["sh", "-c", "command -v busybox"]).decode().strip(), "rb").read()).hexdigest(), "busybox")
+
+
+@test
+def get_files():
+    """--get of files and directories: contents, modes, links; what is not there is an error of the runner."""
+    with scratch() as d:
+        script = "cd; echo hi >a; chmod 751 a; mkdir -p d/e; echo x >d/e/f; ln -s f d/e/g; ln -s d/e/f l; echo q >'sp ace'; exit 3"
+        os.mkdir(d + "/there")
+        result = sh(script, "--get", f"/root/a:{d}/a", "--get", f"/root/d:{d}/d", "--get", f"/root/l:{d}/there", "--get", f"/root/sp ace:{d}/s")
+        ended(result, 3, what="--get")
+        for name, text in (("a", "hi\n"), ("d/e/f", "x\n"), ("d/e/g", "x\n"), ("there/l", "x\n"), ("s", "q\n")):
+            with open(os.path.join(d, name)) as file:
+                equal(file.read(), text, name)
+        equal((os.stat(d + "/a").st_mode & 0o7777, os.readlink(d + "/d/e/g")), (0o751, "f"), "mode, link")
+        status, _, err = run("--get", f"/root/nothing:{d}/n", "--", "true")
+        check(status == 125 and b"/root/nothing" in err and not os.path.exists(d + "/n"), err)
 
 
 @test

@@ -71,14 +71,14 @@ def root_directory(text):
     return text
 
 
-def get_file(text):
-    device, colon, path = text.partition(":")
-    if device != "/dev/ram0" or not path:
-        raise Usage(f"--get {text!r}: only /dev/ram0:FILE")
-    directory = os.path.dirname(path) or "."
+def get_pair(text):
+    path, colon, target = text.partition(":")
+    if not colon or not target or not path.startswith("/"):
+        raise Usage(f"--get {text!r}: PATH:HOSTPATH, with an absolute PATH (/dev/ram0: the whole image)")
+    directory = os.path.dirname(target) or "."
     if not os.path.isdir(directory):
-        raise Failure(f"--get {path}: there is no directory {directory}")
-    return os.path.abspath(path)
+        raise Failure(f"--get {target}: there is no directory {directory}")
+    return path, os.path.abspath(target)
 
 
 def menu_entry(text):
@@ -97,7 +97,7 @@ def existing_file(text):
 # option: (field of Options, what reads its value); a list takes every value that is given
 VALUES = {
     "--smp": ("smp", number), "--mem": ("mem", size), "--append": ("append", kernel_words),
-    "--with": ("packages", str), "--root": ("roots", root_directory), "--put": ("puts", put_pair), "--get": ("get", get_file),
+    "--with": ("packages", str), "--root": ("roots", root_directory), "--put": ("puts", put_pair), "--get": ("gets", get_pair),
     "--size": ("size", size), "--block": ("block", block_size), "--timeout": ("timeout", seconds),
     "--cpu": ("cpu", str), "--entry": ("entry", menu_entry), "--qemu": ("qemu", shlex.split), "--image": ("image", existing_file),
 }

@@ -22,6 +22,7 @@ import time
 import coverage
 import image
 from common import BUILD, ROOT, Failure, build_lock
+from extract import extract
 from iso import ENTRIES, make_iso
 from packages import need
 from rundir import RunDirectory
@@ -49,7 +50,8 @@ class Options:
     def __init__(self, **given):
         self.smp, self.mem, self.append, self.timeout = 1, 512 << 20, "", None
         self.packages, self.roots, self.puts = [], [], []       # Debian packages; directories; (host path, path)
-        self.get = None                                         # file for /dev/ram0
+        self.gets = []                                          # (path or /dev/ram0, host path)
+        self.kernel = KERNEL
         self.size, self.block = None, 4096
         self.icount = self.iso = self.gdb = self.kvm = self.uefi = False
         self.medium = "cd"                                      # of the ISO image: cd, xhci, ehci (USB sticks) or disk
@@ -70,6 +72,8 @@ def build(werror=False):
     if werror:
         command.append("WERROR=1")
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    if os.environ.get("LLVM"):
+        need("clang", "clang")
     with build_lock(), open(os.path.join(BUILD, "build.log"), "w+", errors="replace") as log:
         made = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment)
         if made.returncode != 0:
@@ -129,9 +133,9 @@ class Guest:
             else:
                 image.root_image(directory.path, options)
             try:
-                os.link(KERNEL, directory.file("cowslip.elf"))
+                os.link(options.kernel, directory.file("cowslip.elf"))
             except OSError:
-                shutil.copyfile(KERNEL, directory.file("cowslip.elf"))
+                shutil.copyfile(options.kernel, directory.file("cowslip.elf"))
         if not options.iso and os.path.getsize(directory.file("root.img")) + (6 << 20) > options.mem:
             size = os.path.getsize(directory.file("root.img")) / (1 << 20)
             raise Failure(f"a root file system of {size:.3g} MiB does not fit into {options.mem >> 20} MiB of memory"
@@ -351,7 +355,7 @@ class Guest:
                         return self.finish(status, failure)
                     raise Failure("the machine was switched off before the job ended: " + self.evidence())
             elif kind == "exit":
-                if status is not None and not self.options.get:
+                if status is not None and not self.options.gets:
                     return self.finish(status, failure)
                 if panicked or self.keep:
                     return ERROR
@@ -369,7 +373,7 @@ class Guest:
 
     def finish(self, status, failure):
         """The guest has said how it ended and is switched off (or had the time to do so)."""
-        if failure is None and self.options.get:
+        if failure is None and self.options.gets:
             self.save_ram0()
         self.kill()
         self.drain()
@@ -391,18 +395,22 @@ class Guest:
         return "see build/kernel.log and build/qemu.log" + (f"\n{said}" if said else "")
 
     def save_ram0(self):
-        """--get /dev/ram0:FILE, while the machine stands still."""
+        """--get: the image, or something out of it, while the machine stands still."""
         if self.ram0 is None:
             raise Failure("--get: the kernel did not say where its root image lies")
         address, size = self.ram0
         answer = self.qmp("stop") and self.qmp("pmemsave", val=address, size=size, filename="ram0.out")
         if "error" in answer:
             raise Failure("--get: " + answer["error"].get("desc", "QEMU failed"))
-        try:
-            with open(self.directory.file("ram0.out"), "rb") as source, open(self.options.get, "wb") as target:
-                copy_sparse(source, target)
-        except OSError as error:
-            raise Failure(f"--get: {self.options.get}: {error.strerror}")
+        for path, target in self.options.gets:
+            try:
+                if path == "/dev/ram0":
+                    with open(self.directory.file("ram0.out"), "rb") as source, open(target, "wb") as file:
+                        copy_sparse(source, file)
+                else:
+                    extract(self.directory.file("ram0.out"), path, target)
+            except OSError as error:
+                raise Failure(f"--get: {target}: {error.strerror}")
 
     def qmp(self, command, **arguments):
         """Send a command, wait for its answer (events that come in between are of no interest any more)."""
@@ -462,15 +470,15 @@ def copy_sparse(source, target):
 
 def run_guest(argv, stdin=b"", append="", smp=1, mem=None, timeout=60, packages=(), root=(), put=(), iso=False,
               icount=False, get=None, size=None, block=4096, cpu=None, image=None, qemu=(), uefi=False, medium="cd",
-              entry=ENTRIES[0]):
+              entry=ENTRIES[0], kernel=None):
     """Run argv in a fresh kernel: (status, stdout, stderr, kernel log), as `./cowslip run` would do it. Nothing is
     built. put: (host path, path) pairs; mem and size in bytes; image: a root image to use as it is; get: a file for
-    /dev/ram0; qemu: further arguments for QEMU; uefi, medium, entry: how iso boots. The runner's own messages are at the end of stderr. May be called by several threads at a time."""
+    /dev/ram0; qemu: further arguments for QEMU; uefi, medium, entry: how iso boots;
+    kernel: another one than build/cowslip.elf. The runner's own messages are at the end of stderr. May be called by several threads at a time."""
     options = Options(append=append, smp=smp, mem=mem or 512 << 20, timeout=timeout, packages=list(packages), roots=list(root), puts=list(put),
-                      iso=iso, icount=icount, get=get, size=size, block=block, image=image, qemu=list(qemu), uefi=uefi,
+                      iso=iso, icount=icount, gets=[("/dev/ram0", get)] if get else [], size=size, block=block, image=image, qemu=list(qemu), uefi=uefi,
                       medium=medium, entry=entry)
-    if cpu:
-        options.cpu = cpu
+    options.cpu, options.kernel = cpu or options.cpu, kernel or KERNEL
     streams = ByteStreams(stdin)
     guest = Guest(options, argv, streams)
     status = guest.run()
