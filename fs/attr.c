@@ -182,28 +182,6 @@ long sys_ftruncate(unsigned fd, long size)
 	return error;
 }
 
-/* Nothing is allocated ahead: the caller must do without. */
-long sys_fallocate(int fd, int mode, loff_t offset, loff_t len)
-{
-	struct file *file = fd_get_file(fd);
-	int error = -EOPNOTSUPP;
-
-	if (!file)
-		return -EBADF;
-	if (offset < 0 || len <= 0)
-		error = -EINVAL;
-	else if (!(file->mode & FMODE_WRITE))
-		error = -EBADF;
-	else if (file->mode & FMODE_STREAM)
-		error = -ESPIPE;
-	else if (S_ISDIR(file->inode->mode))
-		error = -EISDIR;
-	else if (!S_ISREG(file->inode->mode))
-		error = -ENODEV;
-	file_put(file);
-	return error;
-}
-
 /* --- times --- */
 
 /* NULL in the calls: both now, which needs less permission. */

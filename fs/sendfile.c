@@ -1,35 +1,88 @@
-/* sendfile: from a file with a page cache to any file, through one page of kernel memory. */
+/*
+ * sendfile and copy_file_range: from one file to another without the user's memory.
+ *
+ * A source with a page cache gives its pages: they are written from where they lie, under a read pin. Others go through
+ * one page of kernel memory.
+ */
 #include "fs/internal.h"
 
 #include "fs/syscalls.h"
+#include "kernel/usermode.h"
 #include "mm/page.h"
 #include "mm/usercopy.h"
 
-/* Copy up to n bytes from *pos on. Bytes, or an error if none. */
-static ssize_t copy_bytes(struct file *out, struct file *in, loff_t *pos, size_t n)
+/* All n bytes at `buf` to out at *pos, or an error; less only if an error comes later. */
+static ssize_t write_all(struct file *out, const char *buf, size_t n, loff_t *pos)
 {
-	struct page *page = page_alloc(0, 0);
+	size_t sent = 0;
+
+	while (sent < n) {
+		ssize_t k = file_write_kernel(out, buf + sent, n - sent, pos);
+
+		if (k <= 0)
+			return sent ? (ssize_t)sent : k;
+		sent += (size_t)k;
+	}
+	return (ssize_t)sent;
+}
+
+/* Up to n bytes of one page at `from` to `to`. 0: end of file. */
+static ssize_t copy_cached(struct file *out, struct file *in, loff_t from, loff_t *to, size_t n)
+{
+	struct address_space *m = &in->inode->mapping;
+	size_t offset = from & ~PAGE_MASK;
+	struct page *page;
+	loff_t size;
+	ssize_t done;
+	int error;
+
+	if (from >= READ_ONCE(m->size))
+		return 0;
+	error = pagecache_read(m, (u64)from >> PAGE_SHIFT, (unsigned)min(n >> PAGE_SHIFT, 31UL), &page);
+	if (error || !page)
+		return error;
+	size = smp_load_acquire(&m->size);	/* as in mm/read.c: after the page was found */
+	n = min(n, PAGE_SIZE - offset);
+	n = size > from ? min(n, (size_t)(size - from)) : 0;
+	done = n ? write_all(out, (char *)page_address(page) + offset, n, to) : 0;
+	page_unpin_read(page);
+	return done;
+}
+
+/* The same through `bounce`. */
+static ssize_t copy_bounced(struct file *out, struct file *in, loff_t from, loff_t *to, size_t n, struct page *bounce)
+{
+	ssize_t got = file_read_kernel(in, page_address(bounce), min(n, (size_t)PAGE_SIZE), from);
+
+	return got > 0 ? write_all(out, page_address(bounce), (size_t)got, to) : got;
+}
+
+/* Copy up to n bytes from *from to *to, which both move. Bytes, or an error if none. */
+static ssize_t copy_bytes(struct file *out, struct file *in, loff_t *from, loff_t *to, size_t n)
+{
+	bool cached = in->ops->read == generic_file_read;
+	struct page *bounce = cached ? NULL : page_alloc(0, 0);
 	ssize_t done = 0, k = 0;
 
-	if (!page)
+	if (!cached && !bounce)
 		return -ENOMEM;
 	while ((size_t)done < n) {
-		size_t len = min(n - (size_t)done, (size_t)PAGE_SIZE), sent = 0;
-		ssize_t got = file_read_kernel(in, page_address(page), len, *pos);
-
-		k = got;
-		while (k > 0 && sent < (size_t)got) {
-			k = file_write_kernel(out, (char *)page_address(page) + sent, (size_t)got - sent, &out->pos);
-			sent += k > 0 ? (size_t)k : 0;
-		}
-		*pos += (loff_t)sent;
-		done += (ssize_t)sent;
-		if (k <= 0 || fatal_signal_pending(current))
+		k = cached ? copy_cached(out, in, *from, to, n - (size_t)done) : copy_bounced(out, in, *from, to, n - (size_t)done, bounce);
+		if (k <= 0)
+			break;
+		*from += k;
+		done += k;
+		if (fatal_signal_pending(current))
 			break;
 	}
-	page_put(page);
+	if (bounce)
+		page_put(bounce);
+	if (done && cached && !(in->flags & O_NOATIME))
+		inode_touch_atime(in->inode);
 	return done ? done : k;
 }
+
+/* --- sendfile --- */
 
 /* From *offset on, which moves; NULL: from in's own position. */
 static long send(struct file *out, struct file *in, loff_t *offset, size_t n)
@@ -46,7 +99,7 @@ static long send(struct file *out, struct file *in, loff_t *offset, size_t n)
 		return -EBADF;
 	if (!in->ops->read || !out->ops->write || out->flags & O_APPEND || in->mode & FMODE_STREAM)
 		return -EINVAL;
-	return copy_bytes(out, in, pos, min(n, MAX_RW_COUNT));
+	return copy_bytes(out, in, pos, &out->pos, min(n, MAX_RW_COUNT));
 }
 
 long sys_sendfile(int out_fd, int in_fd, loff_t __user *uoffset, size_t n)
@@ -68,4 +121,74 @@ long sys_sendfile(int out_fd, int in_fd, loff_t __user *uoffset, size_t n)
 		file_put(in);
 	/* Also after an error, as Linux. */
 	return uoffset && put_user(offset, uoffset) ? -EFAULT : result;
+}
+
+/* --- copy_file_range --- */
+
+/* How many bytes may be copied: 0 at the end of the source, or an error. */
+static ssize_t range_allowed(const struct file *out, const struct file *in, loff_t from, loff_t to, size_t n)
+{
+	struct inode *source = in->inode, *target = out->inode;
+	loff_t size = READ_ONCE(source->mapping.size);
+	u64 limit = READ_ONCE(current->process->limits[RLIMIT_FSIZE].rlim_cur);
+
+	if (S_ISDIR(source->mode) || S_ISDIR(target->mode))
+		return -EISDIR;
+	if (!S_ISREG(source->mode) || !S_ISREG(target->mode))
+		return -EINVAL;
+	if (!(in->mode & FMODE_READ) || !(out->mode & FMODE_WRITE) || out->flags & O_APPEND)
+		return -EBADF;
+	if (source->sb != target->sb)
+		return -EXDEV;
+	if (!in->ops->read || !out->ops->write)
+		return -EINVAL;
+	if ((u64)from + n < (u64)from || (u64)to + n < (u64)to)
+		return -EOVERFLOW;
+	n = from >= size ? 0 : min(n, (size_t)(size - from));
+	if (n && limit != RLIM64_INFINITY && (u64)to >= limit) {
+		signal_send_task(current, SIGXFSZ, NULL);
+		return -EFBIG;
+	}
+	if (source == target && to + (loff_t)n > from && to < from + (loff_t)n)
+		return -EINVAL;		/* the two overlap */
+	if (from < 0 || to < 0)
+		return -EINVAL;
+	return (ssize_t)min(n, MAX_RW_COUNT);
+}
+
+static ssize_t copy_range(struct file *in, loff_t __user *uin, struct file *out, loff_t __user *uout, size_t n, unsigned flags)
+{
+	loff_t from = in->pos, to = out->pos;
+	ssize_t done;
+
+	if (uin && copy_from_user(&from, uin, sizeof(from)))
+		return -EFAULT;
+	if (uout && copy_from_user(&to, uout, sizeof(to)))
+		return -EFAULT;
+	if (flags)
+		return -EINVAL;
+	done = range_allowed(out, in, from, to, n);
+	if (done > 0)
+		done = copy_bytes(out, in, &from, &to, (size_t)done);
+	if (done <= 0)
+		return done;
+	if (!uin)
+		in->pos = from;
+	if (!uout)
+		out->pos = to;
+	if ((uin && copy_to_user(uin, &from, sizeof(from))) || (uout && copy_to_user(uout, &to, sizeof(to))))
+		return -EFAULT;
+	return done;
+}
+
+long sys_copy_file_range(int in_fd, loff_t __user *uin, int out_fd, loff_t __user *uout, size_t n, unsigned flags)
+{
+	struct file *in = fd_get_file(in_fd), *out = in ? fd_get_file(out_fd) : NULL;
+	long result = out ? copy_range(in, uin, out, uout, n, flags) : -EBADF;
+
+	if (out)
+		file_put(out);
+	if (in)
+		file_put(in);
+	return result;
 }

@@ -24,6 +24,7 @@ long sys_preadv2(unsigned long fd, const struct iovec __user *iov, unsigned long
 long sys_pwritev2(unsigned long fd, const struct iovec __user *iov, unsigned long nr, unsigned long pos, unsigned long pos_high, int flags);
 /* fs/sendfile.c */
 long sys_sendfile(int out_fd, int in_fd, loff_t __user *offset, size_t n);
+long sys_copy_file_range(int in_fd, loff_t __user *in_pos, int out_fd, loff_t __user *out_pos, size_t n, unsigned flags);
 /* fs/stat.c */
 long sys_stat(const char __user *name, struct stat __user *out);
 long sys_lstat(const char __user *name, struct stat __user *out);
@@ -85,11 +86,12 @@ long sys_fchown(unsigned fd, u32 uid, u32 gid);
 long sys_fchownat(int dirfd, const char __user *name, u32 uid, u32 gid, int flags);
 long sys_truncate(const char __user *name, long size);
 long sys_ftruncate(unsigned fd, long size);
-long sys_fallocate(int fd, int mode, loff_t offset, loff_t len);
 long sys_utime(const char __user *name, const void __user *times);
 long sys_utimes(const char __user *name, const void __user *times);
 long sys_futimesat(int dirfd, const char __user *name, const void __user *times);
 long sys_utimensat(int dirfd, const char __user *name, const void __user *times, int flags);
+/* fs/fallocate.c */
+long sys_fallocate(int fd, int mode, loff_t offset, loff_t len);
 /* fs/pipe.c */
 long sys_pipe(int __user *fds);
 long sys_pipe2(int __user *fds, int flags);

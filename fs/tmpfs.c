@@ -163,8 +163,23 @@ static const struct inode_ops link_ops = { .readlink = readlink, .setattr = tmpf
 
 int tmpfs_no_fsync(struct file *file, bool data_only) { return 0; }
 
+/* FALLOC_FL_ZERO_RANGE not, as on Linux. */
+static int fallocate(struct file *file, int mode, loff_t start, loff_t end)
+{
+	struct inode *inode = file->inode;
+	int error = -EOPNOTSUPP;
+
+	if (mode & FALLOC_FL_PUNCH_HOLE)
+		error = generic_punch(inode, start, end, NULL);
+	else if (!(mode & FALLOC_FL_ZERO_RANGE))
+		error = generic_allocate(file, start, end, mode & FALLOC_FL_KEEP_SIZE);
+	charge(inode, atomic64_read(&inode->mapping.nr_pages));
+	return error;
+}
+
 static const struct file_ops file_fops = {
 	.read = generic_file_read, .write = generic_file_write, .llseek = generic_llseek, .mmap = generic_mmap, .fsync = tmpfs_no_fsync,
+	.fallocate = fallocate,
 };
 
 /* --- the file system --- */

@@ -84,6 +84,8 @@ struct file_ops {
 	u32 (*poll)(struct file *file, struct poll_table *table);	/* NULL: always POLLIN|POLLOUT */
 	int (*mmap)(struct file *file, struct map_request *req);	/* NULL: ENODEV; generic_mmap */
 	int (*fsync)(struct file *file, bool data_only);		/* NULL: EINVAL */
+	/* Called with i_rwsem exclusive, all arguments checked; mode is one of the combinations of fs/fallocate.c. NULL: EOPNOTSUPP. */
+	int (*fallocate)(struct file *file, int mode, loff_t start, loff_t end);
 };
 
 struct inode {
@@ -231,6 +233,10 @@ struct mm;
 /* Map an open file into mm (exec, mmap): ->mmap fills the request in, then mm_map(); the mapping takes a reference of its own. */
 long file_map(struct file *file, struct mm *mm, struct map_request *req);	/* address, or -ENODEV, -ENOMEM... */
 int generic_fsync(struct file *file, bool data_only);
+/* For a ->fallocate (fs/fallocate.c): give [start, end) room, growing the file unless keep_size; after an error the size is the old
+ * one, and the caller frees blocks behind it. And take room away: free_blocks (may be NULL) those of whole pages. */
+int generic_allocate(struct file *file, loff_t start, loff_t end, bool keep_size);
+int generic_punch(struct inode *inode, loff_t start, loff_t end, void (*free_blocks)(struct inode *inode, u64 first_page, u64 last_page));
 int file_path(const struct path *path, char *buf, size_t size);	/* absolute path into buf: length or -ENAMETOOLONG; " (deleted)" if unlinked */
 
 /* --- names (fs/namei.c) --- */

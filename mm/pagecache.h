@@ -130,6 +130,14 @@ ssize_t pagecache_write_iter(struct address_space *m, loff_t *pos, struct iov_it
  */
 int pagecache_truncate_begin(struct address_space *m, loff_t new_size);
 void pagecache_truncate_end(struct address_space *m);
+/*
+ * Punching a hole inside the file, i_rwsem exclusive. The first zeroes the parts of pages at both ends of [start, end), which ends at
+ * most at the size: -EIO, -ENOMEM, -EINTR. The second forgets whole pages and their mappings (private copies stay) and keeps
+ * invalidate_lock, under which the caller frees the blocks; the third drops it.
+ */
+int pagecache_zero_ends(struct address_space *m, loff_t start, loff_t end);
+void pagecache_punch_begin(struct address_space *m, u64 first, u64 last);
+void pagecache_punch_end(struct address_space *m);
 
 /* A fault of a file VMA (called by mm/fault.c with mmap_lock held for reading; FAULT_RETRY: it was dropped). */
 struct fault;

@@ -48,6 +48,20 @@ static size_t copy_page_out(const char *from, size_t n, struct iov_iter *to)
 	return done + copy_to_iter(from + done, n - done, to);
 }
 
+/* A hole of a file without a disk: zeroes, and no page is made for it, which would stay. Bytes; 0: it is none (any more). */
+static size_t read_hole(struct address_space *m, loff_t pos, struct iov_iter *to)
+{
+	loff_t size;
+	size_t n;
+
+	if (!m->no_writeback || pagecache_peek(m, (u64)pos >> PAGE_SHIFT))
+		return 0;
+	size = READ_ONCE(m->size);
+	n = min(to->count, PAGE_SIZE - (pos & ~PAGE_MASK));
+	n = size > pos ? min(n, (size_t)(size - pos)) : 0;
+	return n ? zero_iter(n, to) : 0;
+}
+
 ssize_t pagecache_read_iter(struct address_space *m, loff_t *pos, struct iov_iter *to)
 {
 	ssize_t done = 0;
@@ -65,6 +79,11 @@ ssize_t pagecache_read_iter(struct address_space *m, loff_t *pos, struct iov_ite
 			iter_fault_in_writeable(to, min(to->count, PAGE_SIZE - offset));
 		page = pagecache_lookup(m, index);
 		if (!page) {
+			copied = read_hole(m, *pos, to);
+			*pos += copied;
+			done += copied;
+			if (copied)
+				continue;
 			size_t after = to->count > PAGE_SIZE - offset ? to->count - (PAGE_SIZE - offset) : 0;
 			error = pagecache_read(m, index, read_ahead(m, index, after), &page);
 			if (error || !page)

@@ -5,12 +5,15 @@
  * the page lock, so it can map no page that was removed; and what it mapped before the lock was ours, we zap. All
  * that can fail (memory or a read for the last page's tail) comes before the size changes.
  * Growing: what lies behind the old end in its page is zeroed before the new size makes it visible.
+ * Punching: as shrinking, but the size stays; private copies of the pages stay too.
  */
 #include "mm/slot.h"
 
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "mm/mm.h"
+
+#define LAST_INDEX (~0UL >> PAGE_SHIFT)
 
 static bool all_zero(const char *p, size_t n)
 {
@@ -78,20 +81,20 @@ static int lock_tail(struct address_space *m, loff_t new_size, entry_t **slot)
 	return error;
 }
 
-/* Remove every page from `first` on. The size says already that they are not there. */
-static void remove_pages(struct address_space *m, u64 first)
+/* Remove the pages in [first, last]. invalidate_lock keeps new ones away (a size that says so, those that are looked for). */
+static void remove_pages(struct address_space *m, u64 first, u64 last, bool private_copies_too)
 {
 	entry_t *slot;
 
 	if (atomic_read(&m->nr_mapped))
-		rmap_zap(m, first, ~0UL >> PAGE_SHIFT, true);
-	for (u64 index = first; (slot = slot_next(m, &index, ~0UL >> PAGE_SHIFT)); index++) {
+		rmap_zap(m, first, last, private_copies_too);
+	for (u64 index = first; (slot = slot_next(m, &index, last)); index++) {
 		if (page_lock(m, index, &slot))
 			panic("page lock of an existing slot failed");
 		page_wait_writeback(m, index);	/* its block must not be freed and reused before (FOREST.md W2) */
 		/* A fault that checked the size before we set it held the page lock, and may have mapped the page. */
 		if (entry_read(slot) & ENTRY_P && atomic_read(&m->nr_mapped))
-			rmap_zap(m, index, index, true);
+			rmap_zap(m, index, index, private_copies_too);
 		slot_remove(m, index, slot);
 	}
 }
@@ -125,7 +128,7 @@ int pagecache_truncate_begin(struct address_space *m, loff_t new_size)
 			memset(p, 0, PAGE_SIZE - tail);
 		page_unlock(m, index, slot, zero ? 0 : ENTRY_D, 0);	/* a hole needs no block for zeroes */
 	}
-	remove_pages(m, (new_size + PAGE_SIZE - 1) >> PAGE_SHIFT);
+	remove_pages(m, (new_size + PAGE_SIZE - 1) >> PAGE_SHIFT, LAST_INDEX, true);
 	return 0;
 out_unlock:
 	up_write(&m->invalidate_lock);
@@ -133,3 +136,47 @@ out_unlock:
 }
 
 void pagecache_truncate_end(struct address_space *m) { up_write(&m->invalidate_lock); }
+
+/* Bytes [start, end), all in one page, become zeroes. What is a hole stays one. */
+static int zero_part(struct address_space *m, loff_t start, loff_t end)
+{
+	u64 index = (u64)start >> PAGE_SHIFT;
+	size_t n = (size_t)(end - start);
+	struct page *page;
+	entry_t *slot;
+	char *p;
+	int error;
+
+	if (!n)
+		return 0;
+	error = pagecache_begin_change(m, index, false, &page, &slot);
+	if (error)
+		return error;
+	p = (char *)page_address(page) + (start & ~PAGE_MASK);
+	if (all_zero(p, n)) {
+		page_unlock(m, index, slot, 0, 0);
+		return 0;
+	}
+	memset(p, 0, n);	/* it was written, so there is a block for it */
+	pagecache_end_change(m, index, slot, true);
+	return 0;
+}
+
+int pagecache_zero_ends(struct address_space *m, loff_t start, loff_t end)
+{
+	loff_t first = ALIGN_UP(start, (loff_t)PAGE_SIZE), last = ALIGN_DOWN(end, (loff_t)PAGE_SIZE);
+	int error;
+
+	if (first > last)
+		return zero_part(m, start, end);
+	error = zero_part(m, start, min(first, end));
+	return error ? error : zero_part(m, last, end);
+}
+
+void pagecache_punch_begin(struct address_space *m, u64 first, u64 last)
+{
+	down_write(&m->invalidate_lock);
+	remove_pages(m, first, last, false);
+}
+
+void pagecache_punch_end(struct address_space *m) { up_write(&m->invalidate_lock); }

@@ -85,8 +85,33 @@ static int file_fsync(struct file *file, bool data_only)
 	return error ? error : meta_error;
 }
 
+static void free_pages(struct inode *inode, u64 first, u64 last)
+{
+	unsigned shift = PAGE_SHIFT - ext2_s(inode)->block_shift;
+
+	ext2_map_punch(inode, first << shift, ((last + 1) << shift) - 1);
+	inode_mark_dirty(inode);
+}
+
+static int file_fallocate(struct file *file, int mode, loff_t start, loff_t end)
+{
+	struct inode *inode = file->inode;
+	int error = 0;
+
+	if (end > ext2_s(inode)->max_size)
+		return -EFBIG;
+	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		error = generic_punch(inode, start, end, free_pages);
+	if (!error && !(mode & FALLOC_FL_PUNCH_HOLE))
+		error = generic_allocate(file, start, end, mode & FALLOC_FL_KEEP_SIZE);
+	if (ext2_trim(inode))
+		inode_mark_dirty(inode);
+	return error;
+}
+
 const struct file_ops ext2_file_ops = {
 	.read = generic_file_read, .write = file_write, .llseek = generic_llseek, .mmap = generic_mmap, .fsync = file_fsync,
+	.fallocate = file_fallocate,
 };
 
 const struct file_ops ext2_dir_file_ops = {

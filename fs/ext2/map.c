@@ -396,6 +396,39 @@ void ext2_map_truncate(struct inode *inode, u64 first)
 	mutex_unlock(&ei->map_lock);
 }
 
+/* The number of blocks from lblock on that the pointer at slot[depth] of its path leads to. */
+static u64 blocks_behind(const struct ext2_sb *s, const u32 slot[4], int levels, int depth)
+{
+	u64 span = 1, into = 0;
+
+	for (int i = levels - 1; i > depth; i--) {
+		into += slot[i] * span;
+		span *= s->ptrs;
+	}
+	return span - into;
+}
+
+void ext2_map_punch(struct inode *inode, u64 first, u64 last)
+{
+	struct ext2_sb *s = ext2_s(inode);
+	struct ext2_inode *ei = ext2_i(inode);
+
+	mutex_lock(&ei->map_lock);
+	for (u64 lblock = first; lblock <= last; ) {
+		u32 slot[4], where[4], phys;
+		int levels = block_path(s, lblock, slot), depth;
+
+		if (!levels)
+			break;
+		depth = walk(inode, slot, levels, where, &phys);
+		if (depth == levels)
+			unmap_one(inode, lblock);
+		lblock += depth >= 0 && depth < levels ? blocks_behind(s, slot, levels, depth) : 1;
+	}
+	ei->last_phys = 0;
+	mutex_unlock(&ei->map_lock);
+}
+
 bool ext2_trim(struct inode *inode)
 {
 	struct ext2_sb *s = ext2_s(inode);

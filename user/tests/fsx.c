@@ -117,6 +117,43 @@ static void do_map(int op, int write)
 	munmap(p, n);
 }
 
+static void do_space(int op)
+{
+	long pos = rnd(MAX - 1), n = 1 + rnd(30000);
+	int punch = rnd(3) == 0, keep = punch || rnd(2);
+
+	if (pos + n > MAX)
+		n = MAX - pos;
+	if (fallocate(fd, (punch ? 2 : 0) | keep, pos, n))	/* FALLOC_FL_PUNCH_HOLE, FALLOC_FL_KEEP_SIZE */
+		fail(op, punch ? "punch" : "allocate", pos);
+	if (punch && pos < size)
+		memset(model + pos, 0, (pos + n > size ? size : pos + n) - pos);
+	if (!keep && pos + n > size)
+		size = pos + n;
+}
+
+static void do_copy(int op)
+{
+	long from = rnd(size + 1), n = 1 + rnd(20000), to = rnd(MAX), done;
+
+	if (from + n > size)
+		n = size - from;
+	if (to + n > MAX)
+		n = MAX - to;
+	if (n <= 0 || (from < to + n && to < from + n))
+		return;
+	for (done = 0; done < n; ) {
+		off_t in = from + done, out = to + done;
+		ssize_t k = copy_file_range(fd, &in, fd, &out, n - done, 0);
+		if (k <= 0)
+			fail(op, "copy", from);
+		done += k;
+	}
+	memmove(model + to, model + from, n);
+	if (to + n > size)
+		size = to + n;
+}
+
 static void check_all(int op)
 {
 	struct stat st;
@@ -136,7 +173,7 @@ static void run(int seed, int ops)
 	if (fd < 0)
 		fail(0, "open", 0);
 	for (int op = 1; op <= ops; op++) {
-		switch (rnd(16)) {
+		switch (rnd(19)) {
 		case 0: case 1: case 2: case 3: do_write(op); break;
 		case 4: do_writev(op); break;
 		case 5: case 6: case 7: do_read(op); break;
@@ -145,6 +182,8 @@ static void run(int seed, int ops)
 		case 12: do_map(op, 0); break;
 		case 13: if (rnd(4) == 0 && fsync(fd)) fail(op, "fsync", 0); break;
 		case 14: if (rnd(4) == 0) { fdatasync(fd); posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); } break;
+		case 15: case 16: do_space(op); break;
+		case 17: do_copy(op); break;
 		default:	/* close, and look again under another name */
 			close(fd);
 			if (rnd(3) == 0) {
