@@ -18,6 +18,9 @@ _Static_assert(offsetof(struct cpu, kstack_top) == 16, "entry.asm");
 _Static_assert(offsetof(struct cpu, user_rsp) == 24, "entry.asm");
 _Static_assert(offsetof(struct cpu, preempt_count) == 32, "entry.asm, kernel/lock.c");
 _Static_assert(offsetof(struct cpu, need_resched) == 36, "entry.asm");
+_Static_assert(offsetof(struct cpu, id) == 48, "cpu_id");
+_Static_assert(offsetof(struct task, held_count) == 0 && offsetof(struct task, pagefault_disabled) == 4, "entry.asm");
+_Static_assert(offsetof(struct task, flags) == 8 && TF_SIGPENDING == 2, "entry.asm");
 _Static_assert(offsetof(struct cpu, stack_canary) == 40, "-mstack-protector-guard-offset");
 
 #define MSR_EFER 0xc0000080

@@ -19,7 +19,7 @@ struct cpu {
 	int preempt_count;		/* 32: spinlocks, preempt_disable, interrupts */
 	int need_resched;		/* 36 */
 	u64 stack_canary;		/* 40 */
-	int id;				/* index in cpus[] */
+	int id;				/* 48: index in cpus[] */
 	u32 apic_id;
 	struct mm *active_mm;		/* whose tables CR3 holds (lazy: may be a dead task's) */
 	struct task *idle;
@@ -33,6 +33,18 @@ static inline struct cpu *this_cpu(void)
 	struct cpu *c;
 	__asm__ volatile("mov %%gs:0, %0" : "=r"(c));
 	return c;
+}
+static inline int cpu_id(void)
+{
+	int id;
+	__asm__ volatile("mov %%gs:48, %0" : "=r"(id));
+	return id;
+}
+static inline bool need_resched(void)
+{
+	bool due;
+	__asm__ volatile("cmpl $0, %%gs:36" : "=@ccnz"(due) :: "cc");
+	return due;
 }
 static inline struct task *get_current(void)
 {

@@ -15,6 +15,10 @@
 %define CPU_CURRENT	8
 %define CPU_KSTACK	16
 %define CPU_USER_RSP	24
+%define CPU_PREEMPT	32		; preempt_count, need_resched
+%define TASK_HELD	0		; held_count, pagefault_disabled
+%define TASK_FLAGS	8
+%define TF_SIGPENDING	2
 %define USER_DS		0x1b
 %define USER_CS		0x23
 %define SYSCALL_VECTOR	0x100
@@ -86,23 +90,22 @@ syscall_entry:
 	mov	rdi, rsp
 	; falls through
 
-; --- back to user mode; rdi = frame. user_return_work() leaves interrupts off. ---
+; --- back to user mode; rdi = frame ---
 return_to_user:
 	mov	rsp, rdi
-	call	user_return_work
-	; SYSRET restores less than IRETQ and faults in the kernel on a non-canonical rip: only for an untouched system call.
+	cli
+	mov	rax, [gs:CPU_CURRENT]
+	mov	rcx, [gs:CPU_PREEMPT]
+	or	rcx, [rax + TASK_HELD]
+	jnz	.work
+	test	dword [rax + TASK_FLAGS], TF_SIGPENDING
+	jnz	.work
+.leave:
+	; SYSRET restores less than IRETQ, and faults in the kernel on a non-canonical rip: only for a system call's frame that nobody
+	; changed (who does sets the vector to 0), whose rcx and r11 are rip and rflags. No program ends at the last canonical address.
 	cmp	dword [rsp + FRAME_VECTOR], SYSCALL_VECTOR
 	jne	.iret
-	mov	rcx, [rsp + FRAME_RIP]
-	cmp	rcx, [rsp + 11 * 8]	; rcx as SYSCALL left it: rip
-	jne	.iret
-	mov	rdx, rcx
-	shr	rdx, 47
-	jnz	.iret
-	mov	r11, [rsp + FRAME_RFLAGS]
-	cmp	r11, [rsp + 6 * 8]	; r11: rflags
-	jne	.iret
-	test	r11d, 0x10100		; RF or TF
+	test	dword [rsp + FRAME_RFLAGS], 0x10100	; RF or TF
 	jnz	.iret
 	POP_REGS
 	mov	rsp, [rsp + FRAME_RSP - FRAME_VECTOR]
@@ -113,6 +116,10 @@ return_to_user:
 	add	rsp, 16
 	swapgs
 	iretq
+.work:
+	mov	rdi, rsp
+	call	user_return_work	; leaves interrupts off
+	jmp	.leave
 
 ; --- a new task: switch_to() returns here on its first run, interrupts on, preemption off by one (schedule's) ---
 extern schedule_tail

@@ -125,6 +125,7 @@ static void reparent_children(struct process *p)
 	list_for_each_safe(child, tmp, &p->children, sibling) {
 		list_del(&child->sibling);
 		child->parent = init_process;
+		WRITE_ONCE(child->ppid, 1);
 		list_add_tail(&child->sibling, &init_process->children);
 		if (child->pdeath_signal)
 			signal_send_locked(child, NULL, child->pdeath_signal, NULL);

@@ -164,6 +164,7 @@ static int publish_process(struct task *t, const struct clone_request *req)
 
 	spin_lock(&tasklist_lock);
 	p->parent = req->flags & CLONE_PARENT ? self->parent : self;
+	p->ppid = p->parent->pid;
 	p->pgid = self->pgid;
 	p->sid = self->sid;
 	p->tty = self->tty;

@@ -12,9 +12,9 @@
 
 #define CALLER __builtin_return_address(0)
 
-/* --- records --- */
+/* --- records: a stack, since locks are mostly released in the reverse order --- */
 
-void held_add(enum held_kind kind, const void *object, u64 index, void *caller)
+static inline void record(enum held_kind kind, const void *object, u64 index, void *caller)
 {
 	struct task *t = current;
 	int i = t->held_count;
@@ -26,7 +26,8 @@ void held_add(enum held_kind kind, const void *object, u64 index, void *caller)
 		t->held[i] = (struct held_lock){ kind, object, index, caller };
 }
 
-void held_remove(enum held_kind kind, const void *object, u64 index)
+/* Not the last one, or deeper than we keep. */
+static __attribute__((noinline)) void forget_slow(enum held_kind kind, const void *object, u64 index)
 {
 	struct task *t = current;
 	int n = min(t->held_count, HELD_MAX), i = n - 1;
@@ -44,6 +45,20 @@ void held_remove(enum held_kind kind, const void *object, u64 index)
 	WRITE_ONCE(t->held_count, t->held_count - 1);
 }
 
+static inline void forget(enum held_kind kind, const void *object, u64 index)
+{
+	struct task *t = current;
+	unsigned last = (unsigned)t->held_count - 1;
+
+	if (likely(last < HELD_MAX && t->held[last].object == object && t->held[last].index == index && t->held[last].kind == kind))
+		WRITE_ONCE(t->held_count, (int)last);
+	else
+		forget_slow(kind, object, index);
+}
+
+void held_add(enum held_kind kind, const void *object, u64 index, void *caller) { record(kind, object, index, caller); }
+void held_remove(enum held_kind kind, const void *object, u64 index) { forget(kind, object, index); }
+
 static __noreturn void misuse(const char *what, const char *name, void *first)
 {
 	char where[80];
@@ -54,19 +69,28 @@ static __noreturn void misuse(const char *what, const char *name, void *first)
 
 /* --- preemption --- */
 
-void preempt_disable(void)
+static inline void preempt_off(void)
 {
 	__asm__ volatile("incl %%gs:32" ::: "memory", "cc");
 }
 
-void preempt_enable(void)
+static __attribute__((noinline)) void preempt_if_allowed(void)
+{
+	if (!irqs_off())
+		schedule_preempt();
+}
+
+static inline void preempt_on(void)
 {
 	bool zero;
 
 	__asm__ volatile("decl %%gs:32" : "=@ccz"(zero) :: "memory");
-	if (zero && unlikely(this_cpu()->need_resched) && !irqs_off())
-		schedule_preempt();
+	if (zero && unlikely(need_resched()))
+		preempt_if_allowed();
 }
+
+void preempt_disable(void) { preempt_off(); }
+void preempt_enable(void) { preempt_on(); }
 
 void might_sleep(void)
 {
@@ -82,52 +106,87 @@ void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank)
 	*lock = (struct spinlock)SPINLOCK_INIT(name, rank);
 }
 
-static void acquire(struct spinlock *lock, void *caller)
+/* Somebody has it. */
+static __attribute__((noinline)) void spin_until_free(struct spinlock *lock, int id)
 {
-	int id = this_cpu()->id;
-
-	if (unlikely(atomic_xchg(&lock->locked, 1))) {
-		if (READ_ONCE(lock->cpu) == id)
-			misuse("spinlock taken twice", lock->name, lock->caller);
-		while (atomic_read(&lock->locked) || atomic_xchg(&lock->locked, 1))
-			cpu_relax();
-	}
-	lock->cpu = (s16)id;
-	lock->caller = caller;
-	held_add(HELD_SPIN, lock, 0, caller);
+	if (atomic_read(&lock->locked) == id)
+		misuse("spinlock taken twice", lock->name, lock->caller);
+	while (atomic_read(&lock->locked) || atomic_xchg(&lock->locked, id))
+		cpu_relax();
 }
 
-static void release(struct spinlock *lock)
+static __attribute__((noinline)) void acquire_slow(struct spinlock *lock, void *caller)
 {
-	if (unlikely(lock->cpu != this_cpu()->id))
+	spin_until_free(lock, cpu_id() + 1);
+	lock->caller = caller;
+	record(HELD_SPIN, lock, 0, caller);
+}
+
+/* The common case is straight code without a frame's worth of registers to save: a pair costs some 50 instructions, records and checks included. */
+static inline void acquire(struct spinlock *lock, void *caller)
+{
+	int free = 0;
+
+	if (unlikely(!atomic_cmpxchg(&lock->locked, &free, cpu_id() + 1))) {
+		acquire_slow(lock, caller);
+		return;
+	}
+	lock->caller = caller;
+	record(HELD_SPIN, lock, 0, caller);
+}
+
+static __attribute__((noinline)) void release_slow(struct spinlock *lock)
+{
+	if (atomic_read(&lock->locked) != cpu_id() + 1)
 		misuse("spinlock released that this CPU does not hold", lock->name, lock->caller);
-	held_remove(HELD_SPIN, lock, 0);
-	lock->cpu = -1;
+	forget_slow(HELD_SPIN, lock, 0);
 	smp_store_release(&lock->locked.v, 0);
+}
+
+/* False: something is not as usual, release_slow() has to look. */
+static inline bool release(struct spinlock *lock)
+{
+	struct task *t = current;
+	unsigned last = (unsigned)t->held_count - 1;
+
+	if (unlikely(atomic_read(&lock->locked) != cpu_id() + 1 || last >= HELD_MAX || t->held[last].object != lock || t->held[last].kind != HELD_SPIN))
+		return false;
+	WRITE_ONCE(t->held_count, (int)last);
+	smp_store_release(&lock->locked.v, 0);
+	return true;
 }
 
 void spin_lock(struct spinlock *lock)
 {
-	preempt_disable();
+	preempt_off();
 	acquire(lock, CALLER);
+}
+
+static __attribute__((noinline)) void spin_unlock_slow(struct spinlock *lock)
+{
+	release_slow(lock);
+	preempt_on();
 }
 
 void spin_unlock(struct spinlock *lock)
 {
-	release(lock);
-	preempt_enable();
+	if (likely(release(lock)))
+		preempt_on();
+	else
+		spin_unlock_slow(lock);
 }
 
 bool spin_trylock(struct spinlock *lock)
 {
-	preempt_disable();
-	if (atomic_xchg(&lock->locked, 1)) {
-		preempt_enable();
+	int free = 0;
+
+	preempt_off();
+	if (!atomic_cmpxchg(&lock->locked, &free, cpu_id() + 1)) {
+		preempt_on();
 		return false;
 	}
-	lock->cpu = (s16)this_cpu()->id;
 	lock->caller = CALLER;
-	held_add(HELD_SPIN, lock, 0, lock->caller);
+	record(HELD_SPIN, lock, 0, lock->caller);
 	return true;
 }
 
@@ -135,21 +194,22 @@ u64 spin_lock_irqsave(struct spinlock *lock)
 {
 	u64 flags = irq_save();
 
-	preempt_disable();
+	preempt_off();
 	acquire(lock, CALLER);
 	return flags;
 }
 
 void spin_unlock_irqrestore(struct spinlock *lock, u64 flags)
 {
-	release(lock);
+	if (unlikely(!release(lock)))
+		release_slow(lock);
 	irq_restore(flags);
-	preempt_enable();
+	preempt_on();
 }
 
 bool spin_held(const struct spinlock *lock)
 {
-	return atomic_read(&lock->locked) && lock->cpu == this_cpu()->id;
+	return atomic_read(&lock->locked) == cpu_id() + 1;
 }
 
 /* --- sleeping locks: first come, first served; a lock is handed over to the waiter, never raced for --- */
@@ -174,164 +234,202 @@ static void wait_for_grant(struct spinlock *lock, struct lock_waiter *w, u64 fla
 	spin_unlock_irqrestore(lock, flags);
 }
 
+static struct task *mutex_owner(const struct mutex *m) { return (struct task *)(atomic64_read(&m->state) & ~MUTEX_WAITERS); }
+
 void mutex_init(struct mutex *m, const char *name, enum lock_rank rank)
 {
 	*m = (struct mutex)MUTEX_INIT(*m, name, rank);
 }
 
+/* Take it after all, or wait until it is handed over. */
+static __attribute__((noinline)) void mutex_wait(struct mutex *m, void *caller)
+{
+	struct lock_waiter w = { .task = current, .caller = caller };
+	u64 flags = spin_lock_irqsave(&m->lock), old = atomic64_read(&m->state);
+
+	/* Until the bit is set the fast paths go on around us. */
+	while (!(old & MUTEX_WAITERS) && !atomic64_cmpxchg(&m->state, &old, old ? old | MUTEX_WAITERS : (u64)current))
+		;
+	if (!old) {
+		spin_unlock_irqrestore(&m->lock, flags);
+		m->caller = caller;
+		return;
+	}
+	if (mutex_owner(m) == current)
+		misuse("mutex taken twice", m->name, m->caller);
+	list_add_tail(&w.node, &m->waiters);
+	wait_for_grant(&m->lock, &w, flags);
+}
+
 void mutex_lock(struct mutex *m)
 {
-	struct lock_waiter w = { .task = current, .caller = CALLER };
-	u64 flags;
+	u64 free = 0;
 
 	might_sleep();
-	flags = spin_lock_irqsave(&m->lock);
-	if (!m->owner) {
-		m->owner = current;
-		m->caller = w.caller;
-		spin_unlock_irqrestore(&m->lock, flags);
-	} else {
-		if (m->owner == current)
-			misuse("mutex taken twice", m->name, m->caller);
-		list_add_tail(&w.node, &m->waiters);
-		wait_for_grant(&m->lock, &w, flags);
-	}
-	held_add(HELD_MUTEX, m, 0, w.caller);
+	if (likely(atomic64_cmpxchg(&m->state, &free, (u64)current)))
+		m->caller = CALLER;
+	else
+		mutex_wait(m, CALLER);
+	record(HELD_MUTEX, m, 0, CALLER);
 }
 
 bool mutex_trylock(struct mutex *m)
 {
-	u64 flags = spin_lock_irqsave(&m->lock);
-	bool got = !m->owner;
+	u64 free = 0;
 
-	if (got) {
-		m->owner = current;
-		m->caller = CALLER;
-	}
+	if (!atomic64_cmpxchg(&m->state, &free, (u64)current))
+		return false;
+	m->caller = CALLER;
+	record(HELD_MUTEX, m, 0, CALLER);
+	return true;
+}
+
+static __attribute__((noinline)) void mutex_hand_over(struct mutex *m)
+{
+	u64 flags = spin_lock_irqsave(&m->lock);
+	struct lock_waiter *w = list_first(&m->waiters, struct lock_waiter, node);
+	struct task *next = w->task;
+
+	list_del(&w->node);
+	m->caller = w->caller;
+	atomic64_set(&m->state, (u64)next | (list_empty(&m->waiters) ? 0 : MUTEX_WAITERS));
+	w->granted = true;		/* w may be gone as soon as the spinlock is free */
+	task_wake(next);
 	spin_unlock_irqrestore(&m->lock, flags);
-	if (got)
-		held_add(HELD_MUTEX, m, 0, CALLER);
-	return got;
 }
 
 void mutex_unlock(struct mutex *m)
 {
-	u64 flags = spin_lock_irqsave(&m->lock);
-	struct task *wake = NULL;
+	u64 mine = (u64)current;
 
-	if (m->owner != current)
+	if (unlikely(mutex_owner(m) != current))
 		misuse("mutex released by another task", m->name, m->caller);
-	held_remove(HELD_MUTEX, m, 0);
-	m->owner = NULL;
-	if (!list_empty(&m->waiters)) {
-		struct lock_waiter *w = list_first(&m->waiters, struct lock_waiter, node);
-		list_del(&w->node);
-		m->owner = wake = w->task;
-		m->caller = w->caller;
-		w->granted = true;	/* w may be gone as soon as the spinlock is free */
-		task_wake(wake);
-	}
-	spin_unlock_irqrestore(&m->lock, flags);
+	forget(HELD_MUTEX, m, 0);
+	if (unlikely(!atomic64_cmpxchg(&m->state, &mine, 0)))
+		mutex_hand_over(m);
 }
 
-bool mutex_held(const struct mutex *m) { return READ_ONCE(m->owner) == current; }
+bool mutex_held(const struct mutex *m) { return mutex_owner(m) == current; }
 
 void rwsem_init(struct rwsem *s, const char *name, enum lock_rank rank)
 {
 	*s = (struct rwsem)RWSEM_INIT(*s, name, rank);
 }
 
-/* Hand the lock to the first waiter, and if that is a reader to all readers up to the next writer. */
-static void rwsem_grant(struct rwsem *s)
+/* One step without waiting: `take` is added if the lock is free for it. A set WAITERS bit means somebody was first. */
+static inline bool rwsem_take(struct rwsem *s, u64 take)
 {
-	while (!list_empty(&s->waiters) && !s->writer) {
+	u64 old = 0;
+
+	/* Mostly free; a reader also joins other readers. */
+	while (!atomic64_cmpxchg(&s->state, &old, old + take))
+		if (take == RWSEM_WRITER || old & (RWSEM_WRITER | RWSEM_WAITERS))
+			return false;
+	return true;
+}
+
+static inline void rwsem_taken(struct rwsem *s, u64 take, void *caller)
+{
+	if (take == RWSEM_WRITER) {
+		s->writer = current;
+		s->caller = caller;
+	}
+	record(take == RWSEM_WRITER ? HELD_WRITE : HELD_READ, s, 0, caller);
+}
+
+/* Take it after all, or wait until it is granted. */
+static __attribute__((noinline)) void rwsem_wait(struct rwsem *s, u64 take, void *caller)
+{
+	struct lock_waiter w = { .task = current, .write = take == RWSEM_WRITER, .caller = caller };
+	u64 flags, old;
+
+	if (s->writer == current)
+		misuse("rwsem taken twice", s->name, s->caller);
+	flags = spin_lock_irqsave(&s->lock);
+	for (;;) {
+		if (rwsem_take(s, take)) {
+			spin_unlock_irqrestore(&s->lock, flags);
+			return;
+		}
+		old = atomic64_read(&s->state);
+		if (old & RWSEM_WAITERS || (old && atomic64_cmpxchg(&s->state, &old, old | RWSEM_WAITERS)))
+			break;
+	}
+	list_add_tail(&w.node, &s->waiters);
+	wait_for_grant(&s->lock, &w, flags);
+}
+
+/* Give up `held`, and hand the lock to the first waiter, and if that is a reader to all readers up to the next writer. */
+static __attribute__((noinline)) void rwsem_hand_over(struct rwsem *s, u64 held)
+{
+	u64 flags = spin_lock_irqsave(&s->lock), state = atomic64_read(&s->state) - held;
+
+	while (!list_empty(&s->waiters) && !(state & RWSEM_WRITER)) {
 		struct lock_waiter *w = list_first(&s->waiters, struct lock_waiter, node);
 		struct task *task = w->task;
 
-		if (w->write && s->readers)
-			return;
+		if (w->write && state >= RWSEM_READER)
+			break;
 		list_del(&w->node);
-		if (w->write) {
+		state += w->write ? RWSEM_WRITER : RWSEM_READER;
+		if (w->write)
 			s->writer = task;
-			s->caller = w->caller;
-		} else {
-			s->readers++;
-		}
 		w->granted = true;
 		task_wake(task);
 	}
-}
-
-static void rwsem_lock(struct rwsem *s, bool write, void *caller)
-{
-	struct lock_waiter w = { .task = current, .write = write, .caller = caller };
-	u64 flags;
-
-	might_sleep();
-	flags = spin_lock_irqsave(&s->lock);
-	if (s->writer == current)
-		misuse("rwsem taken twice", s->name, s->caller);
-	list_add_tail(&w.node, &s->waiters);
-	if (list_first(&s->waiters, struct lock_waiter, node) == &w) {
-		/* Nobody waits before us: take it now if that is possible. */
-		if (!s->writer && !(write && s->readers)) {
-			list_del(&w.node);
-			w.granted = true;
-			if (write) {
-				s->writer = current;
-				s->caller = caller;
-			} else {
-				s->readers++;
-			}
-		}
-	}
-	wait_for_grant(&s->lock, &w, flags);
-	held_add(write ? HELD_WRITE : HELD_READ, s, 0, caller);
-}
-
-static bool rwsem_trylock(struct rwsem *s, bool write, void *caller)
-{
-	u64 flags = spin_lock_irqsave(&s->lock);
-	bool got = !s->writer && !(write && s->readers) && list_empty(&s->waiters);
-
-	if (got && write) {
-		s->writer = current;
-		s->caller = caller;
-	} else if (got) {
-		s->readers++;
-	}
+	if (list_empty(&s->waiters))
+		state &= ~RWSEM_WAITERS;
+	atomic64_set(&s->state, state);
 	spin_unlock_irqrestore(&s->lock, flags);
-	if (got)
-		held_add(write ? HELD_WRITE : HELD_READ, s, 0, caller);
-	return got;
 }
 
-void down_read(struct rwsem *s) { rwsem_lock(s, false, CALLER); }
-void down_write(struct rwsem *s) { rwsem_lock(s, true, CALLER); }
-bool down_read_trylock(struct rwsem *s) { return rwsem_trylock(s, false, CALLER); }
-bool down_write_trylock(struct rwsem *s) { return rwsem_trylock(s, true, CALLER); }
+/* If nobody waits one step does it. */
+static inline void rwsem_release(struct rwsem *s, u64 held)
+{
+	u64 old = held;
+
+	while (!atomic64_cmpxchg(&s->state, &old, old - held))
+		if (old & RWSEM_WAITERS) {
+			rwsem_hand_over(s, held);
+			return;
+		}
+}
+
+static inline void rwsem_lock(struct rwsem *s, u64 take, void *caller)
+{
+	might_sleep();
+	if (unlikely(!rwsem_take(s, take)))
+		rwsem_wait(s, take, caller);
+	rwsem_taken(s, take, caller);
+}
+
+static inline bool rwsem_trylock(struct rwsem *s, u64 take, void *caller)
+{
+	if (!rwsem_take(s, take))
+		return false;
+	rwsem_taken(s, take, caller);
+	return true;
+}
+
+void down_read(struct rwsem *s) { rwsem_lock(s, RWSEM_READER, CALLER); }
+void down_write(struct rwsem *s) { rwsem_lock(s, RWSEM_WRITER, CALLER); }
+bool down_read_trylock(struct rwsem *s) { return rwsem_trylock(s, RWSEM_READER, CALLER); }
+bool down_write_trylock(struct rwsem *s) { return rwsem_trylock(s, RWSEM_WRITER, CALLER); }
 
 void up_read(struct rwsem *s)
 {
-	u64 flags = spin_lock_irqsave(&s->lock);
-
-	ASSERT(s->readers > 0);
-	held_remove(HELD_READ, s, 0);
-	s->readers--;
-	rwsem_grant(s);
-	spin_unlock_irqrestore(&s->lock, flags);
+	ASSERT(atomic64_read(&s->state) >= RWSEM_READER);
+	forget(HELD_READ, s, 0);
+	rwsem_release(s, RWSEM_READER);
 }
 
 void up_write(struct rwsem *s)
 {
-	u64 flags = spin_lock_irqsave(&s->lock);
-
-	if (s->writer != current)
+	if (unlikely(s->writer != current))
 		misuse("rwsem released by another task", s->name, s->caller);
-	held_remove(HELD_WRITE, s, 0);
+	forget(HELD_WRITE, s, 0);
 	s->writer = NULL;
-	rwsem_grant(s);
-	spin_unlock_irqrestore(&s->lock, flags);
+	rwsem_release(s, RWSEM_WRITER);
 }
 
-bool rwsem_held(const struct rwsem *s) { return READ_ONCE(s->writer) || READ_ONCE(s->readers); }
+bool rwsem_held(const struct rwsem *s) { return atomic64_read(&s->state) != 0; }

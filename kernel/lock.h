@@ -15,13 +15,12 @@
 struct task;
 
 struct spinlock {
-	atomic_t locked;	/* 1 while held */
+	atomic_t locked;	/* while held: the owner's CPU number + 1 */
 	u16 rank;		/* fixed */
-	s16 cpu;		/* owner, -1 if free: written by the owner only */
 	void *caller;		/* where it was taken: written by the owner only */
 	const char *name;	/* fixed */
 };
-#define SPINLOCK_INIT(lockname, lockrank) { .rank = (lockrank), .cpu = -1, .name = (lockname) }
+#define SPINLOCK_INIT(lockname, lockrank) { .rank = (lockrank), .name = (lockname) }
 
 void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank);
 /* Take or release; preemption is off in between. Not for locks that interrupt handlers take. */
@@ -33,15 +32,19 @@ u64 spin_lock_irqsave(struct spinlock *lock);
 void spin_unlock_irqrestore(struct spinlock *lock, u64 flags);
 bool spin_held(const struct spinlock *lock);	/* by this CPU */
 
-/* Sleeping wait lists of the locks below; users sleep on struct wait_queue of kernel/wait.h. */
+/*
+ * Sleeping locks. Without contention each is one compare-and-swap on its state word. Who has to wait sets the word's WAITERS bit, under the
+ * lock's spinlock; while the bit is set only the spinlock's holder changes the word, and who releases hands the lock to the first waiter.
+ */
 struct mutex {
-	struct spinlock lock;		/* protects the fields below */
-	struct task *owner;
+	atomic64_t state;		/* the owner's struct task, and MUTEX_WAITERS; 0: free */
+	struct spinlock lock;		/* protects waiters, and state while MUTEX_WAITERS is set */
 	void *caller;			/* where the owner took it */
 	struct list_head waiters;	/* struct lock_waiter, first come first served */
 	u16 rank;
 	const char *name;
 };
+#define MUTEX_WAITERS 1UL
 void mutex_init(struct mutex *m, const char *name, enum lock_rank rank);
 #define MUTEX_INIT(var, lockname, lockrank) { .lock = SPINLOCK_INIT(lockname, RANK_WAITQUEUE), \
 	.waiters = LIST_INIT((var).waiters), .rank = (lockrank), .name = (lockname) }
@@ -52,14 +55,17 @@ bool mutex_held(const struct mutex *m);	/* by the current task */
 
 /* Reader-writer semaphore, fair: a waiting writer holds back later readers. */
 struct rwsem {
-	struct spinlock lock;		/* protects the fields below */
-	int readers;
-	struct task *writer;
+	atomic64_t state;		/* readers * RWSEM_READER, RWSEM_WRITER, RWSEM_WAITERS; 0: free */
+	struct spinlock lock;		/* protects waiters, and state while RWSEM_WAITERS is set */
+	struct task *writer;		/* written by the writer, or who hands the lock to it */
 	void *caller;			/* where the writer took it */
 	struct list_head waiters;
 	u16 rank;
 	const char *name;
 };
+#define RWSEM_WRITER 1UL
+#define RWSEM_WAITERS 2UL
+#define RWSEM_READER 4UL
 void rwsem_init(struct rwsem *s, const char *name, enum lock_rank rank);
 #define RWSEM_INIT(var, lockname, lockrank) { .lock = SPINLOCK_INIT(lockname, RANK_WAITQUEUE), \
 	.waiters = LIST_INIT((var).waiters), .rank = (lockrank), .name = (lockname) }

@@ -143,10 +143,7 @@ long sys_getpid(void)
 
 long sys_getppid(void)
 {
-	spin_lock(&tasklist_lock);
-	int pid = current->process->parent->pid;
-	spin_unlock(&tasklist_lock);
-	return pid;
+	return READ_ONCE(current->process->ppid);
 }
 
 /* The process `pid` names, itself for 0. tasklist_lock held. */

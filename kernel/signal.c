@@ -308,6 +308,7 @@ static void restart_syscall(struct trapframe *frame, const struct sigaction_k *a
 	}
 	frame->rax = frame->error;	/* the number */
 	frame->rip -= 2;		/* SYSCALL is two bytes long */
+	frame->vector = 0;		/* changed: entry.asm */
 }
 
 static void run_handler(struct trapframe *frame, int sig, const siginfo_t *info, const struct sigaction_k *action)

@@ -107,6 +107,6 @@ void syscall_dispatch(struct trapframe *frame)
 	}
 	frame->rax = (u64)result;
 	/* An internal "restart me" never reaches the program: signal_deliver() turns it into a restart or EINTR. */
-	if (unlikely(result <= -ERESTARTSYS && result >= -ERESTARTNOHAND))
+	if (unlikely(result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK))
 		task_set_flag(current, TF_SIGPENDING);
 }

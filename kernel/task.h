@@ -42,6 +42,12 @@ struct siginfo_short {
 };
 
 struct task {
+	/* Read by entry.asm on every way to user mode; kernel/cpu.c checks the offsets */
+	int held_count;			/* 0, T: entries of held[] */
+	int pagefault_disabled;		/* 4, T: copies in progress that must not sleep (DESIGN.md 4) */
+	u32 flags;			/* 8, A: TF_* */
+	struct trapframe *frame;	/* T: user registers of the system call or trap in progress, NULL in a kernel thread */
+
 	/* Scheduling (kernel/sched.c) */
 	u64 kstack_top;			/* I; loaded into TSS.rsp0 and the per-CPU entry stack */
 	u64 saved_rsp;			/* R: where switch_to left it */
@@ -57,17 +63,14 @@ struct task {
 	u64 min_flt, maj_flt;		/* T: its page faults without and with I/O */
 	void (*kthread_fn)(void *arg);	/* I: a kernel thread's function, NULL for others */
 	void *kthread_arg;		/* I */
-	int pagefault_disabled;		/* T: copies in progress that must not sleep (DESIGN.md 4) */
 	void *fpu;			/* T: XSAVE or FXSAVE area, NULL for kernel threads */
 	u64 fs_base, gs_base;		/* T: user segment bases (arch_prctl) */
 
 	/* Identity */
-	u32 flags;			/* A: TF_* */
 	int tid;			/* I */
 	char name[16];			/* T; read racily by ps */
 	struct process *process;	/* I */
 	struct list_head thread_node;	/* L: process->threads */
-	struct trapframe *frame;	/* T: user registers of the system call or trap in progress, NULL in a kernel thread */
 
 	/* What it uses */
 	struct mm *mm;			/* T: user address space, NULL in a kernel thread */
@@ -90,7 +93,6 @@ struct task {
 
 	/* Debugging: who holds what (kernel/lock.c) and waits for what */
 	struct held_lock held[HELD_MAX];	/* T; read racily by panic and the hang detector */
-	int held_count;				/* T */
 	const void *wait_page_mapping;		/* T: page lock waited for, for the hang detector */
 	u64 wait_page_index;
 	u64 wait_since_ns;
@@ -109,6 +111,7 @@ struct process {
 	struct wait_queue thread_wait;	/* woken when a thread has gone */
 	struct list_head all_node;	/* L: every process */
 	struct process *parent;		/* L */
+	int ppid;			/* L: parent's pid, for who reads it without the lock */
 	struct list_head children;	/* L */
 	struct list_head sibling;	/* L */
 	int pgid, sid;			/* L */

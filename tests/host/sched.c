@@ -481,15 +481,14 @@ void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank)
 static void spin_take(struct spinlock *lock, bool tried)
 {
 	hold(HELD_SPIN, lock, 0, lock->rank, lock->name, tried);
-	lock->locked.v = 1;
-	lock->cpu = running->cpu.id;
+	lock->locked.v = running->cpu.id + 1;
 	lock->caller = NULL;
 }
 void spin_lock(struct spinlock *lock)
 {
 	host_preempt(lock->name);
 	while (lock->locked.v) {
-		if (lock->cpu == running->cpu.id)
+		if (lock->locked.v == running->cpu.id + 1)
 			host_fail("spinlock %s taken twice", lock->name);
 		running->spinning = lock;
 		pick(lock->name);
@@ -509,14 +508,13 @@ void spin_unlock(struct spinlock *lock)
 {
 	unhold(HELD_SPIN, lock, 0, lock->name);
 	lock->locked.v = 0;
-	lock->cpu = -1;
 	host_preempt(lock->name);
 }
 u64 spin_lock_irqsave(struct spinlock *lock) { spin_lock(lock); return 0; }
 void spin_unlock_irqrestore(struct spinlock *lock, u64 flags) { (void)flags; spin_unlock(lock); }
-bool spin_held(const struct spinlock *lock) { return lock->locked.v && lock->cpu == running->cpu.id; }
+bool spin_held(const struct spinlock *lock) { return lock->locked.v == running->cpu.id + 1; }
 
-/* --- sleeping locks, first come first served, handed over directly --- */
+/* --- sleeping locks, first come first served, handed over directly; here state is the owner, or the number of readers --- */
 static void lock_wait(struct list_head *waiters, bool write, const char *name)
 {
 	struct lock_waiter w = { .task = running, .write = write };
@@ -544,35 +542,35 @@ void mutex_lock(struct mutex *m)
 {
 	must_be_able_to_sleep(m->name);
 	host_preempt(m->name);
-	if (m->owner == &running->t)
+	if (m->state.v == (u64)&running->t)
 		host_fail("mutex %s taken twice", m->name);
 	hold(HELD_MUTEX, m, 0, m->rank, m->name, false);
-	if (m->owner)
+	if (m->state.v)
 		lock_wait(&m->waiters, true, m->name);
-	m->owner = &running->t;
+	m->state.v = (u64)&running->t;
 }
 bool mutex_trylock(struct mutex *m)
 {
 	host_preempt(m->name);
-	if (m->owner || !list_empty(&m->waiters))
+	if (m->state.v || !list_empty(&m->waiters))
 		return false;
 	hold(HELD_MUTEX, m, 0, m->rank, m->name, true);
-	m->owner = &running->t;
+	m->state.v = (u64)&running->t;
 	return true;
 }
 void mutex_unlock(struct mutex *m)
 {
 	unhold(HELD_MUTEX, m, 0, m->name);
 	if (list_empty(&m->waiters)) {
-		m->owner = NULL;
+		m->state.v = 0;
 	} else {
 		struct lock_waiter *w = list_first(&m->waiters, struct lock_waiter, node);
-		m->owner = &w->task->t;
+		m->state.v = (u64)&w->task->t;
 		grant(w);
 	}
 	host_preempt(m->name);
 }
-bool mutex_held(const struct mutex *m) { return m->owner == &running->t; }
+bool mutex_held(const struct mutex *m) { return m->state.v == (u64)&running->t; }
 
 void rwsem_init(struct rwsem *s, const char *name, enum lock_rank rank)
 {
@@ -585,12 +583,12 @@ static void rwsem_grant(struct rwsem *s)
 {
 	while (!list_empty(&s->waiters) && !s->writer) {
 		struct lock_waiter *w = list_first(&s->waiters, struct lock_waiter, node);
-		if (w->write && s->readers)
+		if (w->write && s->state.v)
 			return;
 		if (w->write)
 			s->writer = &w->task->t;
 		else
-			s->readers++;
+			s->state.v++;
 		grant(w);
 	}
 }
@@ -602,7 +600,7 @@ void down_read(struct rwsem *s)
 	if (s->writer || !list_empty(&s->waiters))
 		lock_wait(&s->waiters, false, s->name);
 	else
-		s->readers++;
+		s->state.v++;
 }
 bool down_read_trylock(struct rwsem *s)
 {
@@ -610,13 +608,13 @@ bool down_read_trylock(struct rwsem *s)
 	if (s->writer || !list_empty(&s->waiters))
 		return false;
 	hold(HELD_READ, s, 0, s->rank, s->name, true);
-	s->readers++;
+	s->state.v++;
 	return true;
 }
 void up_read(struct rwsem *s)
 {
 	unhold(HELD_READ, s, 0, s->name);
-	s->readers--;
+	s->state.v--;
 	rwsem_grant(s);
 	host_preempt(s->name);
 }
@@ -625,7 +623,7 @@ void down_write(struct rwsem *s)
 	must_be_able_to_sleep(s->name);
 	host_preempt(s->name);
 	hold(HELD_WRITE, s, 0, s->rank, s->name, false);
-	if (s->writer || s->readers || !list_empty(&s->waiters))
+	if (s->writer || s->state.v || !list_empty(&s->waiters))
 		lock_wait(&s->waiters, true, s->name);
 	else
 		s->writer = &running->t;
@@ -633,7 +631,7 @@ void down_write(struct rwsem *s)
 bool down_write_trylock(struct rwsem *s)
 {
 	host_preempt(s->name);
-	if (s->writer || s->readers || !list_empty(&s->waiters))
+	if (s->writer || s->state.v || !list_empty(&s->waiters))
 		return false;
 	hold(HELD_WRITE, s, 0, s->rank, s->name, true);
 	s->writer = &running->t;
@@ -646,7 +644,7 @@ void up_write(struct rwsem *s)
 	rwsem_grant(s);
 	host_preempt(s->name);
 }
-bool rwsem_held(const struct rwsem *s) { return s->writer || s->readers; }
+bool rwsem_held(const struct rwsem *s) { return s->writer || s->state.v; }
 
 /* --- wait queues --- */
 void wait_queue_init(struct wait_queue *wq) { *wq = (struct wait_queue)WAIT_QUEUE_INIT(*wq); }
