@@ -38,12 +38,12 @@ static void pos_unlock(struct file *file, bool locked)
 
 /* --- one transfer --- */
 
-static int check_direction(const struct file *file, bool write)
+static inline int check_direction(const struct file *file, bool write)
 {
 	return file->mode & (write ? FMODE_WRITE : FMODE_READ) ? 0 : -EBADF;
 }
 
-static ssize_t transfer(struct file *file, bool write, struct iov_iter *it, loff_t *pos)
+static inline ssize_t transfer(struct file *file, bool write, struct iov_iter *it, loff_t *pos)
 {
 	if (write)
 		return file->ops->write ? file->ops->write(file, it, pos) : -EINVAL;
@@ -53,7 +53,7 @@ static ssize_t transfer(struct file *file, bool write, struct iov_iter *it, loff
 }
 
 /* pos NULL: the file's own. */
-static ssize_t rw_buf(struct file *file, bool write, void __user *buf, size_t n, loff_t *pos)
+static inline ssize_t rw_buf(struct file *file, bool write, void __user *buf, size_t n, loff_t *pos)
 {
 	struct iovec storage;
 	struct iov_iter it;
@@ -99,7 +99,7 @@ long sys_write(unsigned fd, const char __user *buf, size_t n)
 	return done;
 }
 
-static long rw_at(unsigned fd, bool write, void __user *buf, size_t n, loff_t pos)
+static inline long rw_at(unsigned fd, bool write, void __user *buf, size_t n, loff_t pos)
 {
 	struct file *file;
 	long done;

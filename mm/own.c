@@ -7,15 +7,8 @@
 #include "kernel/printk.h"
 
 #define OWN_MAX_REFS	0xffffUL
-#define OWN_MAX_RPINS	0xffffUL
 #define OWN_MAX_XPINS	0xfffUL
 #define OWN_MAX_HOLDERS	0xfffffUL
-
-static void own_sub(struct page *page, u64 unit)
-{
-	if (atomic64_add_return(&page->own, -(s64)unit) == 0)
-		page_free(page);
-}
 
 void page_get(struct page *page)
 {
@@ -74,22 +67,6 @@ bool page_adoptable(const struct page *page)
 	u64 own = atomic64_read(&page->own);
 
 	return own_holders(own) == 1 && own_xpins(own) == 0 && own_rpins(own) == 0;
-}
-
-bool page_pin_read(struct page *page)
-{
-	u64 own = atomic64_read(&page->own);
-
-	while (own && own_rpins(own) < OWN_MAX_RPINS)
-		if (atomic64_cmpxchg(&page->own, &own, own + OWN_RPIN))
-			return true;
-	return false;
-}
-
-void page_unpin_read(struct page *page)
-{
-	ASSERT(own_rpins(atomic64_read(&page->own)) != 0);
-	own_sub(page, OWN_RPIN);
 }
 
 bool page_pin_exclusive(struct page *page)

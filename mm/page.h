@@ -27,6 +27,7 @@
 #define OWN_RPIN	(1UL << 16)
 #define OWN_XPIN	(1UL << 32)
 #define OWN_HOLDER	(1UL << 44)
+#define OWN_MAX_RPINS	0xffffUL
 #define own_refs(w)	((w) & 0xffff)
 #define own_rpins(w)	((w) >> 16 & 0xffff)
 #define own_xpins(w)	((w) >> 32 & 0xfff)
@@ -110,6 +111,13 @@ void alloc_fail_set(u64 nth, u64 every);
 void alloc_fail_init(void);	/* from the command line, alloc_fail=N[,EVERY]: called when the system is up */
 bool alloc_fail_now(void);	/* for the allocators: is it this one? */
 
+/* Whoever makes the word zero frees the frame. */
+static inline void own_sub(struct page *page, u64 unit)
+{
+	if (atomic64_add_return(&page->own, -(s64)unit) == 0)
+		page_free(page);
+}
+
 /* Lifetime references. */
 void page_get(struct page *page);		/* the caller knows that it is in use */
 bool page_get_unless_free(struct page *page);	/* for lockless lookups: false if own was zero */
@@ -124,8 +132,20 @@ bool page_sole_holder(const struct page *page);	/* exactly one holder (pins not 
 bool page_adoptable(const struct page *page);
 
 /* Pins. Each fails (false) rather than overflow its field. */
-bool page_pin_read(struct page *page);		/* false also if own is zero: lockless callers recheck their entry after */
-void page_unpin_read(struct page *page);
+static inline bool page_pin_read(struct page *page)	/* false also if own is zero: lockless callers recheck their entry after */
+{
+	u64 own = atomic64_read(&page->own);
+
+	while (own && own_rpins(own) < OWN_MAX_RPINS)
+		if (likely(atomic64_cmpxchg(&page->own, &own, own + OWN_RPIN)))
+			return true;
+	return false;
+}
+
+static inline void page_unpin_read(struct page *page)
+{
+	own_sub(page, OWN_RPIN);
+}
 bool page_pin_exclusive(struct page *page);	/* false if holders > 1 */
 void page_unpin_exclusive(struct page *page);
 

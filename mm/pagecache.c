@@ -61,7 +61,7 @@ struct page *pagecache_lookup(struct address_space *m, u64 index)
 		}
 		/* Between the read and the pin the frame may have left the slot and been given away: only now it cannot
 		 * be changed behind our back if it still is the slot's (FOREST.md T2). */
-		if (slot_find(m, index) == slot) {
+		if (slot != &m->root || slot_find(m, index) == slot) {	/* only page 0's slot may move (PC6) */
 			now = entry_read(slot);
 			if (now & ENTRY_P && !((now ^ e) & (ENTRY_FRAME | ENTRY_TABLE))) {
 				if (!(now & ENTRY_A))

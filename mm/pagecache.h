@@ -57,6 +57,7 @@ struct address_space {
 	atomic64_t nr_pages;			/* A: cached */
 	atomic_t nr_writeback;			/* A: slots under WRITEBACK */
 	int wb_error;				/* A: last writeback error, reported once by fsync */
+	u64 leaf_hint;				/* racy hint of slot_find(): a leaf table, and which part of the file it is */
 	u64 next_read;				/* racy hint: the page after the last read from the device (read-ahead) */
 	u64 clock_hand;				/* racy hint: where reclaim goes on */
 	int visitors;				/* mapping_lists lock: writeback or reclaim is at work here: mapping_destroy waits */

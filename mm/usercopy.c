@@ -27,7 +27,7 @@ void pagefault_enable(void)
 }
 
 /* How many of n bytes from p on lie in the user half: a copy that leaves it stops at its end, as at unmapped memory. */
-static size_t user_range(const void __user *p, size_t n)
+static inline size_t user_range(const void __user *p, size_t n)
 {
 	vaddr_t va = (__force vaddr_t)p;
 
@@ -36,14 +36,14 @@ static size_t user_range(const void __user *p, size_t n)
 	return min(n, (size_t)(USER_TOP - va));
 }
 
-static size_t checked_to_user(void __user *dst, const void *src, size_t n)
+static inline size_t checked_to_user(void __user *dst, const void *src, size_t n)
 {
 	size_t ok = user_range(dst, n);
 
 	return n - ok + (ok ? raw_copy_to_user(dst, src, ok) : 0);
 }
 
-static size_t checked_from_user(void *dst, const void __user *src, size_t n)
+static inline size_t checked_from_user(void *dst, const void __user *src, size_t n)
 {
 	size_t ok = user_range(src, n);
 
@@ -64,17 +64,25 @@ size_t copy_from_user(void *dst, const void __user *src, size_t n)
 
 size_t copy_to_user_nofault(void __user *dst, const void *src, size_t n)
 {
-	pagefault_disable();
+	struct task *t = current;
+
+	t->pagefault_disabled++;
+	barrier();
 	size_t left = checked_to_user(dst, src, n);
-	pagefault_enable();
+	barrier();
+	t->pagefault_disabled--;
 	return left;
 }
 
 size_t copy_from_user_nofault(void *dst, const void __user *src, size_t n)
 {
-	pagefault_disable();
+	struct task *t = current;
+
+	t->pagefault_disabled++;
+	barrier();
 	size_t left = checked_from_user(dst, src, n);
-	pagefault_enable();
+	barrier();
+	t->pagefault_disabled--;
 	return left;
 }
 

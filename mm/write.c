@@ -110,7 +110,7 @@ static ssize_t write_in_place(const struct piece *p, struct iov_iter *from, int 
 {
 	struct page *page, *pinned = NULL;
 	entry_t *slot;
-	size_t k, len;
+	size_t k = 0, len;
 	char *to;
 	int error;
 

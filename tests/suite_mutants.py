@@ -26,7 +26,7 @@ MUTANTS = [
      "race_fault_truncate"),                                                          # T1, T2
     ("slot_replace_without_zap", "mm/pagecache.c", "if (e & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\trmap_zap", "if (false)\n\t\trmap_zap",
      "file_mapped race_write_writeback"),
-    ("lookup_without_recheck", "mm/pagecache.c", "if (slot_find(m, index) == slot) {", "if (now = entry_read(slot), true) { return page;",
+    ("lookup_without_recheck", "mm/pagecache.c", "if (slot != &m->root || slot_find(m, index) == slot) {", "if (now = entry_read(slot), true) { return page;",
      "race_lookup_reuse"),                                                 # FOREST T2
     ("change_in_place_though_shared", "mm/pagecache.c", "if (page_sole_holder(old))\n\t\treturn 0;", "return 0;",
      "file_stable_writeback"),                                                        # PG3: stable pages
