@@ -9,6 +9,7 @@
 #include "kernel/usermode.h"
 #include "kernel/task.h"
 #include "mm/pagecache.h"
+#include "mm/vmstat.h"
 
 #define SECOND_NS 1000000000UL
 
@@ -81,6 +82,7 @@ static void hang_thread(void *arg)
 		if (t) {
 			t->hang_reported = true;	/* once a wait: cleared when the next one begins */
 			report(t);
+			vmstat_inc(VM_HANG);
 		}
 		spin_unlock(&tasklist_lock);
 		spin_unlock(&page_wait_lock);

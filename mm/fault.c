@@ -209,13 +209,14 @@ static enum fault_result resolve(struct mm *mm, vaddr_t va, bool write, bool exe
 		*mapped = f.vma != NULL;
 		if (!f.vma || !access_allowed(f.vma, write, exec)) {
 			up_read(&mm->mmap_lock);
+			vmstat_inc(VM_FAULT_BAD);
 			return FAULT_SIGSEGV;
 		}
 		f.index = f.vma->pgoff + ((f.address - f.vma->start) >> PAGE_SHIFT);
 		enum fault_result result = handle_fault(&f);
 		if (result != FAULT_RETRY) {
 			up_read(&mm->mmap_lock);
-			vmstat_inc(VM_FAULT);
+			vmstat_inc(result == FAULT_DONE ? VM_FAULT : VM_FAULT_BAD);
 			current->min_flt++;
 			return result;
 		}

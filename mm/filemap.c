@@ -15,6 +15,7 @@
 
 #include "kernel/printk.h"
 #include "kernel/task.h"
+#include "kernel/trace.h"
 #include "mm/mm.h"
 #include "mm/vmstat.h"
 
@@ -125,6 +126,7 @@ static enum fault_result map_copy(struct fault *f, struct page *copy, struct pag
 	}
 	arch_copy_page(page_address(copy), page_address(page));
 	vmstat_inc(VM_COW_COPY);
+	trace(TRACE_COW, f->address, page_to_pfn(page), page_to_pfn(copy));
 	return fault_map_private(f, copy, seen);
 }
 
@@ -143,8 +145,10 @@ static void map_around(struct fault *f, struct address_space *m)
 		near.index = f->vma->pgoff + ((va - f->vma->start) >> PAGE_SHIFT);
 		if (va == f->address || mm_entry(f->mm, va) || !page_trylock_uptodate(m, near.index, &slot))
 			continue;
-		if (near.index < mapping_pages(m))
+		if (near.index < mapping_pages(m)) {
 			fault_map_file(&near, entry_page(entry_read(slot)), false);
+			vmstat_inc(VM_FAULT_AROUND);
+		}
 		page_unlock(m, near.index, slot, 0, 0);
 	}
 }

@@ -43,6 +43,7 @@ static size_t copy_page_out(const char *from, size_t n, struct iov_iter *to)
 	done += copy_to_iter_nofault(from + done, n - done, to);
 	if (done == n)
 		return n;
+	vmstat_inc(VM_READ_FAULTING);
 	/* It went away again, or the range has several pages of which only some could be touched. Only a pin is held: we
 	 * may as well fault. */
 	return done + copy_to_iter(from + done, n - done, to);

@@ -8,6 +8,7 @@
 #include "mm/vma.h"
 
 #include "mm/pagecache.h"
+#include "mm/vmstat.h"
 
 /* The part of vma that shows pages [first, last]; false: none. */
 static bool vma_part(const struct vma *vma, u64 first, u64 last, vaddr_t *start, vaddr_t *end)
@@ -42,6 +43,7 @@ static void zap_locked(struct address_space *mapping, u64 first, u64 last, unsig
 			continue;
 		tlb_batch_init(&batch, vma->mm);
 		zap_range(vma->mm, start, end, what, &batch);
+		vmstat_inc(VM_RMAP_ZAP);
 		tlb_batch_finish(&batch);
 	}
 }
@@ -101,6 +103,7 @@ void rmap_write_protect(struct address_space *mapping, u64 first, u64 last)
 			if (leaf && READ_ONCE(leaf->live))
 				any |= write_protect_leaf(leaf, va, min(next, end));
 		}
+		vmstat_add(VM_RMAP_PROTECT, any);
 		if (any)
 			tlb_flush_range(vma->mm, start, end);
 	}

@@ -12,6 +12,7 @@
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "mm/mm.h"
+#include "mm/vmstat.h"
 
 #define LAST_INDEX (~0UL >> PAGE_SHIFT)
 
@@ -96,6 +97,7 @@ static void remove_pages(struct address_space *m, u64 first, u64 last, bool priv
 		if (entry_read(slot) & ENTRY_P && atomic_read(&m->nr_mapped))
 			rmap_zap(m, index, index, private_copies_too);
 		slot_remove(m, index, slot);
+		vmstat_inc(VM_TRUNCATE_PAGE);
 	}
 }
 

@@ -41,6 +41,7 @@ void mapping_mark_dirty(struct address_space *m, u64 index)
 
 void slot_dirtied(struct address_space *m, u64 index)
 {
+	vmstat_inc(VM_CACHE_DIRTY);
 	if (m->no_writeback)
 		return;
 	atomic64_add_return(&dirty_pages, 1);
