@@ -43,6 +43,7 @@ static const struct {
 } events[NR_TRACE] = {
 	[TRACE_FAULT] = { "fault", { "xaddress", "xerror", "xrip" } },
 	[TRACE_LOCK] = { "lock", { "xmapping", "uindex", "uwaited_ns" } },
+	[TRACE_WAIT] = { "wait", { "xmapping", "uindex", "uwaited_ns" } },
 	[TRACE_UNLOCK] = { "unlock", { "xmapping", "uindex", "xset" } },
 	[TRACE_SHORT] = { "short", { "xuser", "umissing", "uwrite" } },
 	[TRACE_FIXUP] = { "fixup", { "frip", "fto" } },

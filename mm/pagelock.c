@@ -64,17 +64,18 @@ static int wait_bits(struct address_space *m, u64 index, u64 bits, bool killable
 {
 	enum wait_mode mode = killable ? WAIT_KILLABLE : WAIT_UNINTERRUPTIBLE;
 	struct wait_entry entry = { 0 };
-	u64 key = page_key(m, index);
+	u64 key = page_key(m, index), since;
 	struct wait_queue *wq = page_queue(key);
 	int error = 0;
 
 	if (!slot_has(m, index, bits))
 		return 0;
 	might_sleep();
+	since = ktime_ns();
 	vmstat_inc(VM_PAGE_LOCK_WAIT);
 	if (bits & ENTRY_LOCKED) {
 		current->wait_page_index = index;
-		current->wait_since_ns = ktime_ns();
+		current->wait_since_ns = since;
 		current->hang_reported = false;
 		smp_store_release(&current->wait_page_mapping, m);
 	}
@@ -88,6 +89,7 @@ static int wait_bits(struct address_space *m, u64 index, u64 bits, bool killable
 			break;
 	}
 	wait_finish(wq, &entry);
+	trace(TRACE_WAIT, m, index, ktime_ns() - since);
 	spin_lock(&page_wait_lock);
 	current->wait_page_mapping = NULL;
 	spin_unlock(&page_wait_lock);
