@@ -239,6 +239,8 @@ static void unmap_vmas(struct mm *mm, vaddr_t start, vaddr_t end, struct list_he
 {
 	struct tlb_batch batch;
 	unsigned i = vma_index(mm, start), last = i;
+	LIST_HEAD(removed);
+	struct vma *vma;
 
 	tlb_batch_init(&batch, mm);
 	for (; last < mm->nr_vmas && mm->vmas[last]->start < end; last++)
@@ -247,10 +249,13 @@ static void unmap_vmas(struct mm *mm, vaddr_t start, vaddr_t end, struct list_he
 		return;
 	tlb_batch_finish(&batch);
 	while (last-- > i)
-		vma_remove(mm, last, dead);
+		vma_remove(mm, last, &removed);
+	/* Only now, when no VMA is left that somebody may walk below: the tables, where there were VMAs (not slot by slot through it all). */
 	vaddr_t low = i > 0 ? mm->vmas[i - 1]->end : 0, high = i < mm->nr_vmas ? mm->vmas[i]->start : USER_TOP + PAGE_SIZE;
-	free_tables(mm, start, end, low, high, &batch);
+	list_for_each(vma, &removed, dead_node)
+		free_tables(mm, vma->start, vma->end, low, high, &batch);
 	tlb_batch_finish(&batch);
+	list_splice_tail(&removed, dead);
 }
 
 int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head *dead)
