@@ -104,6 +104,15 @@ struct dentry *dentry_unplaced(struct super_block *sb, const struct name *name, 
 	return d;
 }
 
+struct dentry *dentry_unnamed(struct dentry *parent, const struct name *name, struct inode *inode)
+{
+	struct dentry *d = alloc(parent->sb, parent, name);
+
+	if (d)
+		d->inode = inode;
+	return d;
+}
+
 void dentry_get(struct dentry *d) { atomic_inc(&d->refs); }
 
 /* Out of the tree; its parent, whose reference is now the caller's (NULL for a root). dcache_lock held. */
@@ -267,7 +276,7 @@ static void swap_names(struct dentry *a, struct dentry *b)
 	b->hash = hash;
 }
 
-void dentry_move(struct dentry *d, struct dentry *target)
+void dentry_move(struct dentry *d, struct dentry *target, bool exchange)
 {
 	struct dentry *old_parent = d->parent;
 
@@ -283,6 +292,8 @@ void dentry_move(struct dentry *d, struct dentry *target)
 	list_del(&target->sibling);
 	list_add(&target->sibling, &old_parent->children);
 	list_add(&d->hash_node, bucket(d->parent, d->hash));
+	if (exchange)
+		list_add(&target->hash_node, bucket(target->parent, target->hash));
 	spin_unlock(&dcache_lock);
 }
 

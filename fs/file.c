@@ -184,7 +184,7 @@ ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos
 	if (!from->count)
 		return 0;
 	down_write(&inode->i_rwsem);
-	if (file->flags & O_APPEND)
+	if (file->flags & O_APPEND || from->rwf & RWF_APPEND)
 		*pos = inode->mapping.size;
 	n = write_allowed(*pos, from->count);
 	if (n < 0)
@@ -197,8 +197,8 @@ ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos
 	from->count += cut;
 out_unlock:
 	up_write(&inode->i_rwsem);
-	if (n > 0 && file->flags & (O_SYNC | O_DSYNC) && file->ops->fsync) {
-		int error = file->ops->fsync(file, !(file->flags & (O_SYNC & ~O_DSYNC)));
+	if (n > 0 && (file->flags & O_SYNC || from->rwf & (RWF_SYNC | RWF_DSYNC)) && file->ops->fsync) {	/* O_SYNC contains O_DSYNC */
+		int error = file->ops->fsync(file, !(file->flags & (O_SYNC & ~O_DSYNC) || from->rwf & RWF_SYNC));
 		if (error)
 			n = error;
 	}

@@ -226,6 +226,13 @@ void inode_mark_dirty(struct inode *inode)
 	spin_unlock(&inode_lock);
 }
 
+void inode_set_linkable(struct inode *inode, bool on)
+{
+	spin_lock(&inode_lock);
+	inode->state = on ? inode->state | I_LINKABLE : inode->state & ~I_LINKABLE;
+	spin_unlock(&inode_lock);
+}
+
 struct timespec64 now_timespec(void)
 {
 	u64 now = realtime_ns();

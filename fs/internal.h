@@ -11,6 +11,7 @@
 /* --- inodes (fs/inode.c) --- */
 void inode_cache_init(void);
 struct timespec64 now_timespec(void);
+void inode_set_linkable(struct inode *inode, bool on);	/* I_LINKABLE */
 void inode_touch_ctime(struct inode *inode);	/* attributes or the link count changed */
 void inode_touch_atime(struct inode *inode);	/* it was read: relatime, as Linux's default */
 int inode_write_back(struct inode *inode);	/* write_inode if dirty */
@@ -38,8 +39,10 @@ void dentry_set_inode(struct dentry *d, struct inode *inode);
 struct dentry *dentry_unplaced(struct super_block *sb, const struct name *name, struct inode *inode);
 void dentry_unhash(struct dentry *d);		/* the name is gone (unlink): lookups miss it */
 bool dentry_unhashed(const struct dentry *d);
-/* rename: d gets target's name and place; target is unhashed. Both directories' i_rwsem exclusive. */
-void dentry_move(struct dentry *d, struct dentry *target);
+/* A name that is not found, below parent, for an inode that has none (O_TMPFILE); as above. */
+struct dentry *dentry_unnamed(struct dentry *parent, const struct name *name, struct inode *inode);
+/* rename: d gets target's name and place; target is unhashed, or with `exchange` gets d's. Both directories' i_rwsem exclusive. */
+void dentry_move(struct dentry *d, struct dentry *target, bool exchange);
 bool dentry_is_below(struct dentry *d, const struct dentry *ancestor);	/* or the same */
 /* A removed directory: the names known not to be in it would keep it alive. */
 void dentry_drop_children(struct dentry *parent);
@@ -63,12 +66,15 @@ struct walk {
 	const char *rest;		/* what is still to be walked */
 	char *buffer;			/* owned: contents of the last symbolic link, in which rest lies */
 	unsigned links;
+	u32 resolve;			/* RESOLVE_* */
+	struct path root;		/* for these: where the walk began, counted, or NULLs */
 	bool locked;			/* dcache_lock is held */
 	bool slash;			/* the last component is followed by slashes */
 	enum last_type type;		/* the last component */
 	struct name last;
 };
 int walk_begin(struct walk *w, int dirfd, const char *name);
+int walk_begin_scoped(struct walk *w, int dirfd, const char *name, u32 resolve);	/* the rules of openat2: ELOOP, EXDEV */
 int walk_to_last(struct walk *w);	/* at: the directory of the last component */
 int walk_step_last(struct walk *w, bool follow);	/* 0: at is the last component; 1: a link was entered, call walk_to_last again */
 int walk_child(struct walk *w, struct dentry **child);	/* the last component, maybe negative, counted; at stays, unlocked */

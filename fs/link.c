@@ -145,7 +145,9 @@ static int link_locked(struct place *p, struct dentry *d, struct inode *inode)
 	if (S_ISDIR(inode->mode) || !dir->ops->link || !may_link(inode))
 		return -EPERM;
 	down_write(&inode->i_rwsem);
-	error = inode->nlink ? dir->ops->link(dir, p->name.text, p->name.len, inode) : -ENOENT;
+	error = inode->nlink || inode->state & I_LINKABLE ? dir->ops->link(dir, p->name.text, p->name.len, inode) : -ENOENT;
+	if (!error && inode->state & I_LINKABLE)
+		inode_set_linkable(inode, false);
 	up_write(&inode->i_rwsem);
 	if (error)
 		return error;
@@ -163,6 +165,8 @@ long sys_linkat(int old_dirfd, const char __user *old_name, int new_dirfd, const
 
 	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
+	if (flags & AT_EMPTY_PATH && fsuid())
+		return -ENOENT;			/* as without CAP_DAC_READ_SEARCH */
 	error = path_lookup_user(old_dirfd, old_name, (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0), &old);
 	if (error)
 		return error;

@@ -114,8 +114,10 @@ void walk_end(struct walk *w)
 		spin_unlock(&dcache_lock);
 	w->locked = false;
 	path_put(&w->anchor);
+	path_put(&w->root);
 	dentry_put(w->hold);
 	kfree(w->buffer);
+	w->root = (struct path){ NULL, NULL };
 	w->anchor = (struct path){ NULL, NULL };
 	w->hold = NULL;
 	w->buffer = NULL;
@@ -156,22 +158,58 @@ int walk_begin(struct walk *w, int dirfd, const char *name)
 	return 0;
 }
 
-/* --- steps --- */
-
-static void cross_mounts(struct path *at)
+int walk_begin_scoped(struct walk *w, int dirfd, const char *name, u32 resolve)
 {
-	while (at->dentry->mounted) {
-		at->mnt = at->dentry->mounted;
-		at->dentry = at->mnt->root;
+	const u32 scoped = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
+	const char *relative = name;
+	int error;
+
+	if (*name == '/' && resolve & RESOLVE_BENEATH)
+		return -EXDEV;
+	if (*name == '/' && resolve & RESOLVE_IN_ROOT)
+		relative = ".";			/* begins at dirfd: the slashes are skipped below */
+	error = walk_begin(w, dirfd, relative);
+	if (error)
+		return error;
+	w->rest = name;
+	w->resolve = resolve;
+	if (resolve & scoped) {
+		w->root = w->at;
+		path_get(&w->root);
 	}
+	return 0;
 }
 
-static void step_up(struct walk *w)
+/* --- steps --- */
+
+/* Where the walk cannot go above, and what "/" means in links. Not counted: under dcache_lock. */
+static void walk_root(struct walk *w, struct path *out)
+{
+	if (w->root.dentry)
+		*out = w->root;
+	else
+		current_root(out);
+}
+
+static int cross_mounts(struct walk *w)
+{
+	while (w->at.dentry->mounted) {
+		if (w->resolve & RESOLVE_NO_XDEV)
+			return -EXDEV;
+		w->at.mnt = w->at.dentry->mounted;
+		w->at.dentry = w->at.mnt->root;
+	}
+	return 0;
+}
+
+static int step_up(struct walk *w)
 {
 	struct path root;
 
 	walk_relock(w);
-	current_root(&root);
+	walk_root(w, &root);
+	if (path_equal(&w->at, &root) && w->resolve & RESOLVE_BENEATH)
+		return -EXDEV;
 	while (!path_equal(&w->at, &root)) {
 		if (w->at.dentry != w->at.mnt->root) {
 			w->at.dentry = w->at.dentry->parent;
@@ -179,9 +217,11 @@ static void step_up(struct walk *w)
 		}
 		if (!w->at.mnt->parent)
 			break;
+		if (w->resolve & RESOLVE_NO_XDEV)
+			return -EXDEV;
 		w->at = (struct path){ w->at.mnt->parent, w->at.mnt->mountpoint };
 	}
-	cross_mounts(&w->at);
+	return cross_mounts(w);
 }
 
 /* The walk is at `child`'s directory, which is anchored; the link's text is what is to be walked now. */
@@ -205,8 +245,14 @@ static int enter_text_link(struct walk *w, struct inode *inode)
 	w->buffer = text;
 	w->rest = text;
 	if (*text == '/') {
+		struct path from = w->at;
+
+		if (w->resolve & RESOLVE_BENEATH)
+			return -EXDEV;
 		walk_relock(w);
-		current_root(&w->at);
+		walk_root(w, &w->at);
+		if (w->resolve & RESOLVE_NO_XDEV && w->at.mnt != from.mnt)
+			return -EXDEV;
 	}
 	return 1;
 }
@@ -218,8 +264,10 @@ static int enter_link(struct walk *w, struct dentry *child)
 	struct path goal;
 	int error;
 
-	if (++w->links > MAX_LINKS)
+	if (++w->links > MAX_LINKS || w->resolve & RESOLVE_NO_SYMLINKS)
 		return -ELOOP;
+	if (inode->ops->follow && w->resolve & (RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT))
+		return w->resolve & RESOLVE_NO_MAGICLINKS ? -ELOOP : -EXDEV;
 	dentry_get(child);
 	walk_relock(w);
 	walk_unlock(w);
@@ -228,6 +276,10 @@ static int enter_link(struct walk *w, struct dentry *child)
 		error = enter_text_link(w, inode);
 	} else {
 		error = inode->ops->follow(inode, &goal);
+		if (!error && w->resolve & RESOLVE_NO_XDEV && goal.mnt != w->at.mnt) {
+			path_put(&goal);
+			error = -EXDEV;
+		}
 		if (!error) {
 			path_put(&w->anchor);
 			w->at = w->anchor = goal;
@@ -251,8 +303,7 @@ int walk_enter_child(struct walk *w, struct dentry *child, bool follow)
 	if (S_ISLNK(child->inode->mode) && follow)
 		return enter_link(w, child);
 	w->at.dentry = child;
-	cross_mounts(&w->at);
-	return 0;
+	return cross_mounts(w);
 }
 
 /* The last component's dentry, which is not cached; the caller gets the reference. */
@@ -280,7 +331,7 @@ int walk_step_last(struct walk *w, bool follow)
 	int error;
 
 	if (w->type == LAST_DOTDOT)
-		step_up(w);
+		return step_up(w);
 	if (w->type != LAST_NAME)
 		return 0;
 	walk_relock(w);

@@ -13,8 +13,9 @@
 /* An open in progress. */
 struct open_request {
 	u32 flags, mode;
+	u32 resolve;		/* RESOLVE_* of openat2 */
 	u32 access;		/* MAY_* that the flags ask for */
-	bool created;
+	bool created, cloexec;
 };
 
 static int check_flags(struct open_request *r)
@@ -122,10 +123,10 @@ static int check_found(const struct walk *w, const struct open_request *r, struc
 		return 0;
 	if (S_ISLNK(mode))
 		return -ELOOP;
+	if (flags & __O_TMPFILE)
+		return inode_permission(inode, MAY_WRITE | MAY_EXEC);	/* the directory's */
 	if (S_ISDIR(mode) && r->access & MAY_WRITE)
 		return -EISDIR;
-	if (flags & __O_TMPFILE)
-		return -EOPNOTSUPP;
 	if (!r->created) {
 		int error = inode_permission(inode, (int)r->access);
 		if (error)
@@ -157,12 +158,44 @@ static struct file *finish_open(const struct path *path, const struct open_reque
 	return file;
 }
 
+/* O_TMPFILE: a file in this directory without a name. */
+static struct file *open_unnamed(const struct path *where, struct open_request *r)
+{
+	struct inode *dir = where->dentry->inode, *inode = NULL;
+	struct path path = { where->mnt, NULL };
+	struct name name;
+	struct file *file;
+	char text[24];
+	int error;
+
+	down_write(&dir->i_rwsem);
+	error = may_create(dir);
+	if (!error)
+		error = dir->ops->tmpfile ? dir->ops->tmpfile(dir, S_IFREG | create_mode(dir, r->mode), &inode) : -EOPNOTSUPP;
+	up_write(&dir->i_rwsem);
+	if (error)
+		return ERR_PTR(error);
+	ksnprintf(text, sizeof(text), "#%lu", inode->ino);
+	name = (struct name){ text, (u32)strlen(text), name_hash(text, strlen(text)) };
+	path.dentry = dentry_unnamed(where->dentry, &name, inode);
+	if (!path.dentry) {
+		inode_put(inode);
+		return ERR_PTR(-ENOMEM);
+	}
+	if (!(r->flags & O_EXCL))
+		inode_set_linkable(inode, true);
+	r->created = true;
+	file = finish_open(&path, r);
+	dentry_put(path.dentry);
+	return file;
+}
+
 static struct file *open_name(int dirfd, const char *name, struct open_request *r)
 {
 	struct path path;
 	struct walk w;
 	struct file *file;
-	int error = walk_begin(&w, dirfd, name);
+	int error = walk_begin_scoped(&w, dirfd, name, r->resolve);
 
 	if (error)
 		return ERR_PTR(error);
@@ -184,19 +217,18 @@ static struct file *open_name(int dirfd, const char *name, struct open_request *
 	walk_end(&w);
 	if (error)
 		return ERR_PTR(error);
-	file = finish_open(&path, r);
+	file = r->flags & __O_TMPFILE ? open_unnamed(&path, r) : finish_open(&path, r);
 	path_put(&path);
 	return file;
 }
 
 /* --- system calls --- */
 
-static long do_open(int dirfd, const char __user *name, u32 flags, u32 mode)
+static long do_open(int dirfd, const char __user *name, struct open_request *r)
 {
-	struct open_request r = { .flags = flags, .mode = mode };
 	struct filename f;
 	struct file *file;
-	int fd, error = check_flags(&r);
+	int fd, error = check_flags(r);
 
 	if (error)
 		return error;
@@ -207,9 +239,9 @@ static long do_open(int dirfd, const char __user *name, u32 flags, u32 mode)
 		filename_put(&f);
 		return -ENOENT;
 	}
-	fd = fd_reserve(0, flags & O_CLOEXEC);
+	fd = fd_reserve(0, r->cloexec);
 	if (fd >= 0) {
-		file = open_name(dirfd, f.text, &r);
+		file = open_name(dirfd, f.text, r);
 		if (IS_ERR(file)) {
 			fd_unreserve(fd);
 			fd = (int)PTR_ERR(file);
@@ -221,6 +253,67 @@ static long do_open(int dirfd, const char __user *name, u32 flags, u32 mode)
 	return fd;
 }
 
-long sys_open(const char __user *name, int flags, u32 mode) { return do_open(AT_FDCWD, name, (u32)flags | O_LARGEFILE, mode); }
-long sys_openat(int dirfd, const char __user *name, int flags, u32 mode) { return do_open(dirfd, name, (u32)flags | O_LARGEFILE, mode); }
-long sys_creat(const char __user *name, u32 mode) { return do_open(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode); }
+static long open_call(int dirfd, const char __user *name, int flags, u32 mode)
+{
+	struct open_request r = { .flags = (u32)flags, .mode = mode, .cloexec = flags & O_CLOEXEC };
+
+	return do_open(dirfd, name, &r);
+}
+
+long sys_open(const char __user *name, int flags, u32 mode) { return open_call(AT_FDCWD, name, flags | O_LARGEFILE, mode); }
+long sys_openat(int dirfd, const char __user *name, int flags, u32 mode) { return open_call(dirfd, name, flags | O_LARGEFILE, mode); }
+long sys_creat(const char __user *name, u32 mode) { return open_call(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode); }
+
+/* A structure that may have grown: what the caller has more than we know must be zeroes. */
+static int get_how(struct open_how *how, const struct open_how __user *user, size_t size)
+{
+	const char __user *rest = (const char __user *)(user + 1);
+
+	if (size < sizeof(*how))
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	for (size_t i = 0; i < size - sizeof(*how); i++) {
+		char c;
+
+		if (get_user(c, rest + i))
+			return -EFAULT;
+		if (c)
+			return -E2BIG;
+	}
+	return copy_from_user(how, user, sizeof(*how)) ? -EFAULT : 0;
+}
+
+/* Where open() ignores, openat2() refuses. */
+static int check_how(const struct open_how *how)
+{
+	const u64 resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
+
+	if (how->flags & ~(u64)VALID_FLAGS || how->resolve & ~resolve)
+		return -EINVAL;
+	if (how->resolve & RESOLVE_BENEATH && how->resolve & RESOLVE_IN_ROOT)
+		return -EINVAL;
+	if (how->flags & (O_CREAT | __O_TMPFILE) ? how->mode & ~07777UL : how->mode)
+		return -EINVAL;
+	if (how->flags & O_PATH && how->flags & ~(u64)(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC))
+		return -EINVAL;
+	/* RESOLVE_CACHED promises not to wait; we cannot promise that, and the caller tries again without it. */
+	return how->resolve & RESOLVE_CACHED ? -EAGAIN : 0;
+}
+
+long sys_openat2(int dirfd, const char __user *name, const struct open_how __user *user, size_t size)
+{
+	struct open_request r = { 0 };
+	struct open_how how;
+	int error = get_how(&how, user, size);
+
+	if (!error)
+		error = check_how(&how);
+	if (error)
+		return error;
+	r.flags = (u32)how.flags | O_LARGEFILE;
+	r.cloexec = how.flags & O_CLOEXEC;
+	r.mode = (u32)how.mode;
+	r.resolve = (u32)how.resolve;
+	return do_open(dirfd, name, &r);
+}

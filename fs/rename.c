@@ -42,52 +42,71 @@ struct rename_request {
 	unsigned flags;
 };
 
-/* Everything but the file system's own checks. */
-static int check(const struct rename_request *r)
+/* May the names move: their directories, and ".." of a directory that gets another parent? */
+static int check_permissions(const struct rename_request *r)
 {
 	struct inode *old_dir = r->from.dir.dentry->inode, *new_dir = r->to.dir.dentry->inode;
 	struct inode *inode = r->old->inode, *there = r->target->inode;
-	bool is_dir;
-	int error;
+	bool exchange = r->flags & RENAME_EXCHANGE, is_dir = S_ISDIR(inode->mode);
+	int error = may_delete(old_dir, r->old, is_dir);
+
+	if (!error)
+		error = there ? may_delete(new_dir, r->target, exchange ? S_ISDIR(there->mode) : is_dir) : may_create(new_dir);
+	if (!error && is_dir && old_dir != new_dir)
+		error = inode_permission(inode, MAY_WRITE);
+	if (!error && exchange && S_ISDIR(there->mode) && old_dir != new_dir)
+		error = inode_permission(there, MAY_WRITE);
+	return error;
+}
+
+/* Everything but the file system's own checks. */
+static int check(const struct rename_request *r)
+{
+	struct inode *old_dir = r->from.dir.dentry->inode;
+	struct inode *inode = r->old->inode, *there = r->target->inode;
+	bool exchange = r->flags & RENAME_EXCHANGE;
 
 	if (!inode)
 		return -ENOENT;
-	is_dir = S_ISDIR(inode->mode);
 	if (there && r->flags & RENAME_NOREPLACE)
 		return -EEXIST;
-	if (!is_dir && (r->from.slash || r->to.slash))
+	if (exchange && !there)
+		return -ENOENT;
+	if (exchange && !S_ISDIR(there->mode) && r->to.slash)
+		return -ENOTDIR;
+	if (!S_ISDIR(inode->mode) && (r->from.slash || (!exchange && r->to.slash)))
 		return -ENOTDIR;
 	if (dentry_is_below(r->to.dir.dentry, r->old))
 		return -EINVAL;			/* into itself */
 	if (dentry_is_below(r->from.dir.dentry, r->target))
-		return -ENOTEMPTY;
+		return exchange ? -EINVAL : -ENOTEMPTY;
 	if (there == inode)
 		return 0;			/* two names of one file: nothing happens */
-	error = may_delete(old_dir, r->old, is_dir);
-	if (!error)
-		error = there ? may_delete(new_dir, r->target, is_dir) : may_create(new_dir);
-	if (!error && is_dir && old_dir != new_dir)
-		error = inode_permission(inode, MAY_WRITE);	/* its ".." changes */
-	if (!error && !old_dir->ops->rename)
-		error = -EPERM;
-	return error;
+	if (exchange ? !old_dir->ops->exchange : !old_dir->ops->rename)
+		return exchange ? -EINVAL : -EPERM;
+	return check_permissions(r);
 }
 
 static int rename_locked(struct rename_request *r)
 {
+	struct inode *old_dir = r->from.dir.dentry->inode, *new_dir = r->to.dir.dentry->inode;
 	struct inode *inode = r->old->inode, *there = r->target->inode;
+	const struct name *old = &r->from.name, *new = &r->to.name;
+	bool exchange = r->flags & RENAME_EXCHANGE;
 	int error = check(r);
 
 	if (error || there == inode)
 		return error;
 	if (there)
 		down_write(&there->i_rwsem);
-	error = r->from.dir.dentry->inode->ops->rename(r->from.dir.dentry->inode, r->from.name.text, r->from.name.len, inode,
-						       r->to.dir.dentry->inode, r->to.name.text, r->to.name.len, there);
+	if (exchange)
+		error = old_dir->ops->exchange(old_dir, old->text, old->len, inode, new_dir, new->text, new->len, there);
+	else
+		error = old_dir->ops->rename(old_dir, old->text, old->len, inode, new_dir, new->text, new->len, there);
 	if (there)
 		up_write(&there->i_rwsem);
 	if (!error)
-		dentry_move(r->old, r->target);
+		dentry_move(r->old, r->target, exchange);
 	return error;
 }
 
@@ -111,7 +130,7 @@ static int rename_places(struct rename_request *r)
 	if (!error)
 		error = rename_locked(r);
 	unlock_dirs(old_dir, new_dir);
-	if (!error && r->target->inode && S_ISDIR(r->target->inode->mode))
+	if (!error && !(r->flags & RENAME_EXCHANGE) && r->target->inode && S_ISDIR(r->target->inode->mode))
 		dentry_drop_children(r->target);
 	dentry_put(r->old);
 	dentry_put(r->target);
@@ -123,8 +142,8 @@ long sys_renameat2(int old_dirfd, const char __user *old_name, int new_dirfd, co
 	struct rename_request r;
 	int error;
 
-	if (flags & ~(unsigned)RENAME_NOREPLACE)
-		return -EINVAL;			/* exchange and whiteout are not there */
+	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;			/* whiteouts are not there */
 	r.flags = flags;
 	error = place_find(old_dirfd, old_name, &r.from);
 	if (error)

@@ -119,7 +119,17 @@ long sys_pwrite64(unsigned fd, const char __user *buf, size_t n, loff_t pos) { r
 
 /* --- vectors --- */
 
-static ssize_t rw_vector(struct file *file, bool write, const struct iovec __user *uiov, unsigned long nr, loff_t *pos)
+/* May this file do what the flags ask for? NOWAIT: only a read from the cache of a disk can tell that it would wait. */
+static int check_rwf(const struct file *file, bool write, int flags)
+{
+	const int known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND;
+
+	if (flags & ~known)
+		return -EOPNOTSUPP;
+	return flags & RWF_NOWAIT && (write || file->ops->read != generic_file_read || file->inode->mapping.no_writeback) ? -EOPNOTSUPP : 0;
+}
+
+static ssize_t rw_vector(struct file *file, bool write, const struct iovec __user *uiov, unsigned long nr, loff_t *pos, int flags)
 {
 	struct iovec fast[FAST_IOV], *iov;
 	struct iov_iter it;
@@ -133,6 +143,10 @@ static ssize_t rw_vector(struct file *file, bool write, const struct iovec __use
 		return PTR_ERR(iov);
 	if (write ? !file->ops->write : !file->ops->read && !S_ISDIR(file->inode->mode))
 		done = -EINVAL;
+	if (!done && it.count && flags) {
+		done = check_rwf(file, write, flags);
+		it.rwf = (u8)flags;
+	}
 	if (!done && it.count) {
 		if (!pos)
 			locked = pos_lock(file);
@@ -144,22 +158,22 @@ static ssize_t rw_vector(struct file *file, bool write, const struct iovec __use
 	return done;
 }
 
-static long vector_call(unsigned long fd, bool write, const struct iovec __user *iov, unsigned long nr)
+static long vector_call(unsigned long fd, bool write, const struct iovec __user *iov, unsigned long nr, int flags)
 {
 	struct file *file = fd_get_file((int)fd);
 	long done;
 
 	if (!file)
 		return -EBADF;
-	done = rw_vector(file, write, iov, nr, NULL);
+	done = rw_vector(file, write, iov, nr, NULL, flags);
 	file_put(file);
 	return done;
 }
 
-long sys_readv(unsigned long fd, const struct iovec __user *iov, unsigned long nr) { return vector_call(fd, false, iov, nr); }
-long sys_writev(unsigned long fd, const struct iovec __user *iov, unsigned long nr) { return vector_call(fd, true, iov, nr); }
+long sys_readv(unsigned long fd, const struct iovec __user *iov, unsigned long nr) { return vector_call(fd, false, iov, nr, 0); }
+long sys_writev(unsigned long fd, const struct iovec __user *iov, unsigned long nr) { return vector_call(fd, true, iov, nr, 0); }
 
-static long vector_at(unsigned long fd, bool write, const struct iovec __user *iov, unsigned long nr, loff_t pos)
+static long vector_at(unsigned long fd, bool write, const struct iovec __user *iov, unsigned long nr, loff_t pos, int flags)
 {
 	struct file *file;
 	long done;
@@ -169,7 +183,7 @@ static long vector_at(unsigned long fd, bool write, const struct iovec __user *i
 	file = fd_get_file((int)fd);
 	if (!file)
 		return -EBADF;
-	done = file->mode & FMODE_STREAM ? -ESPIPE : rw_vector(file, write, iov, nr, &pos);
+	done = file->mode & FMODE_STREAM ? -ESPIPE : rw_vector(file, write, iov, nr, &pos, flags);
 	file_put(file);
 	return done;
 }
@@ -177,26 +191,18 @@ static long vector_at(unsigned long fd, bool write, const struct iovec __user *i
 /* On 64-bit the whole position is in `pos`; the high half is unused. */
 long sys_preadv(unsigned long fd, const struct iovec __user *iov, unsigned long nr, unsigned long pos, unsigned long pos_high)
 {
-	return vector_at(fd, false, iov, nr, (loff_t)pos);
+	return vector_at(fd, false, iov, nr, (loff_t)pos, 0);
 }
 
 long sys_pwritev(unsigned long fd, const struct iovec __user *iov, unsigned long nr, unsigned long pos, unsigned long pos_high)
 {
-	return vector_at(fd, true, iov, nr, (loff_t)pos);
+	return vector_at(fd, true, iov, nr, (loff_t)pos, 0);
 }
 
-/* The flags are checked after what Linux checks before; none is supported. */
+/* Position -1: the file's own. */
 static long vector2(unsigned long fd, bool write, const struct iovec __user *iov, unsigned long nr, loff_t pos, int flags)
 {
-	if (flags) {
-		struct file *file = fd_get_file((int)fd);
-
-		if (!file)
-			return -EBADF;
-		file_put(file);
-		return -EOPNOTSUPP;
-	}
-	return pos == -1 ? vector_call(fd, write, iov, nr) : vector_at(fd, write, iov, nr, pos);
+	return pos == -1 ? vector_call(fd, write, iov, nr, flags) : vector_at(fd, write, iov, nr, pos, flags);
 }
 
 long sys_preadv2(unsigned long fd, const struct iovec __user *iov, unsigned long nr, unsigned long pos, unsigned long pos_high, int flags)

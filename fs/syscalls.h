@@ -9,6 +9,7 @@
 /* fs/open.c */
 long sys_open(const char __user *name, int flags, u32 mode);
 long sys_openat(int dirfd, const char __user *name, int flags, u32 mode);
+long sys_openat2(int dirfd, const char __user *name, const struct open_how __user *how, size_t size);
 long sys_creat(const char __user *name, u32 mode);
 /* fs/rw.c */
 long sys_read(unsigned fd, char __user *buf, size_t n);

@@ -193,6 +193,35 @@ static int rename(struct inode *old_dir, const char *old_name, size_t old_len, s
 	return 0;
 }
 
+static int exchange(struct inode *dir_a, const char *name_a, size_t len_a, struct inode *a,
+		    struct inode *dir_b, const char *name_b, size_t len_b, struct inode *b)
+{
+	struct tmpfs_entry *entry_a = entry_find(dir_a, name_a, len_a), *entry_b = entry_find(dir_b, name_b, len_b);
+
+	if (!entry_a || !entry_b)
+		return -ENOENT;
+	entry_a->inode = b;		/* and its reference */
+	entry_b->inode = a;
+	dir_a->nlink += S_ISDIR(b->mode) - S_ISDIR(a->mode);
+	dir_b->nlink += S_ISDIR(a->mode) - S_ISDIR(b->mode);
+	ti(a)->parent_ino = dir_b->ino;
+	ti(b)->parent_ino = dir_a->ino;
+	inode_touch(dir_a, ATTR_MTIME);
+	inode_touch(dir_b, ATTR_MTIME);
+	inode_touch_ctime(a);
+	inode_touch_ctime(b);
+	return 0;
+}
+
+static int tmpfile(struct inode *dir, u32 mode, struct inode **out)
+{
+	*out = tmpfs_make_inode(dir->sb, dir, mode, 0);
+	if (!*out)
+		return -ENOMEM;
+	(*out)->nlink = 0;
+	return 0;
+}
+
 static unsigned dirent_type(u32 mode) { return mode >> 12 & 15; }
 
 static int iterate(struct file *file, struct dir_context *ctx)
@@ -235,5 +264,5 @@ const struct file_ops tmpfs_dir_fops = { .iterate = iterate, .llseek = dir_llsee
 
 const struct inode_ops tmpfs_dir_ops = {
 	.lookup = lookup, .create = create, .mkdir = mkdir, .symlink = symlink, .link = link, .unlink = unlink, .rmdir = rmdir,
-	.rename = rename, .setattr = tmpfs_setattr, .getattr = tmpfs_getattr,
+	.rename = rename, .exchange = exchange, .tmpfile = tmpfile, .setattr = tmpfs_setattr, .getattr = tmpfs_getattr,
 };

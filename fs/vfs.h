@@ -65,6 +65,10 @@ struct inode_ops {
 	int (*rmdir)(struct inode *dir, const char *name, size_t len, struct inode *inode);	/* -ENOTEMPTY */
 	int (*rename)(struct inode *old_dir, const char *old_name, size_t old_len, struct inode *inode,
 		      struct inode *new_dir, const char *new_name, size_t new_len, struct inode *replaced);	/* replaced: NULL or what is overwritten */
+	/* Two names change their inodes (RENAME_EXCHANGE); may be NULL: EINVAL. */
+	int (*exchange)(struct inode *dir_a, const char *name_a, size_t len_a, struct inode *a,
+			struct inode *dir_b, const char *name_b, size_t len_b, struct inode *b);
+	int (*tmpfile)(struct inode *dir, u32 mode, struct inode **out);	/* a regular file without a name, nlink 0; NULL: EOPNOTSUPP */
 	ssize_t (*readlink)(struct inode *inode, char *buf, size_t size);	/* length, not terminated; buf is kernel memory */
 	/* Magic links of /proc (exe, cwd, fd/N): where they lead, with references; then readlink is only for show. */
 	int (*follow)(struct inode *inode, struct path *out);
@@ -111,6 +115,7 @@ struct inode {
 #define I_DIRTY BIT(0)
 #define I_FREEING BIT(1)
 #define I_NEW BIT(2)
+#define I_LINKABLE BIT(4)	/* made without a name by O_TMPFILE, and may get one */
 #define I_BAD BIT(3)	/* its reading failed: nobody finds it any more */
 
 struct super_ops {

@@ -18,6 +18,7 @@
 #include <linux/limits.h>
 #include <linux/magic.h>
 #include <linux/mman.h>
+#include <linux/openat2.h>
 #include <linux/poll.h>
 #include <linux/random.h>
 #include <linux/reboot.h>

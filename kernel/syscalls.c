@@ -42,7 +42,7 @@ static void *const syscall_table[NR_SYSCALLS] = {
 	CALL(munmap), CALL(mprotect), CALL(mremap), CALL(madvise), CALL(brk), CALL(msync), CALL(mincore),
 	CALL(mlock), CALL(mlock2), CALL(munlock), CALL(mlockall), CALL(munlockall),
 	/* fs/syscalls.h */
-	CALL(open), CALL(openat), CALL(creat), CALL(close), CALL(close_range), CALL(umask),
+	CALL(open), CALL(openat), CALL(openat2), CALL(creat), CALL(close), CALL(close_range), CALL(umask),
 	CALL(read), CALL(write), CALL(lseek), CALL(pread64), CALL(pwrite64), CALL(readv), CALL(writev),
 	CALL(preadv), CALL(pwritev), CALL(preadv2), CALL(pwritev2), CALL(sendfile), CALL(copy_file_range), CALL(stat), CALL(lstat),
 	CALL(fstat), CALL(newfstatat), CALL(statx), CALL(access), CALL(faccessat), CALL(faccessat2), CALL(readlink),

@@ -85,6 +85,10 @@ ssize_t pagecache_read_iter(struct address_space *m, loff_t *pos, struct iov_ite
 			done += copied;
 			if (copied)
 				continue;
+			if (to->rwf & RWF_NOWAIT) {
+				error = -EAGAIN;
+				break;
+			}
 			size_t after = to->count > PAGE_SIZE - offset ? to->count - (PAGE_SIZE - offset) : 0;
 			error = pagecache_read(m, index, read_ahead(m, index, after), &page);
 			if (error || !page)

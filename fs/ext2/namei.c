@@ -256,9 +256,64 @@ out_name:
 	return error;
 }
 
+/* ".." of the two, where they are directories that change their parents. */
+static int exchange_parents(struct inode *a, struct inode *new_a, struct inode *b, struct inode *new_b)
+{
+	int error = S_ISDIR(a->mode) ? ext2_dir_set(a, "..", 2, new_a->ino, S_IFDIR) : 0;
+
+	if (error || !S_ISDIR(b->mode))
+		return error;
+	error = ext2_dir_set(b, "..", 2, new_b->ino, S_IFDIR);
+	if (error && S_ISDIR(a->mode))
+		set_again(a, "..", 2, new_b->ino, S_IFDIR);
+	return error;
+}
+
+static int dir_exchange(struct inode *dir_a, const char *name_a, size_t len_a, struct inode *a,
+			struct inode *dir_b, const char *name_b, size_t len_b, struct inode *b)
+{
+	int more_in_b = S_ISDIR(a->mode) - S_ISDIR(b->mode), error;
+
+	if (dir_a != dir_b && ((more_in_b > 0 && dir_b->nlink >= EXT2_LINK_MAX) || (more_in_b < 0 && dir_a->nlink >= EXT2_LINK_MAX)))
+		return -EMLINK;
+	error = ext2_dir_set(dir_a, name_a, len_a, b->ino, b->mode);
+	if (error)
+		return error;
+	error = ext2_dir_set(dir_b, name_b, len_b, a->ino, a->mode);
+	if (error)
+		goto out_a;
+	error = dir_a == dir_b ? 0 : exchange_parents(a, dir_b, b, dir_a);
+	if (error)
+		goto out_b;
+	if (dir_a != dir_b && more_in_b) {
+		add_link(more_in_b > 0 ? dir_b : dir_a);
+		drop_link(more_in_b > 0 ? dir_a : dir_b);
+	}
+	ext2_touch_ctime(a);
+	ext2_touch_ctime(b);
+	return 0;
+out_b:
+	set_again(dir_b, name_b, len_b, b->ino, b->mode);
+out_a:
+	set_again(dir_a, name_a, len_a, a->ino, a->mode);
+	return error;
+}
+
+static int dir_tmpfile(struct inode *dir, u32 mode, struct inode **out)
+{
+	int error = ext2_is_read_only(dir) ? -EROFS : ext2_new_inode(dir, mode, 0, "(no name)", 9, out);
+
+	if (error)
+		return error;
+	(*out)->nlink = 0;
+	inode_mark_dirty(*out);
+	return 0;
+}
+
 const struct inode_ops ext2_dir_ops = {
 	.lookup = dir_lookup, .create = dir_create, .mkdir = dir_mkdir, .symlink = dir_symlink, .link = dir_link,
-	.unlink = dir_unlink, .rmdir = dir_rmdir, .rename = dir_rename, .setattr = ext2_setattr,
+	.unlink = dir_unlink, .rmdir = dir_rmdir, .rename = dir_rename, .exchange = dir_exchange, .tmpfile = dir_tmpfile,
+	.setattr = ext2_setattr,
 };
 
 const struct inode_ops ext2_file_inode_ops = { .setattr = ext2_setattr };
