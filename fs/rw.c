@@ -120,9 +120,9 @@ long sys_pwrite64(unsigned fd, const char __user *buf, size_t n, loff_t pos) { r
 /* --- vectors --- */
 
 /* May this file do what the flags ask for? NOWAIT: only a read from the cache of a disk can tell that it would wait. */
-static int check_rwf(const struct file *file, bool write, int flags)
+static int check_rwf(const struct file *file, bool write, __kernel_rwf_t flags)
 {
-	const int known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND;
+	const __kernel_rwf_t known = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND;
 
 	if (flags & ~known)
 		return -EOPNOTSUPP;
@@ -144,8 +144,8 @@ static ssize_t rw_vector(struct file *file, bool write, const struct iovec __use
 	if (write ? !file->ops->write : !file->ops->read && !S_ISDIR(file->inode->mode))
 		done = -EINVAL;
 	if (!done && it.count && flags) {
-		done = check_rwf(file, write, flags);
-		it.rwf = (u8)flags;
+		it.rwf = (__force __kernel_rwf_t)flags;
+		done = check_rwf(file, write, it.rwf);
 	}
 	if (!done && it.count) {
 		if (!pos)

@@ -8,7 +8,7 @@
 
 struct iov_iter {
 	bool kernel;			/* segments are kernel memory */
-	u8 rwf;				/* RWF_*: how this one call differs from the file's flags (preadv2, pwritev2) */
+	__kernel_rwf_t rwf;		/* RWF_*: how this one call differs from the file's flags (preadv2, pwritev2) */
 	const struct iovec *iov;	/* current segment (a kernel copy of the array) */
 	unsigned nr;			/* segments left, this one included */
 	size_t offset;			/* into the current segment */
