@@ -92,9 +92,9 @@ stat:                           ## lines per folder
 	cat $$d/*.c $$d/*.h $$d/*.asm $$d/*.py $$d/*.sh $$d/*.md 2>/dev/null | wc -l | sed "s|^ *\([0-9]*\)$$|\1\t$$d|"; done
 check-includes:                 ## the include arrows between folders
 	@python3 tools/check_includes.py
-sparse:                         ## address spaces, lock balance, endianness over all C files
+sparse:                         ## address spaces and lock balance over all C files
 	@for f in $(CSRC); do sparse $(filter-out -mstack% -fstack% -mcmodel% -fcf%,$(KFLAGS)) -D__STDC_HOSTED__=0 '-D__VERSION__="sparse"' \
-	-isystem $(shell $(CC) -print-file-name=include) -Wcontext -Wbitwise -Wno-decl -Wno-cast-truncate $$f; done 2>&1 | \
+	-isystem $(shell $(CC) -print-file-name=include) -Wcontext -Wno-bitwise -Wno-decl -Wno-cast-truncate $$f; done 2>&1 | \
 	awk '{ print } END { if (NR) exit 1; print "sparse finds nothing" }'
 
 -include $(OBJS:.o=.d) $(USER:=.d)
