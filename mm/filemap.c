@@ -17,6 +17,7 @@
 #include "kernel/task.h"
 #include "kernel/trace.h"
 #include "mm/mm.h"
+#include "mm/vma.h"
 #include "mm/vmstat.h"
 
 #define FAULT_AROUND 16		/* pages mapped along by a read fault, if they are there: an aligned block of so many */
@@ -131,26 +132,11 @@ static enum fault_result map_copy(struct fault *f, struct page *copy, struct pag
 }
 
 /* The pages around that are there already, so that they need no faults of their own. */
-static void map_around(struct fault *f, struct address_space *m)
+static void map_around(const struct fault *f)
 {
 	vaddr_t block = f->address & ~(FAULT_AROUND * PAGE_SIZE - 1);
-	vaddr_t start = max(block, f->vma->start), end = min(block + FAULT_AROUND * PAGE_SIZE, f->vma->end);
 
-	for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
-		struct fault near = *f;
-		entry_t *slot;
-
-		near.address = va;
-		near.pin = NULL;
-		near.index = f->vma->pgoff + ((va - f->vma->start) >> PAGE_SHIFT);
-		if (va == f->address || mm_entry(f->mm, va) || !page_trylock_uptodate(m, near.index, &slot))
-			continue;
-		if (near.index < mapping_pages(m)) {
-			fault_map_file(&near, entry_page(entry_read(slot)), false);
-			vmstat_inc(VM_FAULT_AROUND);
-		}
-		page_unlock(m, near.index, slot, 0, 0);
-	}
+	map_cached(f->mm, f->vma, max(block, f->vma->start), min(block + FAULT_AROUND * PAGE_SIZE, f->vma->end));
 }
 
 int filemap_fault(struct fault *f)
@@ -191,6 +177,6 @@ int filemap_fault(struct fault *f)
 	if (copy)
 		page_put(copy);
 	if (result == FAULT_DONE && !f->write)
-		map_around(f, m);
+		map_around(f);
 	return result;
 }

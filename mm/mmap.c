@@ -213,21 +213,39 @@ long mm_map(struct mm *mm, const struct map_request *request)
 	return addr;
 }
 
+/* From va on: where to go on, with what is cached mapped; *fault: that address needs a fault of its own. mmap_lock for reading. */
+static vaddr_t populate_cached(struct mm *mm, const struct vma *vma, vaddr_t va, vaddr_t end, bool *fault)
+{
+	vaddr_t stop = min(end, vma->end), leaf_end = min(stop, ALIGN_DOWN(va, PAGE_SIZE << 9) + (PAGE_SIZE << 9)), next;
+
+	*fault = true;
+	/* Private and writable: each page is copied now. Shared: as for reading, so that nothing becomes dirty. */
+	if (!vma->mapping || (vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE || !leaf_own(mm, va))
+		return va;
+	next = map_cached(mm, vma, va, leaf_end);
+	*fault = next < leaf_end;
+	return next;
+}
+
 void mm_populate(struct mm *mm, vaddr_t start, vaddr_t end)
 {
-	for (vaddr_t va = start; va < end && !fatal_signal_pending(current); va += PAGE_SIZE) {
+	bool fault;
+
+	for (vaddr_t va = start; va < end && !fatal_signal_pending(current); va += fault ? PAGE_SIZE : 0) {
 		down_read(&mm->mmap_lock);
 		struct vma *vma = vma_find(mm, va);
 		if (vma && vma->start > va)
 			va = vma->start;
 		u64 flags = vma && va < end ? vma->flags : 0;
+		fault = false;
+		if (flags & (VM_READ | VM_WRITE | VM_EXEC))
+			va = populate_cached(mm, vma, va, end, &fault);
+		else if (vma)
+			va = vma->end;
 		up_read(&mm->mmap_lock);
-		if (!vma || va >= end)
+		if (!vma)
 			return;
-		if (!(flags & (VM_READ | VM_WRITE | VM_EXEC)))
-			continue;
-		/* Private and writable: break COW now. Shared: as for reading, so that nothing becomes dirty. */
-		if (mm_fault(mm, va, (flags & (VM_WRITE | VM_SHARED)) == VM_WRITE, false) != FAULT_DONE)
+		if (fault && mm_fault(mm, va, (flags & (VM_WRITE | VM_SHARED)) == VM_WRITE, false) != FAULT_DONE)
 			return;
 	}
 }

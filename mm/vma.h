@@ -53,6 +53,12 @@ static inline u64 vma_entry_bits(const struct vma *vma)
 	       (vma->flags & VM_EXEC ? 0 : arch_nx());
 }
 
+/*
+ * mm/faultaround.c: map, not writable, the cached pages of [start, end), which lies in one VMA of a file and below one leaf, where entries are
+ * empty. Returns the first address that has no entry then, or end. Caller: mmap_lock, either way.
+ */
+vaddr_t map_cached(struct mm *mm, const struct vma *vma, vaddr_t start, vaddr_t end);
+
 #define ZAP_FILE	BIT(0)	/* entries that own nothing: cache pages, the frame of zeroes */
 #define ZAP_PRIVATE	BIT(1)	/* holders */
 /* Clear entries in [start, end) of one VMA. What they held is dropped when the batch is finished (which may happen here). i_mmap_lock suffices. */

@@ -22,6 +22,8 @@ MUTANTS = [
     ("share_ignores_pins", "mm/own.c", "while (own_xpins(own) == 0 && own_holders", "while (own_holders", "page_own_rules cow_pinned_fork"),
     ("pin_of_shared", "mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)",
      "page_own_rules page_own_interleaved"),
+    ("map_around_of_locked_pages", "mm/faultaround.c", "(ENTRY_P | ENTRY_LOCKED | ENTRY_TABLE)) != ENTRY_P", "(ENTRY_P | ENTRY_TABLE)) != ENTRY_P",
+     "race_fault_truncate race_write_writeback history_background"),                          # FOREST: fault against truncate
     ("truncate_zaps_once", "mm/truncate.c", "if (entry_read(slot) & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\t\trmap_zap", "if (false)\n\t\t\trmap_zap",
      "race_fault_truncate"),                                                          # T1, T2
     ("slot_replace_without_zap", "mm/pagecache.c", "if (e & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\trmap_zap", "if (false)\n\t\trmap_zap",
