@@ -55,6 +55,7 @@ struct vma {
 
 struct mm {
 	struct page *root;		/* I: PML4 */
+	u64 leaf_hint;			/* mm/walk.c: set under mmap_lock, read by anybody */
 	struct rwsem mmap_lock;
 	struct vma **vmas;		/* M: sorted */
 	unsigned nr_vmas, cap_vmas;	/* M */

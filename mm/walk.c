@@ -11,19 +11,41 @@
 
 static u64 span(unsigned level) { return PAGE_SIZE << (9 * level); }	/* bytes under one entry of that level */
 
+/*
+ * The leaf used last, in one word: its frame number, and above it which 2 MiB it maps; the next fault there saves a walk of some 180
+ * instructions. Set under mmap_lock only, where no leaf can go away; a leaf that goes takes the hint with it. Who looks without the lock
+ * may find a leaf that is just going, as he may on a walk.
+ */
+#define HINT_FRAME_BITS 38
+#define HINT_FRAME (BIT(HINT_FRAME_BITS) - 1)
+
+static struct page *hinted_leaf(struct mm *mm, vaddr_t va)
+{
+	u64 hint = READ_ONCE(mm->leaf_hint);
+
+	return hint && hint >> HINT_FRAME_BITS == va >> 21 ? pfn_to_page(hint & HINT_FRAME) : NULL;
+}
+
 struct page *leaf_own(struct mm *mm, vaddr_t va)
 {
-	struct page *table = mm->root;
+	struct page *table = hinted_leaf(mm, va);
 
+	if (likely(table))
+		return table;
+	table = mm->root;
 	while (table && table->level > 0)
 		table = table_own(table, table_index(va, table->level));
+	if (table)
+		WRITE_ONCE(mm->leaf_hint, va >> 21 << HINT_FRAME_BITS | page_to_pfn(table));
 	return table;
 }
 
 struct page *leaf_find(struct mm *mm, vaddr_t va, vaddr_t *next)
 {
-	struct page *table = mm->root;
+	struct page *table = hinted_leaf(mm, va);
 
+	if (!table)
+		table = mm->root;
 	while (table->level > 0) {
 		u64 value = entry_read(&table_entries(table)[table_index(va, table->level)]);
 		if (!(value & ENTRY_P)) {
@@ -100,6 +122,7 @@ static void free_children(struct page *table, vaddr_t base, vaddr_t start, vaddr
 			free_children(child, child_base, start, end, low, high, batch);
 		if (child_base < low || child_base + size > high || READ_ONCE(child->live))
 			continue;
+		WRITE_ONCE(batch->mm->leaf_hint, 0);
 		spin_lock(&table->lock);
 		entry_exchange_locked(table, e, 0);
 		spin_unlock(&table->lock);
