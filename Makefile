@@ -21,7 +21,7 @@ say     = @echo "  $(1)$(if $(V),:)"
 DIRS := boot kernel mm fs fs/ext2 drivers
 CSRC := $(wildcard $(DIRS:=/*.c))
 ASRC := $(wildcard $(DIRS:=/*.asm))
-OBJS := $(CSRC:%.c=$(BUILD)/obj/%.o) $(ASRC:%.asm=$(BUILD)/obj/%.asm.o)
+OBJS := $(CSRC:%.c=$(BUILD)/obj/%.o) $(ASRC:%.asm=$(BUILD)/obj/%.asm.o) $(BUILD)/obj/font.o
 USER := $(patsubst %.c,$(BUILD)/%,$(wildcard user/*.c user/tests/*.c))
 ELF  := $(BUILD)/cowslip.elf
 
@@ -61,6 +61,15 @@ $(BUILD)/obj/%.asm.o: %.asm Makefile
 
 # Two links: the first one gives the addresses of the functions, from which tools/mksyms.py makes the symbol table that
 # a backtrace uses. Its section .ksyms lies behind all text, so that the second link moves no function.
+# The console's font: the first of these that is there (Debian: console-setup-linux; Fedora: terminus-fonts-console; Arch: terminus-font).
+FONT    ?= $(firstword $(wildcard /usr/share/consolefonts/Uni2-Terminus16.psf.gz /usr/lib/kbd/consolefonts/ter-u16n.psf.gz \
+	/usr/lib/kbd/consolefonts/ter-v16n.psf.gz /usr/share/kbd/consolefonts/ter-u16n.psf.gz /usr/share/kbd/consolefonts/ter-v16n.psf.gz))
+$(BUILD)/obj/font.o: tools/mkfont.py $(FONT) $(BUILD)/obj/flags
+	@test -n "$(FONT)" || { echo "no console font: Debian's package console-setup-linux has it (FONT= names another PSF file)" >&2; exit 1; }
+	$(call say,FONT $(FONT))
+	$(Q)python3 tools/mkfont.py $(FONT) >$(BUILD)/font.asm
+	$(Q)nasm -f elf64 -o $@ $(BUILD)/font.asm
+
 $(BUILD)/obj/pass1.elf: $(OBJS) $(BUILD)/obj/list linker.ld tools/mksyms.py
 	$(Q)python3 tools/mksyms.py </dev/null >$(BUILD)/obj/ksyms0.asm
 	$(Q)nasm -f elf64 -o $(BUILD)/obj/ksyms0.o $(BUILD)/obj/ksyms0.asm

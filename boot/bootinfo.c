@@ -70,7 +70,7 @@ struct mb2_tag { u32 type, size; };
 struct mb2_module { struct mb2_tag tag; u32 start, end; };
 struct mb2_mmap { struct mb2_tag tag; u32 entry_size, version; };
 struct mb2_mmap_entry { u64 base, length; u32 type, zero; };
-struct mb2_framebuffer { struct mb2_tag tag; u64 address; u32 pitch, width, height; u8 bpp, type; };
+struct mb2_framebuffer { struct mb2_tag tag; u64 address; u32 pitch, width, height; u8 bpp, type; u16 reserved; u8 red, red_bits, green, green_bits, blue, blue_bits; };
 
 static void read_mb2_memory(const struct mb2_tag *tag)
 {
@@ -83,15 +83,22 @@ static void read_mb2_memory(const struct mb2_tag *tag)
 	}
 }
 
+/* The colours' places are beyond what every framebuffer tag has: looked at only if the tag is long enough. */
 static void read_mb2_framebuffer(const struct mb2_framebuffer *f)
 {
-	if (f->type != 1)
-		return;
+	bool text = f->type == 2, colours = f->tag.size >= offsetof(struct mb2_framebuffer, blue_bits) + 1;
+
+	if (!text && (f->type != 1 || (f->bpp != 24 && f->bpp != 32)))
+		return;			/* with a palette, or 16 bits: GRUB was asked for more */
 	boot_info.framebuffer.address = f->address;
 	boot_info.framebuffer.width = f->width;
 	boot_info.framebuffer.height = f->height;
 	boot_info.framebuffer.pitch = f->pitch;
 	boot_info.framebuffer.bits = f->bpp;
+	boot_info.framebuffer.red = colours ? f->red : 16;
+	boot_info.framebuffer.green = colours ? f->green : 8;
+	boot_info.framebuffer.blue = colours ? f->blue : 0;
+	boot_info.framebuffer.text = text;
 }
 
 /* What a tag must have at least, by its type; 0: of no interest. The string of a command line may be empty but for its NUL. */
@@ -128,6 +135,9 @@ static void read_mb2_tag(const struct mb2_tag *tag)
 		read_mb2_framebuffer((const struct mb2_framebuffer *)tag);
 		break;
 	case 14:
+		if (boot_info.rsdp)
+			break;		/* the newer one was there */
+		/* fallthrough */
 	case 15:
 		/* A copy of the RSDP lies in the tag itself; the tag's place is reserved with the rest. */
 		boot_info.rsdp = (u64)(p + 8);

@@ -22,7 +22,9 @@ struct boot_info {
 	paddr_t rsdp;				/* 0: unknown */
 	struct {
 		paddr_t address;
-		u32 width, height, pitch, bits;	/* address 0: none */
+		u32 width, height, pitch, bits;	/* address 0: none. Pixels, bytes a line, 24 or 32 bits a pixel */
+		u8 red, green, blue;		/* where each colour's 8 bits begin */
+		bool text;			/* VGA text instead: width and height in characters */
 	} framebuffer;
 	paddr_t ram_end;			/* end of the highest RAM */
 };
@@ -36,9 +38,12 @@ void paging_init(struct boot_info *info);
 /* Early memory: zeroed, page-aligned, of the RAM that nothing uses. Only until page_init(). */
 void *early_alloc(struct boot_info *info, u64 bytes);
 /* Map `pages` frames at a kernel address, outside the direct map (device registers, kernel stacks). 4 KiB pages, not executable. After page_init(). */
-int kernel_map(vaddr_t va, paddr_t pa, u64 pages, bool device);
+enum map_cache { MAP_CACHED, MAP_UNCACHED, MAP_COMBINING };
+int kernel_map(vaddr_t va, paddr_t pa, u64 pages, enum map_cache cache);
 void kernel_unmap(vaddr_t va, u64 pages);
 /* Map device registers, uncached; NULL: no memory. */
 void *ioremap(paddr_t pa, u64 size);
+/* Map a framebuffer: writes are combined where the processor can (PAT), reads are slow. NULL: no memory. */
+void *ioremap_wc(paddr_t pa, u64 size);
 
 __noreturn void kmain(void);

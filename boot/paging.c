@@ -164,9 +164,11 @@ static u64 *kernel_pte(vaddr_t va, bool make)
 	return &table[table_index(va, 0)];
 }
 
-int kernel_map(vaddr_t va, paddr_t pa, u64 pages, bool device)
+int kernel_map(vaddr_t va, paddr_t pa, u64 pages, enum map_cache cache)
 {
-	u64 flags = ENTRY_P | ENTRY_RW | ENTRY_A | ENTRY_D | (cpu_features.nx ? ENTRY_NX : 0) | (device ? ENTRY_PCD | ENTRY_PWT : 0);
+	/* kernel/cpu.c sets the PAT: PWT alone is write-combining. Without PAT it is write-through, which device memory forbids. */
+	u64 mode = cache == MAP_CACHED ? 0 : cache == MAP_COMBINING && cpu_features.pat ? ENTRY_PWT : ENTRY_PCD | ENTRY_PWT;
+	u64 flags = ENTRY_P | ENTRY_RW | ENTRY_A | ENTRY_D | (cpu_features.nx ? ENTRY_NX : 0) | mode;
 	int error = 0;
 
 	spin_lock(&kernel_map_lock);
@@ -193,7 +195,7 @@ void kernel_unmap(vaddr_t va, u64 pages)
 	spin_unlock(&kernel_map_lock);
 }
 
-void *ioremap(paddr_t pa, u64 size)
+static void *map_device(paddr_t pa, u64 size, enum map_cache cache)
 {
 	static vaddr_t next = IOREMAP_BASE;
 	u64 offset = pa & ~PAGE_MASK, pages = DIV_UP(offset + size, PAGE_SIZE);
@@ -203,5 +205,8 @@ void *ioremap(paddr_t pa, u64 size)
 	va = next;
 	next += (pages + 1) * PAGE_SIZE;
 	spin_unlock(&kernel_map_lock);
-	return kernel_map(va, pa & PAGE_MASK, pages, true) ? NULL : (void *)(va + offset);
+	return kernel_map(va, pa & PAGE_MASK, pages, cache) ? NULL : (void *)(va + offset);
 }
+
+void *ioremap(paddr_t pa, u64 size) { return map_device(pa, size, MAP_UNCACHED); }
+void *ioremap_wc(paddr_t pa, u64 size) { return map_device(pa, size, MAP_COMBINING); }

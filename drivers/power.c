@@ -1,6 +1,7 @@
 #include "drivers/power.h"
 
 #include "drivers/acpi.h"
+#include "drivers/vt.h"
 #include "kernel/clock.h"
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
@@ -40,6 +41,7 @@ void power_off(void)
 	}
 	/* The machine may run on for a moment: only after a second we know that nothing happens. */
 	clock_delay_us(1000000);
+	vt_panic();
 	printk("power off: this machine did not switch off: please do so by hand\n");
 	for (;;)
 		__asm__ volatile("cli; hlt");

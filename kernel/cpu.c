@@ -23,6 +23,8 @@ _Static_assert(offsetof(struct task, held_count) == 0 && offsetof(struct task, p
 _Static_assert(offsetof(struct task, flags) == 8 && TF_SIGPENDING == 2, "entry.asm");
 _Static_assert(offsetof(struct cpu, stack_canary) == 40, "-mstack-protector-guard-offset");
 
+#define MSR_PAT 0x277
+#define PAT_VALUE 0x0007010600070106UL	/* as at reset, but PWT alone is write-combining (SDM vol. 3, 12.12) */
 #define MSR_EFER 0xc0000080
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
@@ -172,6 +174,8 @@ static void cpu_control(void)
 		cpuid(0xd, 0, r);
 		f->xsave_size = r[1];
 	}
+	if (f->pat)
+		wrmsr(MSR_PAT, PAT_VALUE);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | 1 | (f->nx ? BIT(11) : 0));	/* SCE, NXE */
 	wrmsr(MSR_STAR, (u64)KERNEL_CS << 32 | (u64)KERNEL_DS << 48);
 	wrmsr(MSR_LSTAR, (u64)syscall_entry);

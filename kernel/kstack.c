@@ -25,7 +25,7 @@ static bool map_stack(u64 base)
 		pages[n] = page_alloc(0, PA_ZERO);
 		if (!pages[n])
 			goto fail;
-		if (kernel_map(base + n * PAGE_SIZE, page_to_phys(pages[n]), 1, false)) {
+		if (kernel_map(base + n * PAGE_SIZE, page_to_phys(pages[n]), 1, MAP_CACHED)) {
 			page_put(pages[n]);
 			goto fail;
 		}

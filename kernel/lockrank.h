@@ -32,4 +32,5 @@ enum lock_rank {
 	RANK_SLAB,		/* slab caches */
 	RANK_FRAMES,		/* buddy allocator */
 	RANK_LOG,		/* printk: anywhere */
+	RANK_SCREEN,		/* drivers/vt.c: the log is written to its console */
 };

@@ -6,6 +6,7 @@
 #include "drivers/console.h"
 #include "drivers/debugcon.h"
 #include "drivers/tty.h"
+#include "drivers/vt.h"
 #include "fs/ext2/ext2.h"
 #include "fs/vfs.h"
 #include "kernel/cmdline.h"
@@ -48,6 +49,7 @@ static void mount_everything(void)
 
 static void start_system(void *arg)
 {
+	vt_start();			/* draws the virtual consoles */
 	hang_start();			/* names who waits too long for a page lock */
 	writeback_start();		/* writes dirty pages from time to time */
 	sync_start();			/* writes changed inodes from time to time */
@@ -68,6 +70,7 @@ void kmain(void)
 	printk("command line: %s\n", cmdline);
 	page_init(&boot_info);		/* frames: the rest of memory management needs no start */
 	acpi_init();			/* the firmware's tables */
+	vt_init();			/* the screen, if there is one: the log is on it from now on */
 	apic_init();			/* interrupt controllers */
 	time_init();			/* clocks and the timer */
 	pagecache_init();		/* page lock queues */

@@ -6,6 +6,7 @@
 #include "drivers/debugcon.h"
 #include "drivers/power.h"
 #include "drivers/serial.h"
+#include "drivers/vt.h"
 #include "kernel/backtrace.h"
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
@@ -86,6 +87,7 @@ static bool first_panic(void)
 
 	irq_disable();
 	log_panic_mode();
+	vt_panic();
 	return atomic_add_return(&panics, 1) == 1;
 }
 
@@ -153,11 +155,16 @@ void fatal(const char *fmt, ...)
 	__builtin_va_start(ap, fmt);
 	n = kvsnprintf(text, sizeof(text) - 1, fmt, ap);
 	__builtin_va_end(ap);
+	vt_panic();
 	printk("cowslip cannot go on: %s\n", text);
 	debugcon_control("E ", 2);
 	debugcon_control(text, min((size_t)n, sizeof(text) - 2));
 	debugcon_control("\n", 1);
-	power_off();
+	if (debugcon_present())
+		power_off();
+	printk("stopped.\n");		/* nobody but the screen has the text: leave it there */
+	for (;;)
+		__asm__ volatile("cli; hlt");
 }
 
 void __stack_chk_fail(void);

@@ -10,6 +10,7 @@
 #include "kernel/printk.h"
 
 #include "drivers/serial.h"
+#include "drivers/vt.h"
 #include "kernel/cmdline.h"
 #include "kernel/cpu.h"
 #include "kernel/string.h"
@@ -45,8 +46,10 @@ static void ring_bytes(const char *s, size_t n)
 static void log_bytes(const char *s, size_t n)
 {
 	ring_bytes(s, n);
-	if (line_level < console_level || panic_mode)
+	if (line_level < console_level || panic_mode) {
 		serial_write(s, n);
+		vt_log(s, n);
+	}
 }
 
 /* A line begins: its level, and the time since boot in seconds. Returns the length of the level's mark in s. */

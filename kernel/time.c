@@ -1,6 +1,7 @@
 #include "kernel/time.h"
 
 #include "drivers/apic.h"
+#include "drivers/vt.h"
 #include "kernel/clock.h"
 #include "kernel/cpu.h"
 #include "kernel/irq.h"
@@ -44,6 +45,7 @@ void timer_interrupt(bool user_mode)
 	spin_unlock_irqrestore(&sleepers_lock, flags);
 	sched_account(user_mode);
 	log_tick();
+	vt_tick();
 	if (now >= next_tick_ns) {
 		next_tick_ns = now + TICK_NS;
 		sched_tick();

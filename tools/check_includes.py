@@ -30,14 +30,16 @@ RULES = {
 EXCEPTIONS = {
     "kernel/main.c": ["boot", "fs", "fs/ext2", "drivers"],  # the table of contents: it starts every part
     "kernel/irq.c": ["drivers/apic.h"],                     # an interrupt ends at its controller
-    "kernel/time.c": ["drivers/apic.h"],                    # the tick comes from the local APIC's timer
-    "kernel/printk.c": ["drivers/serial.h"],                # the log goes to COM1
-    "kernel/panic.c": ["drivers/serial.h", "drivers/debugcon.h", "drivers/power.h"],    # the last words, by polling
+    "kernel/time.c": ["drivers/apic.h", "drivers/vt.h"],    # the tick comes from the local APIC's timer, and has the screen drawn
+    "kernel/printk.c": ["drivers/serial.h", "drivers/vt.h"],        # the log goes to COM1 and to its console
+    "kernel/panic.c": ["drivers/vt.h", "drivers/serial.h", "drivers/debugcon.h", "drivers/power.h"],    # the last words, by polling
     "kernel/reboot.c": ["drivers/power.h"],
     "kernel/kstack.c": ["boot/bootinfo.h"],                 # kernel stacks live in tables made at boot
     "kernel/clock.c": ["drivers/apic.h", "drivers/counter.h", "drivers/rtc.h"],         # what there is to count with
     "drivers/apic.c": ["boot/bootinfo.h"],                  # ioremap: device registers live in tables made at boot
     "drivers/counter.c": ["boot/bootinfo.h"],               # likewise
+    "drivers/vgatext.c": ["boot/bootinfo.h"],               # likewise
+    "drivers/framebuffer.c": ["boot/bootinfo.h"],           # likewise; and where it is
     "drivers/acpi.c": ["boot/bootinfo.h"],                  # likewise; and where ACPI's tables begin
     "kernel/exec.h": ["fs/vfs.h", "mm/mm.h"],               # a program on its way from a file into an address space
 }
