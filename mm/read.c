@@ -28,24 +28,17 @@ static unsigned read_ahead(struct address_space *m, u64 index, size_t wanted)
 	return ahead;
 }
 
-/* Copy n bytes of the pinned page. Fewer: the user's memory is bad from there on. */
-static size_t copy_page_out(const char *from, size_t n, struct iov_iter *to)
+/* The first copy of the pinned page's n bytes stopped after `done`: the bytes that come after all. Fewer than all: the user's memory is bad. */
+static __attribute__((noinline)) size_t copy_page_again(const char *from, size_t done, size_t n, struct iov_iter *to)
 {
-	size_t limit = copy_fail_limit(n);
-	size_t done = copy_to_iter_nofault(from, limit, to);
-
-	if (likely(done == n))
-		return n;
-	vmstat_inc(VM_SHORT_COPY);
-	trace(TRACE_SHORT, (u64)to->iov->iov_base + to->offset, n - done, 0);
 	if (!iter_fault_in_writeable(to, n - done))
 		return done;
 	done += copy_to_iter_nofault(from + done, n - done, to);
 	if (done == n)
 		return n;
-	vmstat_inc(VM_READ_FAULTING);
 	/* It went away again, or the range has several pages of which only some could be touched. Only a pin is held: we
 	 * may as well fault. */
+	vmstat_inc(VM_READ_FAULTING);
 	return done + copy_to_iter(from + done, n - done, to);
 }
 
@@ -99,7 +92,16 @@ ssize_t pagecache_read_iter(struct address_space *m, loff_t *pos, struct iov_ite
 		size = smp_load_acquire(&m->size);
 		n = min(to->count, PAGE_SIZE - offset);
 		n = size > *pos ? min(n, (size_t)(size - *pos)) : 0;
-		copied = n ? copy_page_out((char *)page_address(page) + offset, n, to) : 0;
+		copied = n ? copy_to_iter_nofault((char *)page_address(page) + offset, copy_fail_limit(n), to) : 0;
+		if (unlikely(copied < n)) {
+			vmstat_inc(VM_SHORT_COPY);
+			trace(TRACE_SHORT, (u64)to->iov->iov_base + to->offset, n - copied, 0);
+			size_t filled = copied ? 0 : pagecache_read_fill(m, *pos, to);
+			if (filled)
+				n = copied = filled;	/* this page and maybe many more */
+			else
+				copied = copy_page_again((char *)page_address(page) + offset, copied, n, to);
+		}
 		page_unpin_read(page);
 		*pos += copied;
 		done += copied;

@@ -71,6 +71,13 @@ void pagelock_init(void);
 /* Zero what lies behind the end in the last page, before the size grows (FOREST.md). Caller: i_rwsem exclusive. -ENOMEM, -EINTR. */
 int pagecache_zero_tail(struct address_space *m);
 
+/* --- readfill.c --- */
+/*
+ * The destination's next page was never touched: fill and map frames from page `pos` of the file on. Bytes (whole pages) read, `to` is that
+ * far on; 0: not such a place, or not cached. Sleeps: the caller may hold read pins, no locks.
+ */
+size_t pagecache_read_fill(struct address_space *m, loff_t pos, struct iov_iter *to);
+
 /* --- writeback.c --- */
 /* D of a slot of m went from clear to set (or back): counters, tags, writeback's list. */
 void slot_dirtied(struct address_space *m, u64 index);

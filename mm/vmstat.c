@@ -12,7 +12,7 @@ const char *const vmstat_names[NR_VMSTAT] = {
 	[VM_COW_COPY] = "cow_copy", [VM_COW_REUSE] = "cow_reuse",
 	[VM_FORK_SHARE] = "fork_share", [VM_FORK_COPY] = "fork_copy",
 	[VM_SHORT_COPY] = "short_copy", [VM_PREFAULT] = "prefault", [VM_PINNED_COPY] = "pinned_copy",
-	[VM_READ_FAULTING] = "read_faulting",
+	[VM_READ_FAULTING] = "read_faulting", [VM_READ_FILL] = "read_fill",
 	[VM_WRITE_INPLACE] = "write_inplace", [VM_WRITE_SWAP] = "write_swap", [VM_WRITE_BREAK] = "write_break",
 	[VM_CACHE_READ] = "cache_read", [VM_CACHE_READAHEAD] = "cache_readahead", [VM_CACHE_DIRTY] = "cache_dirty", [VM_PAGE_LOCK_WAIT] = "page_lock_wait",
 	[VM_TRUNCATE_PAGE] = "truncate_page", [VM_RMAP_ZAP] = "rmap_zap", [VM_RMAP_PROTECT] = "rmap_protect",

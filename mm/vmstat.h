@@ -13,7 +13,7 @@ enum vmstat_item {
 	VM_FAULT_BAD,				/* ended in SIGSEGV, SIGBUS or without memory */
 	VM_FIXUP,				/* user copies that stopped at an exception-table fixup */
 	VM_COW_COPY, VM_COW_REUSE, VM_FORK_SHARE, VM_FORK_COPY,
-	VM_SHORT_COPY, VM_PREFAULT, VM_PINNED_COPY, VM_READ_FAULTING,	/* read/write: first copy short; faulted in; third attempts */
+	VM_SHORT_COPY, VM_PREFAULT, VM_PINNED_COPY, VM_READ_FAULTING, VM_READ_FILL,	/* read/write: first copy short; faulted in; third attempts */
 	VM_WRITE_INPLACE, VM_WRITE_SWAP, VM_WRITE_BREAK,
 	VM_CACHE_READ, VM_CACHE_READAHEAD, VM_CACHE_DIRTY, VM_PAGE_LOCK_WAIT,
 	VM_TRUNCATE_PAGE, VM_RMAP_ZAP, VM_RMAP_PROTECT,	/* pages removed; VMAs cleared or write-protected for it, reclaim, writeback */
