@@ -320,8 +320,7 @@ void inodes_write_dirty(void)
 	}
 }
 
-/* The inode after `prev` (NULL: the first) on sb's list, with a reference; prev's is dropped. */
-static struct inode *next_inode(struct super_block *sb, struct inode *prev)
+struct inode *inode_next(struct super_block *sb, struct inode *prev)
 {
 	struct list_head *node;
 	struct inode *found = NULL;
@@ -345,10 +344,10 @@ int sync_inodes(struct super_block *sb)
 	int error = 0, e;
 
 	/* Start everything, then wait for everything. Writing data may reserve blocks: inodes after data. */
-	for (inode = next_inode(sb, NULL); inode; inode = next_inode(sb, inode))
+	for (inode = inode_next(sb, NULL); inode; inode = inode_next(sb, inode))
 		if (inode->mapping.ops && !inode->mapping.no_writeback && atomic64_read(&inode->mapping.nr_pages))
 			mapping_writeback(&inode->mapping, 0, ~0UL >> PAGE_SHIFT, false);
-	for (inode = next_inode(sb, NULL); inode; inode = next_inode(sb, inode)) {
+	for (inode = inode_next(sb, NULL); inode; inode = inode_next(sb, inode)) {
 		if (inode->mapping.ops && !inode->mapping.no_writeback && atomic64_read(&inode->mapping.nr_pages)) {
 			e = mapping_writeback(&inode->mapping, 0, ~0UL >> PAGE_SHIFT, true);
 			error = error ? error : e;

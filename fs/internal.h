@@ -16,6 +16,8 @@ void inode_touch_ctime(struct inode *inode);	/* attributes or the link count cha
 void inode_touch_atime(struct inode *inode);	/* it was read: relatime, as Linux's default */
 int inode_write_back(struct inode *inode);	/* write_inode if dirty */
 void inodes_write_dirty(void);			/* every dirty inode to its metadata pages; no wait */
+/* The inode after `prev` (NULL: the first) on sb's list, with a reference; prev's is dropped. Sleeps. super_lock held, or sb in use. */
+struct inode *inode_next(struct super_block *sb, struct inode *prev);
 extern struct list_head super_list;		/* super_lock */
 extern struct mutex super_lock;			/* RANK_FS_TREE */
 
@@ -128,6 +130,8 @@ int inode_truncate(struct inode *inode, loff_t size);		/* the same for a size: E
 /* Advisory locks (fs/locks.c). The first: of an open file that ends; the second: a process closes a descriptor of the file. */
 void locks_release_file(struct file *file);
 void locks_release_process(struct file *file, const struct files *files);
+struct text;
+void locks_show(struct text *t);		/* /proc/locks */
 long locks_fcntl(struct file *file, unsigned fd, unsigned cmd, struct flock __user *arg);
 void pipe_inode_free(struct inode *inode);	/* fs/pipe.c: of a fifo with a pipe */
 static inline bool file_is_path(const struct file *f) { return f->flags & O_PATH; }

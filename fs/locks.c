@@ -7,7 +7,7 @@
  *
  * Users call sys_flock() and, for fcntl(2), locks_fcntl(); who closes calls locks_release_*().
  */
-#include "fs/internal.h"
+#include "fs/procfs.h"
 
 #include "fs/syscalls.h"
 #include "mm/slab.h"
@@ -331,6 +331,39 @@ long locks_fcntl(struct file *file, unsigned fd, unsigned cmd, struct flock __us
 	if (!(file->mode & (want.exclusive ? FMODE_WRITE : FMODE_READ)))
 		return -EBADF;
 	return set_lock(file, fd, &want, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
+}
+
+/* --- /proc/locks --- */
+
+static void show_lock(struct text *t, const struct inode *inode, const struct file_lock *l, u64 number)
+{
+	static const char *const kinds[] = { [KIND_FLOCK] = "FLOCK", [KIND_PROCESS] = "POSIX", [KIND_OPEN_FILE] = "OFDLCK" };
+
+	text_printf(t, "%lu: %-6s ADVISORY  %s %d %02x:%02x:%lu %ld ", number, kinds[l->kind], l->exclusive ? "WRITE" : "READ",
+		    l->kind == KIND_OPEN_FILE ? -1 : l->pid, dev_major(inode->sb->dev), dev_minor(inode->sb->dev), inode->ino, l->start);
+	if (l->end == LAST_BYTE)
+		text_printf(t, "EOF\n");
+	else
+		text_printf(t, "%ld\n", l->end);
+}
+
+void locks_show(struct text *t)
+{
+	struct super_block *sb;
+	struct file_lock *l;
+	u64 number = 0;
+
+	mutex_lock(&super_lock);
+	list_for_each(sb, &super_list, node)
+		for (struct inode *inode = inode_next(sb, NULL); inode; inode = inode_next(sb, inode)) {
+			if (list_empty(&inode->locks))
+				continue;
+			mutex_lock(&locks_mutex);
+			list_for_each(l, &inode->locks, node)
+				show_lock(t, inode, l, ++number);
+			mutex_unlock(&locks_mutex);
+		}
+	mutex_unlock(&super_lock);
 }
 
 /* --- flock --- */

@@ -167,7 +167,7 @@ static int lookup(struct inode *dir, const char *name, size_t len, struct inode 
 	int nr = number(name, len);
 
 	if (s.process && !proc_alive(s.process))
-		return -ENOENT;
+		return -ESRCH;
 	if (!item && nr >= 0)
 		item = find_number(n, nr, &s, &mode);
 	if (!item)
@@ -330,10 +330,16 @@ static int dir_open(struct inode *inode, struct file *file)
 {
 	const struct proc_node *n = proc_node(inode);
 
+	if (n->subject.process && !proc_alive(n->subject.process))
+		return -ESRCH;
 	return n->item->guarded && !proc_may_access(n->subject.process) ? -EACCES : 0;
 }
 
-static const struct inode_ops dir_ops = { .lookup = lookup, .setattr = setattr };
+/* Names come from the kernel; as Linux says it. */
+static int no_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, struct inode **out) { return -ENOENT; }
+static int no_mkdir(struct inode *dir, const char *name, size_t len, u32 mode, struct inode **out) { return -ENOENT; }
+
+static const struct inode_ops dir_ops = { .lookup = lookup, .setattr = setattr, .create = no_create, .mkdir = no_mkdir };
 static const struct file_ops dir_fops = { .open = dir_open, .iterate = iterate, .llseek = generic_llseek };
 
 /* --- the file system --- */

@@ -40,7 +40,7 @@ struct proc_item {
 	bool guarded;				/* open only for who may look into the process: proc_may_access() */
 	/* Files: their text. 0 or errno. Sleeps. */
 	int (*show)(struct text *t, const struct proc_subject *s);
-	/* What was written, ended by NUL; without `write` EACCES. 0 or errno. */
+	/* What was written, ended by NUL; without `write` EINVAL or EIO. 0 or errno. */
 	int (*write)(const struct proc_subject *s, char *buf, size_t n);
 	const struct file_ops *fops;		/* files that are no text; file->inode->private is the node */
 	/* Links: where a magic link leads (references taken), or its text. */

@@ -83,6 +83,8 @@ static void take_task(struct snapshot *s, const struct task *t, bool alone)
 	s->pending = t->sig_pending;
 	s->blocked = t->sig_mask;
 	s->state = state_letter(t);
+	if (t->process->stopping && t->state == TASK_SLEEPING_KILLABLE)
+		s->state = 'T';		/* parked (kernel/jobctl.c) */
 	s->waits = s->state != 'R';
 	s->flags |= t->flags & TF_EXITING ? PF_EXITING : 0;
 	s->switches = t->nr_switches;

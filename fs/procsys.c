@@ -186,6 +186,12 @@ static int show_filesystems(struct text *t, const struct proc_subject *s)
 	return 0;
 }
 
+static int show_locks(struct text *t, const struct proc_subject *s)
+{
+	locks_show(t);
+	return 0;
+}
+
 /* --- links to the reader itself --- */
 
 static int link_self(const struct proc_subject *s, char *buf, size_t size)
@@ -213,6 +219,7 @@ const struct proc_item proc_root_items[] = {
 	PROC_FILE("interrupts", proc_show_interrupts),
 	{ .name = "kmsg", .mode = S_IFREG | 0400, .fops = &proc_kmsg_ops },
 	PROC_FILE("loadavg", show_loadavg),
+	PROC_FILE("locks", show_locks),
 	PROC_FILE("meminfo", show_meminfo),
 	{ .name = "mounts", .mode = S_IFLNK | 0777, .link = link_mounts },
 	PROC_FILE("partitions", proc_show_partitions),

@@ -96,8 +96,6 @@ static int text_open(struct inode *inode, struct file *file)
 	const struct proc_node *n = proc_node(inode);
 	struct text_file *f;
 
-	if (file->mode & FMODE_WRITE && !n->item->write)
-		return -EACCES;
 	if (file->mode & FMODE_READ && !n->item->show)
 		return -EACCES;
 	if (n->subject.process && !proc_alive(n->subject.process))
@@ -196,6 +194,8 @@ static ssize_t text_write(struct file *file, struct iov_iter *from, loff_t *pos)
 	char *buf;
 	int error;
 
+	if (!n->item->write)		/* root may open it all the same */
+		return n->subject.process ? -EINVAL : -EIO;
 	if (n->subject.process && !proc_alive(n->subject.process))
 		return -ESRCH;
 	buf = kmalloc(size + 1);

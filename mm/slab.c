@@ -22,7 +22,7 @@ struct slab_cache {
 	u8 order;			/* I: of a slab */
 	const char *name;		/* I */
 	struct slab_cache *next;	/* I: the list of made caches */
-	u64 seen_slabs, seen_used;	/* stats_mutex */
+	atomic64_t nr_slabs;		/* A */
 };
 
 #define KMALLOC_CACHE(var, bytes, ord) { .lock = SPINLOCK_INIT("kmalloc-" #bytes, RANK_SLAB), .partial = LIST_INIT((var).partial), \
@@ -35,7 +35,6 @@ static struct slab_cache kmalloc_caches[] = {
 };
 
 static struct slab_cache *made_caches;	/* grows at its head by compare-and-swap, never shrinks */
-static struct mutex stats_mutex = MUTEX_INIT(stats_mutex, "slab statistics", RANK_NONE);
 
 struct slab_cache *slab_cache_create(const char *name, size_t size)
 {
@@ -78,6 +77,7 @@ static struct page *slab_create(struct slab_cache *cache, unsigned flags)
 	}
 	slab->slab_free = NULL;
 	slab->slab_used = 0;
+	atomic64_add_return(&cache->nr_slabs, 1);
 	for (unsigned i = cache->per_slab; i-- > 0; ) {
 		void **object = (void **)((char *)page_address(slab) + (size_t)i * cache->size);
 		*object = slab->slab_free;
@@ -88,6 +88,7 @@ static struct page *slab_create(struct slab_cache *cache, unsigned flags)
 
 static void slab_destroy(struct page *slab)
 {
+	atomic64_add_return(&((struct slab_cache *)slab->slab_cache)->nr_slabs, -1);
 	for (unsigned i = 0, n = BIT(slab->order); i < n; i++)
 		slab[i].kind = PAGE_DATA;
 	page_put(slab);
@@ -209,38 +210,26 @@ char *kstrdup(const char *s)
 	return copy;
 }
 
-/* --- statistics: by looking at every frame, so that allocating counts nothing --- */
+/* --- statistics --- */
 
-static void count_slabs(void)
-{
-	for (pfn_t pfn = 0; pfn < nr_frames; pfn++) {
-		struct page *page = pfn_to_page(pfn);
-		struct slab_cache *cache;
-
-		if (READ_ONCE(page->kind) != PAGE_SLAB)
-			continue;
-		cache = READ_ONCE(page->slab_cache);
-		if (READ_ONCE(page->kind) != PAGE_SLAB || !cache || pfn & (BIT(cache->order) - 1))
-			continue;	/* freed meanwhile, or not the first frame of its slab */
-		cache->seen_slabs++;
-		cache->seen_used += min(READ_ONCE(page->slab_used), cache->per_slab);
-	}
-}
-
+/* A slab that is not on the list of those with room is full. */
 static void report(struct slab_cache *c, void (*fn)(const struct slab_info *info, void *arg), void *arg)
 {
-	fn(&(struct slab_info){ .name = c->name, .size = c->size, .per_slab = c->per_slab, .pages = BIT(c->order), .slabs = c->seen_slabs,
-				.used = c->seen_used }, arg);
-	c->seen_slabs = c->seen_used = 0;
+	u64 free = 0, slabs, irq = spin_lock_irqsave(&c->lock);
+	struct page *slab;
+
+	list_for_each(slab, &c->partial, slab_node)
+		free += c->per_slab - slab->slab_used;
+	slabs = atomic64_read(&c->nr_slabs);
+	spin_unlock_irqrestore(&c->lock, irq);
+	fn(&(struct slab_info){ .name = c->name, .size = c->size, .per_slab = c->per_slab, .pages = BIT(c->order), .slabs = slabs,
+				.used = slabs * c->per_slab - min(free, slabs * c->per_slab) }, arg);
 }
 
 void slab_statistics(void (*fn)(const struct slab_info *info, void *arg), void *arg)
 {
-	mutex_lock(&stats_mutex);
-	count_slabs();
 	for (struct slab_cache *c = __atomic_load_n(&made_caches, __ATOMIC_ACQUIRE); c; c = c->next)
 		report(c, fn, arg);
 	for (unsigned i = 0; i < ARRAY_SIZE(kmalloc_caches); i++)
 		report(&kmalloc_caches[i], fn, arg);
-	mutex_unlock(&stats_mutex);
 }

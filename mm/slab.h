@@ -23,5 +23,5 @@ struct slab_info {
 	u32 size, per_slab, pages;
 	u64 slabs, used;
 };
-/* fn for every cache. Looks at every frame; sleeps. */
+/* fn for every cache. */
 void slab_statistics(void (*fn)(const struct slab_info *info, void *arg), void *arg);

@@ -2,7 +2,7 @@
 import os
 import re
 
-from testlib import ROOT, Fail, build_kernel, check, command, equal, guest, guest_ok, same_text
+from testlib import ROOT, build_kernel, check, command, equal, guest, guest_ok, package
 
 HOST = False
 COWSLIP = os.path.join(ROOT, "cowslip")
@@ -287,3 +287,29 @@ def proc_permissions():
               "echo 5 2>/dev/null >/proc/1/oom_score_adj || echo kept; cat /proc/slabinfo /proc/kmsg /proc/trace 2>&1 | grep -c denied; cut -d' ' -f26-28 /proc/1/stat")
     text = busybox(f'cp /bin/busybox /tmp/b; adduser -D -H tester 2>/dev/null || echo "tester:x:1000:1000::/:/bin/sh" >>/etc/passwd; su tester -s /bin/sh -c {repr(script) if False else chr(39) + script.replace(chr(39), chr(39) + chr(92) + chr(39) + chr(39)) + chr(39)}')
     equal(text, "open\n0\n/bin/busybox\nkept\n3\n1 1 0\n", "what it sees")
+
+
+@test
+def proc_debian_tools():
+    """Unmodified procps, psmisc and lsof."""
+    packages = ["procps", "psmisc", "lsof", "ncurses-base"]
+    for name in packages:
+        package(name, f"/var/lib/dpkg/info/{name}.list", f"/var/lib/dpkg/info/{name}:amd64.list")
+    script = ("cd /root; export TERM=linux; /bin/sleep 100 & exec 7</etc/passwd; sleep 0.2; /bin/ps -ef; /bin/ps aux; /bin/ps -eLo pid,tid,stat,wchan:20,comm; /usr/bin/top -b -n 1; "
+              "/usr/bin/free; /usr/bin/vmstat; /usr/bin/uptime; /usr/bin/pgrep -a sleep; /usr/bin/pmap -x $!; /usr/bin/pstree -p; fuser /etc/passwd 2>&1; "
+              "lsof /etc/passwd; /usr/bin/slabtop -o; /usr/bin/pwdx $!; /usr/bin/prtstat $!; /sbin/sysctl kernel.ostype; /usr/bin/skill sleep; "
+              "wait; echo over; /usr/bin/killall sleep 2>&1; /usr/bin/pidwait nothing; echo $?")
+    status, out, err, log = guest(["sh", "-c", script], packages=packages, timeout=120)
+    text = out.decode()
+    has(text, r"^root +1 +0 .* /sbin/init$", r"^root +1 +\d+\.\d .* /sbin/init$", r"^ +\d+ +\d+ S +(sleep_to|\w*nanosleep) +sleep$", r"^Tasks: +\d+ total", r"^MiB Mem : +\d",
+        r"^ +1 root +20 +0 +\d+ +\d+ +\d+ S .* init *$", r"^Mem: +\d+", r"^ r  b   swpd", r"load average: \d", r"^\d+ (/bin/)?sleep 100$", r"^total kB +\d+ +\d+",
+        r"^init\(1\)---sh\(2\)-\+-", r"/etc/passwd: +2", r"^sh +2 root +7r +REG", r"^ +\d+ +\d+ +\d+% .* dentry", r"^\d+: /root$", r"State: S \(sleeping\)",
+        r"kernel.ostype = Linux", r"^over$", r"no process found")
+
+
+@test
+def proc_under_load():
+    """Everything of /proc is read while processes come and go, with little memory, with allocations that fail: no harm."""
+    for options in ({}, {"mem": 40 << 20}, {"append": "alloc_fail=4000,97"}):
+        status, out, err, log = guest([PROGRAMS + "guest_procload", "4"], timeout=150, **options)
+        check("PANIC" not in log and (out == b"done\n" or "append" in options), f"{options} {status} {out[-200:]} {err[-300:]} {log[-2000:]}")
