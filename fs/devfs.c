@@ -80,8 +80,6 @@ static int devfs_mount(struct block_device *dev, u32 flags, const char *options,
 	};
 	int error;
 
-	if (devfs_sb)
-		return -EBUSY;		/* once */
 	error = tmpfs_make("devtmpfs", 0755, &devfs_sb);
 	if (error)
 		return error;
@@ -180,7 +178,7 @@ static const struct file_ops random_ops = { .read = random_read, .write = random
 
 void devfs_init(void)
 {
-	static struct fs_type type = { .name = "devtmpfs", .mount = devfs_mount };
+	static struct fs_type type = { .name = "devtmpfs", .single = true, .mount = devfs_mount };
 
 	fs_register(&type);
 	device_register("null", S_IFCHR | 0666, make_dev(1, 3), &null_ops, NULL);

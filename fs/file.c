@@ -197,7 +197,7 @@ ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos
 	from->count += cut;
 out_unlock:
 	up_write(&inode->i_rwsem);
-	if (n > 0 && (file->flags & O_SYNC || from->rwf & (RWF_SYNC | RWF_DSYNC)) && file->ops->fsync) {	/* O_SYNC contains O_DSYNC */
+	if (n > 0 && (file->flags & O_SYNC || inode->sb->flags & MS_SYNCHRONOUS || from->rwf & (RWF_SYNC | RWF_DSYNC)) && file->ops->fsync) {	/* O_SYNC contains O_DSYNC */
 		int error = file->ops->fsync(file, !(file->flags & (O_SYNC & ~O_DSYNC) || from->rwf & RWF_SYNC));
 		if (error)
 			n = error;
@@ -277,6 +277,25 @@ static bool prepend(char *buf, char **at, const char *text, size_t len)
 	*at -= len;
 	memcpy(*at, text, len);
 	return true;
+}
+
+int dentry_path(const struct dentry *d, char *buf, size_t size)
+{
+	char *p = buf + size;
+	bool fits = size && prepend(buf, &p, "", 1);
+	size_t len;
+
+	spin_lock(&dcache_lock);
+	if (d->parent == d)
+		fits = fits && prepend(buf, &p, "/", 1);
+	for (; fits && d->parent != d; d = d->parent)
+		fits = prepend(buf, &p, d->name, d->name_len) && prepend(buf, &p, "/", 1);
+	spin_unlock(&dcache_lock);
+	if (!fits)
+		return -ENAMETOOLONG;
+	len = strlen(p);
+	memmove(buf, p, len + 1);
+	return (int)len;
 }
 
 int file_path(const struct path *path, char *buf, size_t size)

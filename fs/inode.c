@@ -264,12 +264,14 @@ static bool earlier(const struct timespec64 *a, const struct timespec64 *b)
 	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec <= b->tv_nsec);
 }
 
-/* relatime: only if it was not read since the last change, or for a day. */
+/* relatime, unless mounted otherwise: only if it was not read since the last change, or for a day. */
 void inode_touch_atime(struct inode *inode)
 {
-	if (inode_read_only(inode))
+	u32 flags = inode->sb->flags;
+
+	if (inode_read_only(inode) || flags & MS_NOATIME || (flags & MS_NODIRATIME && S_ISDIR(inode->mode)))
 		return;
-	if (!earlier(&inode->atime, &inode->mtime) && !earlier(&inode->atime, &inode->ctime) &&
+	if (!(flags & MS_STRICTATIME) && !earlier(&inode->atime, &inode->mtime) && !earlier(&inode->atime, &inode->ctime) &&
 	    (s64)(realtime_ns() / 1000000000) - inode->atime.tv_sec < 24 * 3600)
 		return;
 	inode_touch(inode, ATTR_ATIME);
@@ -335,6 +337,19 @@ struct inode *inode_next(struct super_block *sb, struct inode *prev)
 	}
 	spin_unlock(&inode_lock);
 	inode_put(prev);
+	return found;
+}
+
+bool super_has_writers(struct super_block *sb)
+{
+	struct inode *inode;
+	bool found = false;
+
+	spin_lock(&inode_lock);
+	list_for_each(inode, &sb->inodes, sb_node)
+		if (atomic_read(&inode->writers) > 0 || (!inode->nlink && !(inode->state & I_FREEING)))
+			found = true;
+	spin_unlock(&inode_lock);
 	return found;
 }
 

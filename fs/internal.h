@@ -113,7 +113,16 @@ static inline bool owner_or_root(const struct inode *inode) { return fsuid() == 
 static inline bool inode_has_cache(const struct inode *inode) { return inode->mapping.ops; }
 static inline bool inode_read_only(const struct inode *inode) { return inode->sb->flags & MS_RDONLY; }
 
+/* --- super blocks (fs/super.c) --- */
+/* That of a type and device, made or found, counted for one mount more; put it back. ENODEV, ENOENT, EBUSY (read-only and not)... */
+int super_get(const char *type, const char *device, u32 flags, const char *options, struct super_block **out);
+void super_put(struct super_block *sb);
+int super_remount(struct super_block *sb, u32 flags);	/* EBUSY: files are open for writing */
+bool super_has_writers(struct super_block *sb);		/* fs/inode.c: or files deleted and still open */
+
 /* --- mounts (fs/mount.c) --- */
+void mount_put(struct mount *m);
+struct mount *mount_at_locked(const struct path *where);	/* what lies there, or NULL; dcache_lock held */
 const struct fs_type *fs_type_nth(int n);	/* NULL after the last */
 extern struct mount *root_mount;
 extern struct mutex mount_mutex;		/* RANK_FS_TREE: the list of mounts */

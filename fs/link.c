@@ -135,12 +135,12 @@ static bool may_link(struct inode *inode)
 }
 
 /* Both directories' locks are not needed: the inode's own is taken inside that of the new directory. */
-static int link_locked(struct place *p, struct dentry *d, struct inode *inode)
+static int link_locked(struct place *p, struct dentry *d, const struct path *old)
 {
-	struct inode *dir = p->dir.dentry->inode;
+	struct inode *dir = p->dir.dentry->inode, *inode = old->dentry->inode;
 	int error;
 
-	if (inode->sb != dir->sb)
+	if (inode->sb != dir->sb || old->mnt != p->dir.mnt)
 		return -EXDEV;
 	if (S_ISDIR(inode->mode) || !dir->ops->link || !may_link(inode))
 		return -EPERM;
@@ -175,7 +175,7 @@ long sys_linkat(int old_dirfd, const char __user *old_name, int new_dirfd, const
 		goto out_old;
 	error = place_create_begin(&p, false, &d);
 	if (!error) {
-		error = link_locked(&p, d, old.dentry->inode);
+		error = link_locked(&p, d, &old);
 		place_create_end(&p, d);
 	}
 	place_put(&p);

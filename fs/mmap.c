@@ -56,7 +56,13 @@ static int check_file(const struct file *file, struct map_request *req)
 		return -EACCES;
 	if (!file->ops->mmap)
 		return -ENODEV;
-	req->vm_flags |= VM_MAYREAD | VM_MAYEXEC;
+	if (file->path.mnt && file->path.mnt->flags & MS_NOEXEC) {
+		if (req->prot & PROT_EXEC)
+			return -EPERM;
+	} else {
+		req->vm_flags |= VM_MAYEXEC;
+	}
+	req->vm_flags |= VM_MAYREAD;
 	if (type == MAP_PRIVATE || file->mode & FMODE_WRITE)
 		req->vm_flags |= VM_MAYWRITE;
 	return 0;

@@ -1,111 +1,35 @@
 /*
- * Super blocks and mounts: which file system lies where in the tree.
+ * Mounts: which file system lies where in the tree.
  *
- * A file system instance is mounted in one place only (no bind mounts), so a dentry knows what is mounted on it.
+ * A mount shows a super block, or (bind) a directory or file of one, at a place: a dentry seen through another mount. So several
+ * mounts may lie on one dentry, each through a mount of its own. Mounts of mounts hold their parents.
+ *
+ * M1 mnt->refs counts paths that lead through it, mounts on it, and 1 while it is in the tree.
+ * M2 A mount leaves the tree under mount_mutex and dcache_lock; the last reference then frees it.
  */
 #include "fs/internal.h"
 
-#include "drivers/block.h"
 #include "fs/syscalls.h"
 #include "kernel/string.h"
 #include "mm/slab.h"
 #include "mm/usercopy.h"
 
-#include <stdarg.h>
-
 #define MNT_FORCE 1
 #define MNT_DETACH 2
 #define MNT_EXPIRE 4
 #define UMOUNT_NOFOLLOW 8
+#define MOUNT_FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME)
 
 struct mount *root_mount;
 struct mutex mount_mutex = MUTEX_INIT(mount_mutex, "mount_mutex", RANK_FS_TREE);
 LIST_HEAD(mount_list);
-struct mutex super_lock = MUTEX_INIT(super_lock, "super_lock", RANK_FS_TREE);
-LIST_HEAD(super_list);
-static struct fs_type *fs_types;		/* filled at boot only */
-static u32 next_dev = 1;			/* super_lock */
+static atomic_t last_id;
 
-void fs_register(struct fs_type *type)
+/* --- one mount --- */
+
+/* Of `root` (a reference is taken) and its super block, whose count is taken over on success. NULL: no memory. */
+static struct mount *mount_alloc(struct super_block *sb, struct dentry *root, const char *source, u32 flags)
 {
-	type->next = fs_types;
-	fs_types = type;
-}
-
-const struct fs_type *fs_type_nth(int n)
-{
-	const struct fs_type *t = fs_types;
-
-	while (t && n--)
-		t = t->next;
-	return t;
-}
-
-static char problem[160] = "no reason is known";
-
-void mount_complain(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	kvsnprintf(problem, sizeof(problem), fmt, ap);
-	va_end(ap);
-	printk("%s\n", problem);
-}
-
-const char *mount_problem(void) { return problem; }
-
-static struct fs_type *type_find(const char *name)
-{
-	struct fs_type *t = fs_types;
-
-	while (t && strcmp(t->name, name))
-		t = t->next;
-	return t;
-}
-
-struct super_block *super_alloc(const char *type)
-{
-	struct super_block *sb = kzalloc(sizeof(*sb));
-
-	if (!sb)
-		return NULL;
-	sb->type = type;
-	list_init(&sb->inodes);
-	mutex_lock(&super_lock);
-	sb->dev = make_dev(0, next_dev++);
-	list_add_tail(&sb->node, &super_list);
-	mutex_unlock(&super_lock);
-	return sb;
-}
-
-void super_free(struct super_block *sb)
-{
-	mutex_lock(&super_lock);
-	list_del(&sb->node);
-	mutex_unlock(&super_lock);
-	kfree(sb);
-}
-
-/* Everything of sb is unused: write it, forget it. */
-static void super_kill(struct super_block *sb)
-{
-	mutex_lock(&super_lock);
-	list_del(&sb->node);		/* sync_all, which holds the lock as long as it looks at one, does not see it any more */
-	mutex_unlock(&super_lock);
-	dcache_drop_super(sb);
-	sync_inodes(sb);
-	dentry_put(sb->root);
-	if (sb->ops && sb->ops->put_super)
-		sb->ops->put_super(sb);
-	super_free(sb);
-}
-
-/* --- mounting --- */
-
-static struct mount *mount_alloc(struct super_block *sb, const char *source, u32 flags)
-{
-	static atomic_t last_id;
 	struct mount *m = kzalloc(sizeof(*m));
 
 	if (!m)
@@ -115,41 +39,150 @@ static struct mount *mount_alloc(struct super_block *sb, const char *source, u32
 		kfree(m);
 		return NULL;
 	}
-	m->sb = sb;
-	m->root = sb->root;
-	m->flags = flags;
 	m->id = (u32)atomic_add_return(&last_id, 1);
-	atomic_set(&m->refs, 0);
+	m->sb = sb;
+	m->root = root;
+	dentry_get(root);
+	m->flags = flags & MOUNT_FLAGS;
+	list_init(&m->node);
+	atomic_set(&m->refs, 1);
 	return m;
 }
 
-/* A mounted super block of that type and device. */
-static int super_make(const char *type, const char *device, u32 flags, const char *options, struct super_block **out)
+void mount_put(struct mount *m)
 {
-	struct fs_type *t = type_find(type);
-	struct block_device *dev = NULL;
-	int error;
+	if (!atomic_dec_and_test(&m->refs))
+		return;
+	dentry_put(m->root);
+	super_put(m->sb);
+	kfree(m->source);
+	kfree(m);
+}
 
-	if (!t)
-		return -ENODEV;
-	if (!strcmp(type, "ext2")) {
-		if (!strncmp(device, "/dev/", 5))
-			device += 5;
-		dev = block_find(device);
-		if (!dev)
-			return -ENOENT;
-		struct super_block *sb;
-		bool used = false;
-		mutex_lock(&super_lock);
-		list_for_each(sb, &super_list, node)
-			used |= sb->bdev == dev;
-		mutex_unlock(&super_lock);
-		if (used)
-			return -EBUSY;
+/* Hang m there; the references of `where` become its own. mount_mutex and dcache_lock held. */
+static void attach_locked(struct mount *m, const struct path *where)
+{
+	struct list_head *place = &mount_list;
+	struct mount *other;
+
+	m->parent = where->mnt;
+	m->mountpoint = where->dentry;
+	m->next_here = where->dentry->mounted;
+	where->dentry->mounted = m;
+	list_for_each(other, &mount_list, node)		/* the list has parents before children */
+		if (other->parent == m) {
+			place = &other->node;
+			break;
+		}
+	list_add_tail(&m->node, place);
+}
+
+/* Take m off its place, on which the references are the caller's. mount_mutex and dcache_lock held. */
+static struct path unhook_locked(struct mount *m)
+{
+	struct path where = { m->parent, m->mountpoint };
+	struct mount **at = &where.dentry->mounted;
+
+	while (*at != m)
+		at = &(*at)->next_here;
+	*at = m->next_here;
+	m->next_here = NULL;
+	m->parent = NULL;
+	m->mountpoint = NULL;
+	list_del(&m->node);
+	return where;
+}
+
+struct mount *mount_at_locked(const struct path *where)
+{
+	struct mount *m = where->dentry->mounted;
+
+	while (m && m->parent != where->mnt)
+		m = m->next_here;
+	return m;
+}
+
+/* Is m on `ancestor`, or is it that? */
+static bool mount_is_below(const struct mount *m, const struct mount *ancestor)
+{
+	while (m && m != ancestor)
+		m = m->parent;
+	return m;
+}
+
+/* m and what is mounted on it leave the tree, onto `dead`. mount_mutex held. */
+static void unhook_all(struct mount *m, struct list_head *dead)
+{
+	struct mount *other;
+
+again:
+	list_for_each(other, &mount_list, node)
+		if (other->parent == m) {
+			unhook_all(other, dead);
+			goto again;	/* the list has changed */
+		}
+	spin_lock(&dcache_lock);
+	if (m->parent)
+		m->was_at = unhook_locked(m);
+	spin_unlock(&dcache_lock);
+	list_add(&m->node, dead);
+}
+
+/* After mount_mutex: let go of what was taken off. */
+static void put_all(struct list_head *dead)
+{
+	while (!list_empty(dead)) {
+		struct mount *m = list_first(dead, struct mount, node);
+
+		list_del(&m->node);
+		path_put(&m->was_at);
+		mount_put(m);
 	}
-	error = t->mount(dev, flags & MS_RDONLY, options, out);
-	if (!error && flags & MS_RDONLY)
-		(*out)->flags |= MS_RDONLY;
+}
+
+/* --- mounting --- */
+
+/* m, which is nowhere, at `where`, whose references are taken over on success. mount_mutex held. */
+static int attach(struct mount *m, const struct path *where)
+{
+	int error = 0;
+
+	if (S_ISDIR(where->dentry->inode->mode) != S_ISDIR(m->root->inode->mode))
+		return -ENOTDIR;
+	spin_lock(&dcache_lock);
+	if (!where->mnt || !mount_is_below(where->mnt, root_mount))
+		error = -EINVAL;	/* a pipe by /proc; a mount that was taken off */
+	else if (mount_at_locked(where))
+		error = -EBUSY;		/* somebody was faster */
+	else if (dentry_unhashed(where->dentry))
+		error = -ENOENT;
+	else
+		attach_locked(m, where);
+	spin_unlock(&dcache_lock);
+	return error;
+}
+
+static int mount_new(const char *type, const char *device, const struct path *where, u32 flags, const char *options)
+{
+	struct super_block *sb;
+	struct mount *m;
+	int error = super_get(type, device, flags, options, &sb);
+
+	if (error)
+		return error;
+	m = mount_alloc(sb, sb->root, device, flags);
+	if (!m) {
+		super_put(sb);
+		return -ENOMEM;
+	}
+	mutex_lock(&mount_mutex);
+	if (where->mnt && where->dentry == where->mnt->root && m->root == where->dentry)
+		error = -EBUSY;		/* the same once more on itself */
+	else
+		error = attach(m, where);
+	mutex_unlock(&mount_mutex);
+	if (error)
+		mount_put(m);
 	return error;
 }
 
@@ -157,55 +190,20 @@ int mount_root(const char *type, const char *device)
 {
 	char source[64];
 	struct super_block *sb;
-	int error = super_make(type, device, 0, "", &sb);
+	int error = super_get(type, device, 0, "", &sb);
 
 	if (error) {
 		printk("mount: no root file system: %s on %s: error %d\n", type, device, -error);
 		return error;
 	}
 	ksnprintf(source, sizeof(source), "/dev/%s", device);
-	root_mount = mount_alloc(sb, source, sb->flags);
+	root_mount = mount_alloc(sb, sb->root, source, sb->flags);
 	if (!root_mount)
 		return -ENOMEM;
 	mutex_lock(&mount_mutex);
 	list_add_tail(&root_mount->node, &mount_list);
 	mutex_unlock(&mount_mutex);
 	return 0;
-}
-
-/* The reference on `where` becomes the mount's. */
-static int mount_there(const char *type, const char *device, const struct path *where, u32 flags, const char *options)
-{
-	struct super_block *sb;
-	struct mount *m;
-	int error;
-
-	error = super_make(type, device, flags, options, &sb);
-	if (error)
-		return error;
-	m = S_ISDIR(where->dentry->inode->mode) ? mount_alloc(sb, device, flags) : NULL;
-	if (!m) {
-		super_kill(sb);
-		return S_ISDIR(where->dentry->inode->mode) ? -ENOMEM : -ENOTDIR;
-	}
-	mutex_lock(&mount_mutex);
-	spin_lock(&dcache_lock);
-	error = where->dentry->mounted || dentry_unhashed(where->dentry) ? -EBUSY : 0;
-	if (!error) {
-		m->parent = where->mnt;
-		m->mountpoint = where->dentry;
-		where->dentry->mounted = m;
-	}
-	spin_unlock(&dcache_lock);
-	if (!error)
-		list_add_tail(&m->node, &mount_list);
-	mutex_unlock(&mount_mutex);
-	if (error) {
-		kfree(m->source);
-		kfree(m);
-		super_kill(sb);
-	}
-	return error;
 }
 
 int mount_at(const char *type, const char *device, const char *kernel_path, u32 flags)
@@ -215,54 +213,173 @@ int mount_at(const char *type, const char *device, const char *kernel_path, u32 
 
 	if (error)
 		return error;
-	error = mount_there(type, device, &where, flags, "");
+	error = mount_new(type, device, &where, flags, "");
 	if (error)
 		path_put(&where);
 	return error;
 }
 
-static int umount(struct path *where)
+/* --- bind and move --- */
+
+/* What `from` shows at and below `root`, once more; with `all` also what is mounted there. mount_mutex held. NULL: no memory. */
+static struct mount *clone(struct mount *from, struct dentry *root, bool all)
 {
-	struct mount *m = where->mnt, *other;
+	struct mount *copy = mount_alloc(from->sb, root, from->source, from->flags), *child;
+
+	if (!copy)
+		return NULL;
+	atomic_inc(&from->sb->mounts);
+	if (!all)
+		return copy;
+	list_for_each(child, &mount_list, node) {
+		struct path where = { copy, child->mountpoint };
+		struct mount *below;
+
+		if (child->parent != from || !dentry_is_below(child->mountpoint, root))
+			continue;
+		below = clone(child, child->root, true);
+		if (!below)
+			continue;	/* as many as there is memory for */
+		path_get(&where);
+		spin_lock(&dcache_lock);
+		attach_locked(below, &where);
+		spin_unlock(&dcache_lock);
+	}
+	return copy;
+}
+
+static int bind(const struct path *source, const struct path *where, bool all)
+{
+	struct mount *m;
+	LIST_HEAD(dead);
+	int error;
+
+	if (!source->mnt)
+		return -EINVAL;
+	mutex_lock(&mount_mutex);
+	m = clone(source->mnt, source->dentry, all);
+	error = m ? attach(m, where) : -ENOMEM;
+	if (m && error)
+		unhook_all(m, &dead);
+	mutex_unlock(&mount_mutex);
+	put_all(&dead);
+	return error;
+}
+
+/* The references of `where` are taken over on success; those on the old place go. */
+static int move(const struct path *source, const struct path *where)
+{
+	struct mount *m = source->mnt;
+	struct path old = { NULL, NULL };
+	int error = 0;
+
+	if (!m || source->dentry != m->root || !where->mnt)
+		return -EINVAL;
+	mutex_lock(&mount_mutex);
+	if (!m->parent || S_ISDIR(where->dentry->inode->mode) != S_ISDIR(m->root->inode->mode))
+		error = -EINVAL;
+	else if (mount_is_below(where->mnt, m))
+		error = -ELOOP;
+	if (!error) {
+		spin_lock(&dcache_lock);
+		old = unhook_locked(m);
+		spin_unlock(&dcache_lock);
+		error = attach(m, where);
+		if (error) {	/* back: nobody else could mount there meanwhile */
+			spin_lock(&dcache_lock);
+			attach_locked(m, &old);
+			spin_unlock(&dcache_lock);
+		}
+	}
+	mutex_unlock(&mount_mutex);
+	if (!error)
+		path_put(&old);
+	return error;
+}
+
+static int bind_or_move(const char *source_name, const struct path *where, u32 flags)
+{
+	struct path source;
+	int error;
+
+	if (!*source_name)
+		return -EINVAL;
+	error = path_lookup(source_name, LOOKUP_FOLLOW, &source);
+	if (error)
+		return error;
+	error = flags & MS_BIND ? bind(&source, where, flags & MS_REC) : move(&source, where);
+	path_put(&source);
+	return error;
+}
+
+/* --- remount --- */
+
+static int remount(const struct path *where, u32 flags)
+{
+	struct mount *m = where->mnt;
+	int error;
+
+	if (!m || where->dentry != m->root)
+		return -EINVAL;
+	/* Read-only is the super block's here: not of one of its mounts alone. */
+	if (flags & MS_BIND)
+		error = (flags ^ m->sb->flags) & MS_RDONLY ? -EINVAL : 0;
+	else
+		error = super_remount(m->sb, flags);
+	if (!error)
+		m->flags = flags & MOUNT_FLAGS;
+	return error;
+}
+
+/* MS_PRIVATE and the like: nothing is ever propagated, so private and slave are what every mount is. */
+static int set_propagation(const struct path *where, u32 flags)
+{
+	const u32 types = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
+
+	if (flags & ~(types | MS_REC | MS_SILENT) || (flags & types & ((flags & types) - 1)))
+		return -EINVAL;
+	if (!where->mnt || where->dentry != where->mnt->root)
+		return -EINVAL;
+	return flags & (MS_PRIVATE | MS_SLAVE) ? 0 : -EINVAL;
+}
+
+/* --- unmounting --- */
+
+/* Our reference by `where` is one of the two that a mount without users has. */
+static int umount(const struct path *where, int flags)
+{
+	struct mount *m = where->mnt;
+	LIST_HEAD(dead);
 	int error = 0;
 
 	if (!m || where->dentry != m->root)	/* no mount at all: a pipe by /proc/self/fd */
 		return -EINVAL;
-	if (!m->parent)
-		return -EBUSY;
-	dcache_drop_super(m->sb);
+	if (flags & MNT_EXPIRE && flags & (MNT_FORCE | MNT_DETACH))
+		return -EINVAL;
 	mutex_lock(&mount_mutex);
-	list_for_each(other, &mount_list, node)
-		if (other->parent == m)
+	if (!m->parent) {
+		error = m == root_mount ? -EBUSY : -EINVAL;
+	} else if (flags & MNT_DETACH) {
+		unhook_all(m, &dead);
+	} else {
+		spin_lock(&dcache_lock);
+		if (atomic_read(&m->refs) > 2)
 			error = -EBUSY;
-	spin_lock(&dcache_lock);
-	if (atomic_read(&m->refs) > 1)		/* ours is `where` */
-		error = -EBUSY;
-	if (!error)
-		m->mountpoint->mounted = NULL;
-	spin_unlock(&dcache_lock);
-	if (!error)
-		list_del(&m->node);
+		else if (flags & MNT_EXPIRE && !m->expiring)
+			error = -EAGAIN;
+		m->expiring = flags & MNT_EXPIRE;
+		if (!error) {
+			m->was_at = unhook_locked(m);
+			list_add(&m->node, &dead);
+		}
+		spin_unlock(&dcache_lock);
+	}
 	mutex_unlock(&mount_mutex);
+	put_all(&dead);
 	return error;
 }
 
 /* --- system calls --- */
-
-#define MOUNT_FLAGS_NEW (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME | MS_SILENT)
-
-static int remount(struct path *where, u32 flags)
-{
-	if (!where->mnt || where->dentry != where->mnt->root)
-		return -EINVAL;
-	sync_all();
-	where->mnt->flags = flags & ~MS_REMOUNT;
-	if (flags & MS_RDONLY)
-		where->mnt->sb->flags |= MS_RDONLY;
-	else
-		where->mnt->sb->flags &= ~(u32)MS_RDONLY;
-	return 0;
-}
 
 static long get_string(struct filename *f, const char __user *s)
 {
@@ -293,6 +410,30 @@ static long get_options(struct filename *f, const char __user *s)
 	return -EFAULT;
 }
 
+/* 0: the references of `where` are taken over. 1: done without that. */
+static int do_mount(const char *source, const struct path *where, const char *type, u32 flags, const char *options)
+{
+	int error;
+
+	if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
+		flags &= ~(u32)MS_MGC_MSK;
+	if (fsuid())
+		return -EPERM;
+	if (flags & MS_REMOUNT)
+		error = remount(where, flags);
+	else if (flags & MS_BIND)
+		return bind_or_move(source, where, flags);
+	else if (flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE))
+		error = set_propagation(where, flags);
+	else if (flags & MS_MOVE)
+		return bind_or_move(source, where, flags);
+	else if (!type)
+		return -EINVAL;
+	else
+		return mount_new(type, source, where, flags, options);
+	return error ? error : 1;
+}
+
 long sys_mount(const char __user *source, const char __user *target, const char __user *type, unsigned long flags, const void __user *data)
 {
 	struct filename fsource, ftype, foptions;
@@ -311,18 +452,11 @@ long sys_mount(const char __user *source, const char __user *target, const char 
 	error = path_lookup_user(AT_FDCWD, target, LOOKUP_FOLLOW, &where);
 	if (error)
 		goto out_options;
-	if (fsuid())
-		error = -EPERM;
-	else if (flags & MS_REMOUNT)
-		error = remount(&where, (u32)flags);
-	else if (flags & ~(unsigned long)MOUNT_FLAGS_NEW & ~0xffff0000UL)
-		error = -EINVAL;	/* bind, move, propagation */
-	else if (!type)
-		error = -EINVAL;
-	else
-		error = mount_there(ftype.text, fsource.text, &where, (u32)flags, foptions.text);
-	if (error || flags & MS_REMOUNT)
+	error = do_mount(fsource.text, &where, type ? ftype.text : NULL, (u32)flags, foptions.text);
+	if (error)
 		path_put(&where);
+	if (error > 0)
+		error = 0;
 out_options:
 	filename_put(&foptions);
 out_source:
@@ -335,7 +469,6 @@ out_type:
 long sys_umount2(const char __user *target, int flags)
 {
 	struct path where;
-	struct mount *m;
 	int error;
 
 	if (flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW))
@@ -343,17 +476,9 @@ long sys_umount2(const char __user *target, int flags)
 	error = path_lookup_user(AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &where);
 	if (error)
 		return error;
-	if (fsuid())
-		error = -EPERM;
-	else
-		error = umount(&where);
-	m = where.mnt;
-	path_put(&where);
-	if (error)
-		return error;
-	super_kill(m->sb);
-	path_put(&(struct path){ m->parent, m->mountpoint });
-	kfree(m->source);
-	kfree(m);
-	return 0;
+	error = fsuid() ? -EPERM : umount(&where, flags);
+	dentry_put(where.dentry);
+	if (where.mnt)
+		mount_put(where.mnt);	/* not path_put: that counts as use */
+	return error;
 }

@@ -50,8 +50,11 @@ void path_get(const struct path *path)
 void path_put(const struct path *path)
 {
 	dentry_put(path->dentry);
-	if (path->mnt)
-		atomic_dec(&path->mnt->refs);	/* a mount is freed by umount only, which finds it unused */
+	if (!path->mnt)
+		return;
+	if (unlikely(path->mnt->expiring))
+		path->mnt->expiring = false;
+	mount_put(path->mnt);
 }
 
 bool path_equal(const struct path *a, const struct path *b) { return a->mnt == b->mnt && a->dentry == b->dentry; }
@@ -194,10 +197,13 @@ static void walk_root(struct walk *w, struct path *out)
 static int cross_mounts(struct walk *w)
 {
 	while (w->at.dentry->mounted) {
+		struct mount *m = mount_at_locked(&w->at);
+
+		if (!m)
+			break;
 		if (w->resolve & RESOLVE_NO_XDEV)
 			return -EXDEV;
-		w->at.mnt = w->at.dentry->mounted;
-		w->at.dentry = w->at.mnt->root;
+		w->at = (struct path){ m, m->root };
 	}
 	return 0;
 }

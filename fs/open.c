@@ -136,6 +136,8 @@ static int check_found(const struct walk *w, const struct open_request *r, struc
 		return -EPERM;
 	if (S_ISSOCK(mode))
 		return -ENXIO;
+	if ((S_ISCHR(mode) || S_ISBLK(mode)) && w->at.mnt && w->at.mnt->flags & MS_NODEV)
+		return -EACCES;
 	return 0;
 }
 

@@ -33,7 +33,11 @@ static void mounts_line(struct text *t, const struct mount *m, const char *place
 
 static void mountinfo_line(struct text *t, const struct mount *m, const char *place)
 {
-	text_printf(t, "%u %u %u:%u / ", m->id, m->parent ? m->parent->id : m->id, dev_major(m->sb->dev), dev_minor(m->sb->dev));
+	char root[128];
+
+	text_printf(t, "%u %u %u:%u ", m->id, m->parent ? m->parent->id : m->id, dev_major(m->sb->dev), dev_minor(m->sb->dev));
+	text_escaped(t, dentry_path(m->root, root, sizeof(root)) < 0 ? "?" : root, " \t\n");
+	text_string(t, " ");
 	text_escaped(t, place, " \t\n");
 	text_printf(t, " %s", access_of(m));
 	add_options(t, m->flags);

@@ -138,6 +138,8 @@ static int check_access(int dirfd, const char __user *name, int mode, int flags)
 	if (error)
 		return error;
 	error = mode ? inode_permission(path.dentry->inode, mode) : 0;
+	if (!error && mode & MAY_EXEC && S_ISREG(path.dentry->inode->mode) && path.mnt && path.mnt->flags & MS_NOEXEC)
+		error = -EACCES;
 	path_put(&path);
 	return error;
 }

@@ -138,6 +138,7 @@ struct super_block {
 	u32 block_size;
 	struct block_device *bdev;	/* or NULL */
 	void *private;
+	atomic_t mounts;		/* A: mounts that show it; the last one (under super_lock) ends it */
 	bool uncached;			/* I: names and inodes are made anew at each lookup (procfs) */
 	struct list_head inodes;	/* L: struct inode.sb_node */
 	struct list_head node;		/* all super blocks: super_lock */
@@ -156,19 +157,7 @@ struct dentry {
 	struct list_head children, sibling;	/* D */
 	struct list_head hash_node;	/* D: empty = unhashed (unlinked) */
 	struct list_head lru_node;	/* D */
-	struct mount *mounted;		/* D: something is mounted here */
-};
-
-struct mount {
-	struct super_block *sb;
-	struct dentry *root;		/* its root */
-	struct mount *parent;		/* NULL for the root mount */
-	struct dentry *mountpoint;	/* in parent */
-	char *source;			/* "/dev/ram0" */
-	u32 flags;
-	u32 id;				/* I: /proc/PID/mountinfo */
-	atomic_t refs;
-	struct list_head node;
+	struct mount *mounted;		/* D: mounts that lie here, each through another mount (next_here) */
 };
 
 /* A place in the tree: holds one reference on each. */
@@ -176,6 +165,23 @@ struct path {
 	struct mount *mnt;
 	struct dentry *dentry;
 };
+
+struct mount {
+	struct super_block *sb;		/* I: counted */
+	struct dentry *root;		/* I: counted: what it shows; the root of sb unless it is a bind mount */
+	/* Where it lies: M (mount_mutex) and D. NULL for the root mount, and for one that has left the tree. Both counted. */
+	struct mount *parent;
+	struct dentry *mountpoint;	/* seen through parent */
+	struct mount *next_here;	/* M, D */
+	struct path was_at;		/* M: on its way out: still to be put */
+	char *source;			/* I: "/dev/ram0" */
+	u32 id;				/* I: /proc/PID/mountinfo */
+	u32 flags;			/* M, read racily: MS_* */
+	bool expiring;			/* racy: umount2(MNT_EXPIRE) came once, and nobody used it since */
+	atomic_t refs;			/* A: paths through it, mounts on it, and 1 while it is in the tree */
+	struct list_head node;		/* M: mount_list */
+};
+
 void path_get(const struct path *path);
 void path_put(const struct path *path);
 
@@ -242,6 +248,7 @@ int generic_fsync(struct file *file, bool data_only);
  * one, and the caller frees blocks behind it. And take room away: free_blocks (may be NULL) those of whole pages. */
 int generic_allocate(struct file *file, loff_t start, loff_t end, bool keep_size);
 int generic_punch(struct inode *inode, loff_t start, loff_t end, void (*free_blocks)(struct inode *inode, u64 first_page, u64 last_page));
+int dentry_path(const struct dentry *d, char *buf, size_t size);	/* inside of its file system; the same otherwise */
 int file_path(const struct path *path, char *buf, size_t size);	/* absolute path into buf: length or -ENAMETOOLONG; " (deleted)" if unlinked */
 
 /* --- names (fs/namei.c) --- */
@@ -289,10 +296,12 @@ static inline void inode_copy_attr(struct inode *inode, const struct iattr *attr
 void fs_init(void);
 void sync_start(void);		/* the thread that writes changed inodes now and then (fs/sync.c) */
 
-/* --- mounting (fs/mount.c) --- */
+/* --- mounting (fs/super.c, fs/mount.c) --- */
 struct fs_type {
 	const char *name;
 	int (*mount)(struct block_device *dev, u32 flags, const char *options, struct super_block **out);	/* -EINVAL: not this file system, logged why */
+	bool needs_device;	/* a block device */
+	bool single;		/* there is one super block of it at most */
 	struct fs_type *next;
 };
 void fs_register(struct fs_type *type);
@@ -300,13 +309,11 @@ void fs_register(struct fs_type *type);
 void mount_complain(const char *fmt, ...) __printf(1, 2);
 const char *mount_problem(void);
 struct super_block *super_alloc(const char *type);		/* a zeroed one with st_dev, on the list; NULL */
-void super_free(struct super_block *sb);			/* of a failed mount: no inode is left */
+void super_free(struct super_block *sb);			/* of a mount that failed: no inode is left, put_super is not called */
 /* The root dentry, by which sb->root is set; takes the inode's reference over. NULL: no memory (nothing taken). */
 struct dentry *dentry_root(struct super_block *sb, struct inode *inode);
 int mount_root(const char *type, const char *device);		/* 0 or errno, reason logged */
 int mount_at(const char *type, const char *device, const char *kernel_path, u32 flags);
-void super_free(struct super_block *sb);			/* a mount that failed: no inode is left, put_super is not called */
-struct dentry *dentry_root(struct super_block *sb, struct inode *inode);	/* for sb->root: takes the reference over; NULL: no memory */
 
 /* --- devices (fs/devfs.c) --- */
 /* Make /dev/NAME; mode has S_IFCHR or S_IFBLK. Also found by rdev for nodes on ext2. data ends up in inode->private... file->private at open. */

@@ -31,7 +31,7 @@ static struct file *open_executable(const struct path *path)
 {
 	struct inode *inode = path->dentry->inode;
 
-	if ((inode->mode & S_IFMT) != S_IFREG)
+	if ((inode->mode & S_IFMT) != S_IFREG || (path->mnt && path->mnt->flags & MS_NOEXEC))
 		return ERR_PTR(-EACCES);
 	int r = inode_permission(inode, MAY_EXEC);
 	if (r)
@@ -297,7 +297,7 @@ static void set_ids(struct exec *e)
 
 	e->euid = p->euid;
 	e->egid = p->egid;
-	if (p->no_new_privs)
+	if (p->no_new_privs || (e->file->path.mnt && e->file->path.mnt->flags & MS_NOSUID))
 		return;
 	if (inode->mode & S_ISUID)
 		e->euid = inode->uid;

@@ -471,7 +471,7 @@ out:
 
 void ext2_init(void)
 {
-	static struct fs_type type = { .name = "ext2", .mount = ext2_mount };
+	static struct fs_type type = { .name = "ext2", .mount = ext2_mount, .needs_device = true };
 
 	inode_cache = slab_cache_create("ext2_inode", sizeof(struct ext2_inode));
 	if (inode_cache)
