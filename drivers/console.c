@@ -4,14 +4,15 @@
 #include "drivers/hostio.h"
 #include "drivers/serialtty.h"
 #include "drivers/tty.h"
+#include "drivers/vtty.h"
 #include "kernel/cmdline.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
 
 void console_init(void)
 {
-	struct tty *host = hostio_init(), *serial = serialtty_init(!host);
-	struct { const char *name; struct tty *tty; } choices[] = { { "hvc0", host }, { "ttyS0", serial } };
+	struct tty *host = hostio_init(), *screen = vtty_init(), *serial = serialtty_init(!host);
+	struct { const char *name; struct tty *tty; } choices[] = { { "hvc0", host }, { "tty1", screen }, { "ttyS0", serial } };
 	struct tty *chosen = NULL;
 	char word[32];
 

@@ -196,6 +196,8 @@ void vt_scroll_back(unsigned vt, int lines)
 
 	if (!screen || vt >= VT_COUNT)
 		return;
+	if (lines == VT_PAGE || lines == -VT_PAGE)
+		lines = lines / VT_PAGE * (int)(screen->rows / 2);
 	u64 flags = lock();
 	long back = max((long)v->back + lines, 0L);
 	back = min(back, (long)(v->e.alternate || !v->history ? 0 : v->history_lines));

@@ -21,7 +21,8 @@ void vt_write(unsigned vt, const char *s, size_t n);
 void vt_show(unsigned vt);
 unsigned vt_shown(void);
 void vt_size(unsigned *rows, unsigned *cols);
-/* Show what has scrolled away: lines > 0 further up, < 0 down. The next output or key press (vt_scroll_back(vt, -VT_BOTTOM)) goes back. */
+/* Show what has scrolled away: lines > 0 further up, < 0 down, VT_PAGE is half a screen. The next output goes back; so does a key (-VT_BOTTOM). */
+#define VT_PAGE 10000
 #define VT_BOTTOM 1000000
 void vt_scroll_back(unsigned vt, int lines);
 

@@ -43,14 +43,18 @@ def psf2(data):
     return width, height, glyphs, characters
 
 
-def main():
-    data = read(sys.argv[1])
+def load(path):
+    """(width, height, the bytes of all glyphs, {character: glyph})"""
+    data = read(path)
     if data[:2] == b"\x36\x04":
-        width, height, glyphs, characters = psf1(data)
-    elif data[:4] == b"\x72\xb5\x4a\x86":
-        width, height, glyphs, characters = psf2(data)
-    else:
-        sys.exit(f"{sys.argv[1]} is no PSF font")
+        return psf1(data)
+    if data[:4] == b"\x72\xb5\x4a\x86":
+        return psf2(data)
+    sys.exit(f"{path} is no PSF font")
+
+
+def main():
+    width, height, glyphs, characters = load(sys.argv[1])
     print("; made by tools/mkfont.py")
     print("section .rodata align=8\nglobal font_width, font_height, font_count, font_glyphs, font_map_count, font_map")
     print(f"font_width: dd {width}\nfont_height: dd {height}\nfont_count: dd {len(glyphs) // (height * ((width + 7) // 8))}")
@@ -63,4 +67,5 @@ def main():
     print("section .note.GNU-stack noalloc noexec nowrite progbits")
 
 
-main()
+if __name__ == "__main__":
+    main()

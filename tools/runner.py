@@ -349,7 +349,7 @@ class Guest:
             elif kind == "qmp":
                 message = json.loads(text)
                 if message.get("event") == "SHUTDOWN" and not self.keep:
-                    if message["data"].get("reason") == "guest-reset" and failure is None:
+                    if message["data"].get("reason") == "guest-reset" and failure is None and status is None:
                         raise Failure("the machine was reset (a triple fault?): " + self.evidence())
                     if status is not None or failure is not None:
                         return self.finish(status, failure)

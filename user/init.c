@@ -1,6 +1,8 @@
 /*
  * PID 1. Runs the job that the host's runner asked for (/dev/job), or an interactive shell, or a short demonstration;
  * reaps what it inherits; and when the job ends kills the rest, syncs, tells the runner the status and powers off.
+ * Without a runner, and in a window, there is a shell on each virtual console (and the serial line), until somebody
+ * says poweroff, halt, reboot or Ctrl-Alt-Del.
  *
  * Statuses are the shell's: the exit code, 128 + signal, 127 not found, 126 found but not executable.
  */
@@ -17,12 +19,13 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STATUS_NOT_FOUND 127
 #define STATUS_NOT_EXECUTABLE 126
 
-enum { TTY_IN = 1, TTY_OUT = 2, TTY_ERR = 4, SAME_FILE = 8 };	/* the job's stream mask */
+enum { TTY_IN = 1, TTY_OUT = 2, TTY_ERR = 4, SAME_FILE = 8, WINDOW = 16 };	/* the job's stream mask; a window with a keyboard */
 
 static char *environment[] = {
 	"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", NULL,
@@ -233,6 +236,95 @@ static void cannot_start(const char *what)
 	finish(125);
 }
 
+/* --- a machine with people in front of it: a shell on every terminal, again when it ends --- */
+
+static struct console {
+	const char *device, *term;
+	pid_t pid;
+	time_t started;
+} consoles[] = {
+	{ "/dev/tty1", "TERM=linux", 0, 0 }, { "/dev/tty2", "TERM=linux", 0, 0 }, { "/dev/tty3", "TERM=linux", 0, 0 }, { "/dev/ttyS0", "TERM=vt102", 0, 0 },
+};
+#define NR_CONSOLES (sizeof(consoles) / sizeof(consoles[0]))
+
+/* Its own session, which the terminal opened first controls. */
+static void console_shell(const struct console *c)
+{
+	static char *arguments[] = { "-sh", NULL };
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setsid();
+	for (int fd = 0; fd < 3; fd++)
+		close(fd);
+	if (open(c->device, O_RDWR) != 0 || dup(0) < 0 || dup(0) < 0)
+		_exit(STATUS_NOT_FOUND);
+	umask(022);
+	environment[2] = (char *)c->term;
+	if (chdir("/root") != 0 && chdir("/") != 0)
+		perror("cowslip: /root");
+	run("/bin/sh", arguments);
+}
+
+static void start_console(struct console *c)
+{
+	if (access(c->device, R_OK | W_OK) != 0)
+		return;
+	if (c->started && time(NULL) - c->started < 2)
+		sleep(2);		/* one that ends at once must not keep the machine busy */
+	c->started = time(NULL);
+	c->pid = fork();
+	if (c->pid == 0)
+		console_shell(c);
+}
+
+static void nothing(int sig) { (void)sig; }
+
+/* As busybox's poweroff, halt and reboot ask for it, and Ctrl-Alt-Del (SIGINT). */
+static void end_of_system(int sig)
+{
+	kill(-1, SIGTERM);
+	usleep(200000);
+	kill_everybody();
+	sync();
+	if (sig == SIGUSR1 || sig == SIGUSR2)
+		finish(0);
+	tell_control("S 0\n");
+	reboot(RB_AUTOBOOT);
+}
+
+/* Never returns. job: a process whose end is the end of the system; 0: none. */
+static void serve_consoles(bool serial, pid_t job)
+{
+	static const int wanted[] = { SIGCHLD, SIGUSR1, SIGUSR2, SIGTERM, SIGINT };
+	size_t count = serial ? NR_CONSOLES : NR_CONSOLES - 1;
+	sigset_t set;
+	int sig, status;
+	pid_t pid;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		sigaddset(&set, wanted[i]);
+		signal(wanted[i], nothing);	/* init is spared what it has no handler for */
+	}
+	for (size_t i = 0; i < count; i++)
+		start_console(&consoles[i]);
+	for (;;) {
+		if (sigwait(&set, &sig) != 0)
+			continue;
+		if (sig != SIGCHLD)
+			end_of_system(sig);
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			if (pid == job)
+				finish(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+			for (size_t i = 0; i < count; i++)
+				if (consoles[i].pid == pid)
+					start_console(&consoles[i]);
+		}
+	}
+}
+
 int main(void)
 {
 	size_t size;
@@ -245,14 +337,18 @@ int main(void)
 	char *job = read_job(&size);
 	if (!job)
 		cannot_start("memory");
-	/* No job file: a machine without a runner, where the console is the terminal. */
-	int mask = size ? atoi(job) : TTY_IN | TTY_OUT | TTY_ERR;
-	char **argv = size ? job_arguments(job, size) : NULL;
+	if (!size)			/* a machine without a runner */
+		serve_consoles(true, 0);
+	int mask = atoi(job);
+	char **argv = job_arguments(job, size);
+	if (mask & WINDOW && !argv)
+		serve_consoles(false, 0);
 	pid_t pid = fork();
 	if (pid < 0)
 		cannot_start("fork");
 	if (pid == 0)
 		child(mask, argv);
-	int status = wait_for(pid);
-	finish(status);
+	if (mask & WINDOW)
+		serve_consoles(false, pid);
+	finish(wait_for(pid));
 }

@@ -1,0 +1,333 @@
+"""What a person sees and types: the picture of the machine's screen is read back into text by the font's glyphs, keys are
+pressed through QEMU. No runner is in these machines: they are what a stick gives."""
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+
+from testlib import BUILD, Fail, build_kernel, check, equal, package, scratch
+
+HOST = False
+FONT = "/usr/share/consolefonts/Uni2-Terminus16.psf.gz"
+TESTS = []
+
+
+def prepare():
+    build_kernel()
+
+
+def tests():
+    return TESTS
+
+
+def test(function):
+    TESTS.append((function.__name__, function))
+    return function
+
+
+# ---------------------------------------------------------------- pictures
+
+class Glyphs:
+    """Cells of pixels into characters."""
+
+    def __init__(self):
+        import mkfont
+        self.width, self.height, data, characters = mkfont.load(FONT)
+        self.of = {}
+        for character, glyph in sorted(characters.items(), reverse=True):
+            self.of[data[glyph * self.height:(glyph + 1) * self.height]] = chr(character)
+
+    def character(self, rows):
+        """rows: for each line of the cell its pixels (3 bytes each). A cursor is an inverted cell."""
+        pixels = [[row[i:i + 3] for i in range(0, len(row), 3)] for row in rows]
+        colours = {p for row in pixels for p in row}
+        if len(colours) == 1:
+            return " "
+        for background in colours:
+            bits = bytes(sum((p != background) << 7 - x for x, p in enumerate(row)) for row in pixels)
+            if bits in self.of:
+                return self.of[bits]
+        return "\ufffd"
+
+
+def read_ppm(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    head = re.match(rb"P6\s+(\d+)\s+(\d+)\s+255\s", data)
+    return int(head[1]), int(head[2]), data[head.end():]
+
+
+def text_of(path, glyphs):
+    """The lines of a picture."""
+    width, height, pixels = read_ppm(path)
+    lines = []
+    for top in range(0, height - glyphs.height + 1, glyphs.height):
+        rows = [pixels[(top + y) * width * 3:(top + y + 1) * width * 3] for y in range(glyphs.height)]
+        step = glyphs.width * 3
+        lines.append("".join(glyphs.character([row[x:x + step] for row in rows]) for x in range(0, width * 3 - step + 1, step)).rstrip())
+    return lines
+
+
+# ---------------------------------------------------------------- the machine
+
+class Machine:
+    """QEMU without a runner: `with Machine(...) as m`. arguments: how it boots."""
+
+    def __init__(self, *arguments, serial=True, vga="std", mem="256M"):
+        self.glyphs = Glyphs()
+        self.temporary = scratch()
+        self.path = self.temporary.name
+        self.arguments = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", mem, "-nodefaults", "-no-user-config", "-display", "none", "-vga", vga,
+                          "-no-reboot", "-qmp", f"unix:{self.path}/qmp,server=on,wait=off",
+                          "-serial", f"file:{self.path}/serial" if serial else "none", *arguments]
+
+    def __enter__(self):
+        self.qemu = subprocess.Popen(self.arguments, cwd=self.path, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 30
+        self.socket = socket.socket(socket.AF_UNIX)
+        while True:
+            try:
+                self.socket.connect(self.path + "/qmp")
+                break
+            except OSError:
+                if self.qemu.poll() is not None or time.monotonic() > deadline:
+                    raise Fail(f"QEMU did not start: {self.qemu.stderr.read().decode(errors='replace')}")
+                time.sleep(0.05)
+        self.lines = self.socket.makefile("rw")
+        self.lines.readline()
+        self.qmp("qmp_capabilities")
+        return self
+
+    def __exit__(self, *_):
+        self.qemu.kill()
+        self.qemu.wait()
+        self.qemu.stderr.close()
+        self.socket.close()
+        self.temporary.cleanup()
+
+    def qmp(self, command, **arguments):
+        self.lines.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self.lines.flush()
+        while True:
+            line = self.lines.readline()
+            if not line:
+                raise Fail(f"QEMU ended: {self.serial()[-2000:]}")
+            answer = json.loads(line)
+            if "return" in answer or "error" in answer:
+                check("return" in answer, answer)
+                return answer["return"]
+
+    def serial(self):
+        try:
+            with open(self.path + "/serial", errors="replace") as file:
+                return file.read()
+        except OSError:
+            return ""
+
+    def screen(self):
+        """The framebuffer's text."""
+        self.qmp("screendump", filename=self.path + "/screen.ppm")
+        return text_of(self.path + "/screen.ppm", self.glyphs)
+
+    def vga_text(self):
+        """The VGA's text memory."""
+        self.qmp("pmemsave", val=0xB8000, size=4000, filename=self.path + "/text")
+        with open(self.path + "/text", "rb") as file:
+            data = file.read()
+        return [data[at:at + 160:2].decode("cp437").replace("\0", " ").rstrip() for at in range(0, 4000, 160)]
+
+    def wait(self, pattern, seconds=90, read=None):
+        """The lines of the screen as soon as one matches."""
+        deadline = time.monotonic() + seconds
+        while True:
+            lines = (read or self.screen)()
+            if any(re.search(pattern, line) for line in lines):
+                return lines
+            if time.monotonic() > deadline:
+                shown = "\n".join(line for line in lines if line)
+                raise Fail(f"the screen never shows {pattern!r}; it shows\n{shown}\nserial:\n{self.serial()[-1500:]}")
+            time.sleep(0.2)
+
+    def press(self, *keys):
+        """QEMU's names of keys, as "a" or "ctrl-c"; one after the other."""
+        for key in keys:
+            self.qmp("human-monitor-command", **{"command-line": f"sendkey {key} 20"})
+            time.sleep(0.06)
+
+    def type(self, text):
+        names = {" ": "spc", "\n": "ret", "/": "slash", "-": "minus", ".": "dot", "=": "equal", ";": "semicolon", ":": "shift-semicolon",
+                 ">": "shift-dot", "|": "shift-backslash", "_": "shift-minus", "'": "apostrophe", "$": "shift-4", "%": "shift-5", "&": "shift-7"}
+        self.press(*(names.get(c) or (f"shift-{c.lower()}" if c.isupper() else c) for c in text))
+
+    def keep(self, name):
+        """The picture, for people: build/pictures/NAME.png."""
+        os.makedirs(os.path.join(BUILD, "pictures"), exist_ok=True)
+        self.qmp("screendump", filename=os.path.join(BUILD, "pictures", name + ".png"), format="png")
+
+
+def iso(directory, *options):
+    """An image without the menu's wait."""
+    import iso as module
+    import runner
+    with runner.build_lock():
+        import image
+        image.root_image(directory, runner.Options(size=8 << 20))
+        shutil.copyfile(runner.KERNEL, os.path.join(directory, "cowslip.elf"))
+    path = os.path.join(directory, "cowslip.iso")
+    module.make_iso(path, directory, " ".join(options[1:]), 0, options[0] if options else "graphics")
+    return path
+
+
+def direct(directory, append=""):
+    """QEMU's own loader: VGA text."""
+    import image
+    import runner
+    with runner.build_lock():
+        image.root_image(directory, runner.Options(size=8 << 20))
+    return ["-kernel", runner.KERNEL, "-initrd", os.path.join(directory, "root.img"), "-append", append]
+
+
+PROMPT = r"^~ # $|^~ #$"
+
+
+# ---------------------------------------------------------------- the tests
+
+def session(machine, read=None):
+    """Somebody sits down: a prompt, a command, its output."""
+    machine.wait(PROMPT, read=read)
+    machine.type("echo seven\nuname -m\n")
+    lines = machine.wait(r"^x86_64$", read=read)
+    check(any(line.startswith("~ # echo seven") for line in lines) and "seven" in lines, "\n".join(lines))
+
+
+@test
+def framebuffer_32():
+    with scratch() as d, Machine("-cdrom", iso(d)) as m:
+        session(m)
+        m.type("ls -l /\n")
+        m.wait(r"lost\+found")
+        m.keep("framebuffer")
+
+
+@test
+def framebuffer_24():
+    with scratch() as d, Machine("-cdrom", iso(d, "graphics24")) as m:
+        m.wait(PROMPT)
+        m.press("alt-f4")
+        lines = m.wait(r"screen: framebuffer")
+        check(any("of 24 bits" in line for line in lines), "\n".join(lines))
+        m.press("alt-f1")
+        session(m)
+
+
+@test
+def uefi_without_serial():
+    """A UEFI machine that has no serial port is not blind."""
+    import runner
+    firmware = package("ovmf", *runner.OVMF)
+    with scratch() as d:
+        variables = shutil.copyfile(firmware.replace("_CODE", "_VARS"), os.path.join(d, "vars.fd"))
+        with Machine("-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={firmware}",
+                     "-drive", f"if=pflash,unit=1,format=raw,file={variables}", "-cdrom", iso(d), serial=False) as m:
+            session(m)
+
+
+@test
+def vga_text():
+    with scratch() as d, Machine(*direct(d)) as m:
+        session(m, read=m.vga_text)
+
+
+@test
+def consoles_and_the_log():
+    """Alt-F1 to F4; what was typed on one is not on another; scrolling back."""
+    with scratch() as d, Machine("-cdrom", iso(d)) as m:
+        m.wait(PROMPT)
+        m.type("echo one\n")
+        m.wait("^one$")
+        m.press("alt-f2")
+        m.wait(PROMPT)
+        m.type("tty\n")
+        lines = m.wait("^/dev/tty2$")
+        check("one" not in lines, "\n".join(lines))
+        m.press("alt-f4")
+        m.wait(r"Cowslip, started by multiboot2")
+        m.press("alt-f1")
+        m.wait("^one$")
+        m.type("seq 300\n")
+        m.wait("^300$")
+        m.press("shift-pgup")
+        lines = m.wait("^260$")
+        check("300" not in lines, "\n".join(lines))
+        m.type("echo back\n")
+        m.wait("^back$")
+
+
+@test
+def job_control_by_keys():
+    with scratch() as d, Machine("-cdrom", iso(d)) as m:
+        m.wait(PROMPT)
+        m.type("sleep 1000\n")
+        time.sleep(0.5)
+        m.press("ctrl-z")
+        m.wait(r"Stopped +sleep 1000")
+        m.type("fg\n")
+        time.sleep(0.5)
+        m.press("ctrl-c")
+        m.type("jobs; echo none\n")
+        lines = m.wait("^none$")
+        check(not any("Running" in line for line in lines), "\n".join(lines))
+
+
+@test
+def german_keys():
+    with scratch() as d, Machine("-cdrom", iso(d, "graphics", "keymap=de")) as m:
+        m.wait(PROMPT)
+        # echo zy aou-umlauts sharp-s, AltGr-Q, acute + e, #
+        m.type("echo ")
+        m.press("y", "z", "spc", "apostrophe", "semicolon", "bracket_left", "minus", "alt_r-q", "equal", "e", "alt_r-e", "ret")
+        m.wait("^zy äöüß@é€$")
+
+
+@test
+def panic_on_the_screen():
+    with scratch() as d, Machine("-cdrom", iso(d, "graphics", "crash=null"), serial=False) as m:
+        lines = m.wait("^stopped")
+        check(any(line.startswith("PANIC: page fault") for line in lines) and any("crash_if_asked" in line for line in lines), "\n".join(lines))
+        m.keep("panic")
+
+
+@test
+def power_off_by_command():
+    with scratch() as d, Machine("-cdrom", iso(d)) as m:
+        m.wait(PROMPT)
+        m.type("poweroff\n")
+        try:
+            m.qemu.wait(30)
+        except subprocess.TimeoutExpired:
+            raise Fail(f"still on: {m.serial()[-800:]}")
+
+
+@test
+def ctrl_alt_del():
+    """Resets the machine (QEMU ends: -no-reboot)."""
+    with scratch() as d, Machine("-cdrom", iso(d)) as m:
+        m.wait(PROMPT)
+        m.press("ctrl-alt-delete")
+        try:
+            m.qemu.wait(30)
+        except subprocess.TimeoutExpired:
+            raise Fail(f"still on: {m.serial()[-800:]}")
+
+
+@test
+def no_screen_no_keyboard():
+    """Without a VGA and a keyboard controller the serial line serves."""
+    with scratch() as d, Machine("-M", "pc,i8042=off", *direct(d), vga="none") as m:
+        deadline = time.monotonic() + 60
+        while "~ # " not in m.serial() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        check("~ # " in m.serial(), m.serial()[-2000:])
