@@ -123,6 +123,8 @@ void file_put(struct file *file)
 	if (!atomic_dec_and_test(&file->refs))
 		return;
 	might_sleep();
+	if (unlikely(file->watchers))
+		epoll_forget(file);
 	if (!file_is_path(file)) {
 		locks_release_file(file);
 		if (file->ops->release)

@@ -10,5 +10,6 @@ void fs_init(void)
 	tmpfs_init();
 	devfs_init();
 	pipe_init();
+	anon_init();
 	procfs_init();
 }

@@ -152,6 +152,14 @@ bool fds_private(void);				/* nobody else can use our descriptors now */
 int fd_flags(unsigned fd);			/* FD_CLOEXEC or 0, or EBADF */
 int fd_set_flags(unsigned fd, int flags);
 
+/* --- files without a name (fs/anon.c) --- */
+void anon_init(void);
+/* An open file "anon_inode:NAME" of these operations, O_RDWR and `flags`; ERR_PTR. */
+struct file *anon_file(const char *name, const struct file_ops *ops, void *private, u32 flags);
+loff_t anon_llseek(struct file *file, loff_t offset, int whence);	/* stays where it is, without an error */
+int fd_give(struct file *file, bool cloexec);	/* a descriptor for it; without one the file is dropped: EMFILE, ENOMEM */
+void epoll_forget(struct file *file);		/* fs/epoll.c: a watched file ends */
+
 /* --- in-memory file systems --- */
 void tmpfs_init(void);				/* fs/tmpfs.c */
 void devfs_init(void);				/* fs/devfs.c */

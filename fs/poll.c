@@ -14,95 +14,103 @@
 
 /* --- the table --- */
 
-void poll_begin(struct poll_table *t)
-{
-	t->nr_fast = 0;
-	t->entries = NULL;
-	t->file = NULL;
-	t->collecting = true;
-	t->error = 0;
-	t->triggered = 0;
-	wait_queue_init(&t->own);
-}
-
 /* Under the queue's lock: tell the poller. It does not count as woken: others on the queue are woken as well. */
 static bool poll_wake(struct wait_entry *wait, u64 key)
 {
 	struct poll_entry *e = container_of(wait, struct poll_entry, wait);
 
-	__atomic_store_n(&e->table->triggered, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&e->waiter->triggered, 1, __ATOMIC_SEQ_CST);
 	task_wake(wait->task);
 	return false;
 }
 
-void poll_wait(struct poll_table *t, struct wait_queue *wq)
+static void poll_join(struct poll_table *t, struct wait_queue *wq)
 {
+	struct poll_waiter *w = container_of(t, struct poll_waiter, table);
 	struct poll_entry *e;
 	u64 flags;
 
-	if (!t || !t->collecting)
-		return;
-	if (t->nr_fast < POLL_FAST)
-		e = &t->fast[t->nr_fast++];
+	if (w->nr_fast < POLL_FAST)
+		e = &w->fast[w->nr_fast++];
 	else
 		e = kmalloc(sizeof(*e));
 	if (!e) {
-		t->error = -ENOMEM;
+		w->error = -ENOMEM;
 		return;
 	}
-	*e = (struct poll_entry){ .wait = { .task = current, .wake = poll_wake }, .wq = wq, .table = t, .file = t->file, .next = t->entries };
-	file_get(t->file);
-	t->entries = e;
+	*e = (struct poll_entry){ .wait = { .task = current, .wake = poll_wake }, .wq = wq, .waiter = w, .file = w->file, .next = w->entries };
+	file_get(w->file);
+	w->entries = e;
 	flags = spin_lock_irqsave(&wq->lock);
 	list_add_tail(&e->wait.node, &wq->waiters);
 	spin_unlock_irqrestore(&wq->lock, flags);
 }
 
-void poll_end(struct poll_table *t)
+void poll_begin(struct poll_waiter *w)
+{
+	w->table = (struct poll_table){ .queue = poll_join };
+	w->nr_fast = 0;
+	w->entries = NULL;
+	w->file = NULL;
+	w->error = 0;
+	w->triggered = 0;
+	wait_queue_init(&w->own);
+}
+
+void poll_wait(struct poll_table *t, struct wait_queue *wq)
+{
+	if (t && t->queue)
+		t->queue(t, wq);
+}
+
+void poll_end(struct poll_waiter *w)
 {
 	struct poll_entry *e, *next;
 
-	for (e = t->entries; e; e = next) {
+	for (e = w->entries; e; e = next) {
 		u64 flags = spin_lock_irqsave(&e->wq->lock);
 
 		list_del(&e->wait.node);
 		spin_unlock_irqrestore(&e->wq->lock, flags);
 		next = e->next;
 		file_put(e->file);
-		if (e < t->fast || e >= t->fast + POLL_FAST)
+		if (e < w->fast || e >= w->fast + POLL_FAST)
 			kfree(e);
 	}
-	t->entries = NULL;
+	w->entries = NULL;
 }
 
-u32 poll_fd(struct poll_table *t, int fd)
+u32 poll_file(struct file *file, struct poll_table *t) { return file->ops->poll ? file->ops->poll(file, t) : DEFAULT_MASK; }
+
+u32 poll_fd(struct poll_waiter *w, int fd, u32 want)
 {
 	struct file *file = fd_get_file(fd);
-	u32 mask = DEFAULT_MASK;
+	u32 mask;
 
 	if (!file)
 		return POLLNVAL;
-	if (t)
-		t->file = file;
-	if (file->ops->poll)
-		mask = file->ops->poll(file, t);
+	if (w) {
+		w->file = file;
+		w->table.want = want;
+	}
+	mask = poll_file(file, w ? &w->table : NULL);
 	file_put(file);
 	return mask;
 }
 
-int poll_sleep(struct poll_table *t, u64 deadline)
+int poll_sleep(struct poll_waiter *w, u64 deadline)
 {
 	struct wait_entry entry = { 0 };
 	int result = 0;
 
-	t->collecting = false;		/* everything is on its queue from now on */
-	if (t->error)
-		return t->error;
-	wait_prepare(&t->own, &entry, WAIT_INTERRUPTIBLE, 0);
-	if (!__atomic_load_n(&t->triggered, __ATOMIC_SEQ_CST))
+	w->table.queue = NULL;		/* everything is on its queue from now on */
+	if (w->error)
+		return w->error;
+	wait_prepare(&w->own, &entry, WAIT_INTERRUPTIBLE, 0);
+	if (!__atomic_load_n(&w->triggered, __ATOMIC_SEQ_CST))
 		result = deadline == NO_DEADLINE ? wait_sleep(WAIT_INTERRUPTIBLE) : wait_sleep_until(WAIT_INTERRUPTIBLE, deadline);
-	wait_finish(&t->own, &entry);
-	__atomic_store_n(&t->triggered, 0, __ATOMIC_SEQ_CST);	/* before the files are asked again */
+	wait_finish(&w->own, &entry);
+	__atomic_store_n(&w->triggered, 0, __ATOMIC_SEQ_CST);	/* before the files are asked again */
 	return result;
 }
 
@@ -178,7 +186,7 @@ void sigmask_end(bool changed, u64 saved, bool interrupted)
 /* --- poll --- */
 
 /* One look at all; how many have something to tell. */
-static int poll_round(struct poll_table *t, struct pollfd *fds, unsigned nr)
+static int poll_round(struct poll_waiter *t, struct pollfd *fds, unsigned nr)
 {
 	int found = 0;
 
@@ -186,7 +194,7 @@ static int poll_round(struct poll_table *t, struct pollfd *fds, unsigned nr)
 		u32 mask = 0;
 
 		if (fds[i].fd >= 0)
-			mask = poll_fd(found ? NULL : t, fds[i].fd) & ((u32)(u16)fds[i].events | POLLERR | POLLHUP | POLLNVAL);
+			mask = poll_fd(found ? NULL : t, fds[i].fd, (u32)(u16)fds[i].events) & ((u32)(u16)fds[i].events | POLLERR | POLLHUP | POLLNVAL);
 		fds[i].revents = (short)mask;
 		found += mask != 0;
 	}
@@ -196,7 +204,7 @@ static int poll_round(struct poll_table *t, struct pollfd *fds, unsigned nr)
 /* How many are ready; 0: the deadline passed (0: already); -ERESTARTNOHAND; -ENOMEM. */
 static int poll_until(struct pollfd *fds, unsigned nr, u64 deadline)
 {
-	struct poll_table *t;
+	struct poll_waiter *t;
 	int found, error = 0;
 
 	if (!deadline)

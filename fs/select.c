@@ -52,7 +52,7 @@ static void sets_free(struct sets *s)
 }
 
 /* One look at all: how many bits are answered; -EBADF. */
-static int round_all(struct poll_table *t, struct sets *s)
+static int round_all(struct poll_waiter *t, struct sets *s)
 {
 	int found = 0;
 
@@ -63,7 +63,7 @@ static int round_all(struct poll_table *t, struct sets *s)
 			want |= has(s->want[i], fd) ? set_mask[i] : 0;
 		if (!want)
 			continue;
-		mask = poll_fd(found ? NULL : t, (int)fd);
+		mask = poll_fd(found ? NULL : t, (int)fd, want);
 		if (mask == POLLNVAL)
 			return -EBADF;
 		for (int i = 0; i < 3; i++)
@@ -77,7 +77,7 @@ static int round_all(struct poll_table *t, struct sets *s)
 
 static int select_until(struct sets *s, u64 deadline)
 {
-	struct poll_table *t;
+	struct poll_waiter *t;
 	int found, error = 0;
 
 	if (!deadline)

@@ -129,4 +129,14 @@ long sys_fremovexattr(int fd, const char __user *name);
 /* fs/mmap.c */
 long sys_mmap(unsigned long addr, unsigned long len, unsigned long prot, unsigned long flags, unsigned long fd, unsigned long offset);
 /* fs/tmpfs.c */
+/* fs/epoll.c, fs/eventfd.c */
+struct epoll_event;
+long sys_epoll_create(int size);
+long sys_epoll_create1(int flags);
+long sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event __user *event);
+long sys_epoll_wait(int epfd, struct epoll_event __user *to, int max_events, int timeout_ms);
+long sys_epoll_pwait(int epfd, struct epoll_event __user *to, int max_events, int timeout_ms, const u64 __user *mask, size_t size);
+long sys_epoll_pwait2(int epfd, struct epoll_event __user *to, int max_events, const void __user *timeout, const u64 __user *mask, size_t size);
+long sys_eventfd(unsigned count);
+long sys_eventfd2(unsigned count, int flags);
 long sys_memfd_create(const char __user *name, unsigned flags);

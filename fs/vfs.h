@@ -21,6 +21,7 @@ struct super_block;
 struct map_request;
 struct path;
 struct poll_table;
+struct epitem;
 
 struct kstat {
 	u64 dev, ino, size, blocks;	/* blocks of 512 bytes */
@@ -206,6 +207,7 @@ struct file {
 	loff_t pos;			/* pos_lock */
 	struct mutex pos_lock;		/* serialises calls that use and move pos */
 	void *private;
+	struct epitem *watchers;	/* of epolls: epoll_mutex (fs/epoll.c) */
 };
 #define FMODE_READ BIT(0)
 #define FMODE_WRITE BIT(1)

@@ -10,6 +10,7 @@
 #include <linux/errno.h>
 #include <linux/auxvec.h>
 #include <linux/elf.h>
+#include <linux/eventpoll.h>
 #include <linux/fcntl.h>
 #include <linux/fadvise.h>
 #include <linux/falloc.h>

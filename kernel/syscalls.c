@@ -57,6 +57,8 @@ static void *const syscall_table[NR_SYSCALLS] = {
 	CALL(mount), CALL(umount2), CALL(getxattr), CALL(lgetxattr), CALL(fgetxattr), CALL(setxattr),
 	CALL(lsetxattr), CALL(fsetxattr), CALL(listxattr), CALL(llistxattr), CALL(flistxattr), CALL(removexattr),
 	CALL(lremovexattr), CALL(fremovexattr), CALL(mmap), CALL(memfd_create),
+	CALL(epoll_create), CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2),
+	CALL(eventfd), CALL(eventfd2),
 };
 
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
