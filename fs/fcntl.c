@@ -58,6 +58,9 @@ static long file_fcntl(struct file *file, unsigned fd, unsigned cmd, unsigned lo
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
 		return locks_fcntl(file, fd, cmd, (struct flock __user *)arg);
+	case F_ADD_SEALS:
+	case F_GET_SEALS:
+		return memfd_fcntl(file, cmd, arg);
 	case F_GETPIPE_SZ:
 		return pipe_size(file);
 	case F_SETPIPE_SZ:

@@ -189,6 +189,8 @@ ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos
 	if (file->flags & O_APPEND || from->rwf & RWF_APPEND)
 		*pos = inode->mapping.size;
 	n = write_allowed(*pos, from->count);
+	if (n > 0 && file->ops->may_write)
+		n = file->ops->may_write(inode, *pos, (size_t)n);
 	if (n < 0)
 		goto out_unlock;
 	cut = from->count - (size_t)n;

@@ -143,6 +143,7 @@ struct text;
 void locks_show(struct text *t);		/* /proc/locks */
 long locks_fcntl(struct file *file, unsigned fd, unsigned cmd, struct flock __user *arg);
 void pipe_inode_free(struct inode *inode);	/* fs/pipe.c: of a fifo with a pipe */
+long memfd_fcntl(struct file *file, unsigned cmd, unsigned long arg);	/* F_ADD_SEALS, F_GET_SEALS (fs/memfd.c) */
 static inline bool file_is_path(const struct file *f) { return f->flags & O_PATH; }
 struct file *fd_get_file(int fd);		/* as fd_get, but not O_PATH files: those give NULL as well */
 int fd_reserve(unsigned from, bool cloexec);	/* a number: fd_install or fd_unreserve follows; EMFILE, ENOMEM */

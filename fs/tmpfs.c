@@ -95,6 +95,7 @@ struct inode *tmpfs_make_inode(struct super_block *sb, struct inode *dir, u32 mo
 			inode->mode |= S_ISGID;
 	}
 	inode->rdev = rdev;
+	ti(inode)->seals = F_SEAL_SEAL;
 	inode->atime = inode->mtime = inode->ctime = now_timespec();
 	inode->ops = &file_iops;
 	if (S_ISREG(mode)) {
@@ -146,7 +147,10 @@ void tmpfs_getattr(struct inode *inode, struct kstat *st)
 int tmpfs_setattr(struct inode *inode, const struct iattr *attr)
 {
 	if (attr->valid & ATTR_SIZE) {
-		int error = pagecache_truncate_begin(&inode->mapping, attr->size);
+		int error = seals_allow_resize(inode, attr->size);
+		if (error)
+			return error;
+		error = pagecache_truncate_begin(&inode->mapping, attr->size);
 		if (error)
 			return error;
 		pagecache_truncate_end(&inode->mapping);
@@ -167,8 +171,12 @@ int tmpfs_no_fsync(struct file *file, bool data_only) { return 0; }
 static int fallocate(struct file *file, int mode, loff_t start, loff_t end)
 {
 	struct inode *inode = file->inode;
-	int error = -EOPNOTSUPP;
+	int error = mode & FALLOC_FL_PUNCH_HOLE ? (int)min(seals_allow_write(inode, start, 0), 0L)
+						: seals_allow_resize(inode, mode & FALLOC_FL_KEEP_SIZE ? inode->mapping.size : max(end, inode->mapping.size));
 
+	if (error)
+		return error;
+	error = -EOPNOTSUPP;
 	if (mode & FALLOC_FL_PUNCH_HOLE)
 		error = generic_punch(inode, start, end, NULL);
 	else if (!(mode & FALLOC_FL_ZERO_RANGE))
@@ -177,9 +185,16 @@ static int fallocate(struct file *file, int mode, loff_t start, loff_t end)
 	return error;
 }
 
+static int file_mmap(struct file *file, struct map_request *req)
+{
+	int error = seals_allow_mmap(file->inode, req);
+
+	return error ? error : generic_mmap(file, req);
+}
+
 static const struct file_ops file_fops = {
-	.read = generic_file_read, .write = generic_file_write, .llseek = generic_llseek, .mmap = generic_mmap, .fsync = tmpfs_no_fsync,
-	.fallocate = fallocate,
+	.read = generic_file_read, .write = generic_file_write, .llseek = generic_llseek, .mmap = file_mmap, .fsync = tmpfs_no_fsync,
+	.may_write = seals_allow_write, .fallocate = fallocate,
 };
 
 /* --- the file system --- */

@@ -31,6 +31,7 @@ struct tmpfs_inode {
 	loff_t next_cookie;		/* W: 0 and 1 are "." and ".." */
 	u64 nr_entries;			/* W */
 	u64 charged;			/* A: pages in the sum */
+	u32 seals;			/* W: F_SEAL_* of a memfd; F_SEAL_SEAL of all others */
 	char *target;			/* I: of a symbolic link */
 };
 
@@ -51,4 +52,8 @@ int tmpfs_setattr(struct inode *inode, const struct iattr *attr);
 int tmpfs_no_fsync(struct file *file, bool data_only);
 extern const struct inode_ops tmpfs_dir_ops;
 extern const struct file_ops tmpfs_dir_fops;
+/* What memfd's seals forbid (fs/memfd.c): 0 or EPERM. i_rwsem exclusive in the first two. */
+int seals_allow_resize(struct inode *inode, loff_t size);
+ssize_t seals_allow_write(struct inode *inode, loff_t pos, size_t n);	/* how many of the n bytes */
+int seals_allow_mmap(struct inode *inode, struct map_request *req);
 int memfd_init(void);

@@ -89,6 +89,7 @@ struct file_ops {
 	u32 (*poll)(struct file *file, struct poll_table *table);	/* NULL: always POLLIN|POLLOUT */
 	int (*mmap)(struct file *file, struct map_request *req);	/* NULL: ENODEV; generic_mmap */
 	int (*fsync)(struct file *file, bool data_only);		/* NULL: EINVAL */
+	ssize_t (*may_write)(struct inode *inode, loff_t pos, size_t n);	/* generic_file_write, i_rwsem held: how many bytes; NULL: all */
 	/* Called with i_rwsem exclusive, all arguments checked; mode is one of the combinations of fs/fallocate.c. NULL: EOPNOTSUPP. */
 	int (*fallocate)(struct file *file, int mode, loff_t start, loff_t end);
 };

@@ -148,6 +148,7 @@ enum fault_result fault_map_private(struct fault *f, struct page *copy, u64 seen
  * Take i_mmap_lock and table locks; the caller holds the page locks or invalidate_lock as FOREST.md says. */
 struct address_space;
 void rmap_zap(struct address_space *mapping, u64 first, u64 last, bool private_copies_too);
+bool mapping_has_writable(struct address_space *mapping);	/* shared, and written or allowed to be; one just being made may be missed */
 /* The same for reclaim, which must not wait: false if i_mmap_lock is taken, and then nothing was done. Private copies stay. */
 bool rmap_try_zap(struct address_space *mapping, u64 first, u64 last);
 void rmap_write_protect(struct address_space *mapping, u64 first, u64 last);

@@ -32,6 +32,19 @@ static bool mapped(struct address_space *mapping)
 	return atomic_read(&mapping->nr_mapped) != 0;
 }
 
+bool mapping_has_writable(struct address_space *mapping)
+{
+	const u64 both = VM_SHARED | VM_MAYWRITE;
+	bool found = false;
+	struct vma *vma;
+
+	mutex_lock(&mapping->i_mmap_lock);
+	list_for_each(vma, &mapping->i_mmap, i_mmap_node)
+		found |= (vma->flags & both) == both;
+	mutex_unlock(&mapping->i_mmap_lock);
+	return found;
+}
+
 static void zap_locked(struct address_space *mapping, u64 first, u64 last, unsigned what)
 {
 	struct vma *vma;
