@@ -18,6 +18,7 @@
 #include <linux/futex.h>
 #include <linux/limits.h>
 #include <linux/magic.h>
+#include <linux/mempolicy.h>
 #include <linux/mman.h>
 #include <linux/openat2.h>
 #include <linux/poll.h>

@@ -41,6 +41,7 @@ static void *const syscall_table[NR_SYSCALLS] = {
 	/* mm/syscalls.h */
 	CALL(munmap), CALL(mprotect), CALL(mremap), CALL(madvise), CALL(brk), CALL(msync), CALL(mincore),
 	CALL(mlock), CALL(mlock2), CALL(munlock), CALL(mlockall), CALL(munlockall),
+	CALL(mbind), CALL(set_mempolicy), CALL(get_mempolicy),
 	/* fs/syscalls.h */
 	CALL(open), CALL(openat), CALL(openat2), CALL(creat), CALL(close), CALL(close_range), CALL(umask),
 	CALL(read), CALL(write), CALL(lseek), CALL(pread64), CALL(pwrite64), CALL(readv), CALL(writev),

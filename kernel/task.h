@@ -80,6 +80,8 @@ struct task {
 	int __user *clear_child_tid;	/* T: CLONE_CHILD_CLEARTID */
 	struct vfork_wait *vfork;	/* L: the parent that waits for our exec or exit (kernel/fork.c) */
 	void __user *robust_list;	/* T */
+	u16 mempolicy;			/* T: set_mempolicy (mm/mempolicy.c) */
+	bool mempolicy_node;		/* T: node 0 is in its mask */
 
 	/* Signals of this thread (kernel/signal.c) */
 	u64 sig_pending;		/* S: bit n-1 = signal n */

@@ -15,3 +15,8 @@ long sys_mlock2(unsigned long addr, size_t len, int flags);
 long sys_munlock(unsigned long addr, size_t len);
 long sys_mlockall(int flags);
 long sys_munlockall(void);
+
+/* mm/mempolicy.c */
+long sys_set_mempolicy(int mode, const unsigned long __user *mask, unsigned long max_node);
+long sys_get_mempolicy(int __user *policy, unsigned long __user *mask, unsigned long max_node, unsigned long addr, unsigned long flags);
+long sys_mbind(unsigned long start, unsigned long len, int mode, const unsigned long __user *mask, unsigned long max_node, unsigned flags);
