@@ -208,7 +208,7 @@ u32 files_size(struct files *files)
 	return cap;
 }
 
-struct file *fd_get(int fd)
+static inline struct file *get(int fd)
 {
 	struct files *files = current->files;
 
@@ -223,9 +223,11 @@ struct file *fd_get(int fd)
 	return files_get_nth(files, (unsigned)fd);
 }
 
+struct file *fd_get(int fd) { return get(fd); }
+
 struct file *fd_get_file(int fd)
 {
-	struct file *file = fd_get(fd);
+	struct file *file = get(fd);
 
 	if (file && unlikely(file_is_path(file))) {
 		file_put(file);

@@ -8,8 +8,7 @@
 
 #define MAX_IOV 1024
 
-/* On to the next segment that is not empty; `offset` lies inside the current one, or nothing is left. */
-static void settle(struct iov_iter *it)
+void iter_settle(struct iov_iter *it)
 {
 	while (it->nr && it->offset >= it->iov->iov_len) {
 		it->offset -= it->iov->iov_len;
@@ -23,14 +22,7 @@ void iter_init_user(struct iov_iter *it, const struct iovec *iov, unsigned nr)
 	*it = (struct iov_iter){ .iov = iov, .nr = nr };
 	for (unsigned i = 0; i < nr; i++)
 		it->count += iov[i].iov_len;
-	settle(it);
-}
-
-void iter_init_user_buf(struct iov_iter *it, struct iovec *storage, void __user *buf, size_t n)
-{
-	storage->iov_base = (__force void *)buf;
-	storage->iov_len = min(n, (size_t)MAX_RW_COUNT);
-	*it = (struct iov_iter){ .iov = storage, .nr = storage->iov_len != 0, .count = storage->iov_len };
+	iter_settle(it);
 }
 
 void iter_init_kernel_buf(struct iov_iter *it, struct iovec *storage, void *buf, size_t n)
@@ -91,7 +83,7 @@ void iter_advance(struct iov_iter *it, size_t n)
 {
 	it->count -= n;
 	it->offset += n;
-	settle(it);
+	iter_settle(it);
 }
 
 enum copy_op { TO_USER, TO_USER_NOFAULT, FROM_USER, FROM_USER_NOFAULT, CLEAR_USER };
@@ -142,35 +134,8 @@ static size_t copy_all(enum copy_op op, struct iov_iter *it, char *buf, size_t n
 	return done;
 }
 
-/* Mostly the current user segment has room for all: then none of the loop is needed (60 instructions less per page). */
-static inline bool in_one_segment(const struct iov_iter *it, size_t n)
-{
-	return it->nr && !it->kernel && it->iov->iov_len - it->offset >= n && it->count >= n;
-}
-
-static inline size_t advanced(struct iov_iter *it, size_t n)
-{
-	it->count -= n;
-	it->offset += n;
-	if (it->offset == it->iov->iov_len)
-		settle(it);
-	return n;
-}
-
-size_t copy_to_iter_nofault(const void *src, size_t n, struct iov_iter *it)
-{
-	if (likely(in_one_segment(it, n)))
-		return advanced(it, n - copy_to_user_nofault((char __user *)it->iov->iov_base + it->offset, src, n));
-	return copy_all(TO_USER_NOFAULT, it, (char *)src, n);
-}
-
-size_t copy_from_iter_nofault(void *dst, size_t n, struct iov_iter *it)
-{
-	if (likely(in_one_segment(it, n)))
-		return advanced(it, n - copy_from_user_nofault(dst, (char __user *)it->iov->iov_base + it->offset, n));
-	return copy_all(FROM_USER_NOFAULT, it, dst, n);
-}
-
+size_t copy_pieces_to_iter_nofault(const void *src, size_t n, struct iov_iter *it) { return copy_all(TO_USER_NOFAULT, it, (char *)src, n); }
+size_t copy_pieces_from_iter_nofault(void *dst, size_t n, struct iov_iter *it) { return copy_all(FROM_USER_NOFAULT, it, dst, n); }
 size_t copy_to_iter(const void *src, size_t n, struct iov_iter *it) { return copy_all(TO_USER, it, (char *)src, n); }
 size_t copy_from_iter(void *dst, size_t n, struct iov_iter *it) { return copy_all(FROM_USER, it, dst, n); }
 size_t zero_iter(size_t n, struct iov_iter *it) { return copy_all(CLEAR_USER, it, NULL, n); }

@@ -40,37 +40,46 @@ u64 pagecache_peek(struct address_space *m, u64 index)
 	return e & ENTRY_TABLE ? pagecache_peek(m, index) : e;
 }
 
+/* One try. NULL: not uptodate, or somebody changed something meanwhile. */
+static inline __attribute__((always_inline)) struct page *try_lookup(struct address_space *m, u64 index)
+{
+	entry_t *slot = slot_find(m, index);
+	u64 e = slot ? entry_read(slot) : 0, now;
+	struct page *page = entry_page(e);
+
+	/* A table: the tree grew between the two reads. No pin: freed since we read the slot (which then has changed), or 65535 readers. */
+	if (unlikely((e & (ENTRY_P | ENTRY_TABLE)) != ENTRY_P || !page_pin_read(page)))
+		return NULL;
+	/* Between the read and the pin the frame may have left the slot and been given away: only now it cannot
+	 * be changed behind our back if it still is the slot's (FOREST.md T2). Only page 0's slot may move (PC6). */
+	if (likely(slot != &m->root || slot_find(m, index) == slot)) {
+		now = entry_read(slot);
+		if (likely(now & ENTRY_P && !((now ^ e) & (ENTRY_FRAME | ENTRY_TABLE)))) {
+			if (unlikely(!(now & ENTRY_A)))
+				atomic64_cmpxchg(slot, &now, now | ENTRY_A);
+			return page;
+		}
+	}
+	page_unpin_read(page);
+	return NULL;
+}
+
+static __attribute__((noinline)) struct page *lookup_again(struct address_space *m, u64 index)
+{
+	while (pagecache_peek(m, index) & ENTRY_P) {
+		struct page *page = try_lookup(m, index);
+		if (page)
+			return page;
+		cpu_relax();
+	}
+	return NULL;
+}
+
 struct page *pagecache_lookup(struct address_space *m, u64 index)
 {
-	for (;;) {
-		entry_t *slot = slot_find(m, index);
-		u64 e, now;
-		struct page *page;
+	struct page *page = try_lookup(m, index);
 
-		if (!slot)
-			return NULL;
-		e = entry_read(slot);
-		if (e & ENTRY_TABLE)
-			continue;	/* the tree grew between the two reads */
-		if (!(e & ENTRY_P))
-			return NULL;
-		page = entry_page(e);
-		if (!page_pin_read(page)) {
-			cpu_relax();	/* freed since we read the slot (which then has changed), or 65535 readers */
-			continue;
-		}
-		/* Between the read and the pin the frame may have left the slot and been given away: only now it cannot
-		 * be changed behind our back if it still is the slot's (FOREST.md T2). */
-		if (slot != &m->root || slot_find(m, index) == slot) {	/* only page 0's slot may move (PC6) */
-			now = entry_read(slot);
-			if (now & ENTRY_P && !((now ^ e) & (ENTRY_FRAME | ENTRY_TABLE))) {
-				if (!(now & ENTRY_A))
-					atomic64_cmpxchg(slot, &now, now | ENTRY_A);
-				return page;
-			}
-		}
-		page_unpin_read(page);
-	}
+	return likely(page) ? page : lookup_again(m, index);
 }
 
 /* --- changing a slot --- */

@@ -25,19 +25,12 @@ static bool table_covers(const struct page *table, u64 index)
 	return index >> 9 * (table->level + 1) == 0;
 }
 
-/*
- * The leaf found last is remembered in one word: its frame number, and above it the part of the file that it holds. The next page of
- * the same part then takes 12 instructions instead of 50. Tables stay for the mapping's life (PC6), so a hint is never wrong.
- */
-#define HINT_FRAME_BITS 40
-#define HINT_FRAME (BIT(HINT_FRAME_BITS) - 1)
-
 static entry_t *table_slot(const struct page *table, u64 index)
 {
 	return &table_entries(table)[index >> 9 * table->level & 511];
 }
 
-static entry_t *slot_walk(struct address_space *m, u64 index)
+entry_t *slot_walk(struct address_space *m, u64 index)
 {
 	u64 root = smp_load_acquire(&m->root.v);
 	struct page *table = table_of_root(root);
@@ -52,18 +45,9 @@ static entry_t *slot_walk(struct address_space *m, u64 index)
 			return NULL;
 		table = entry_page(e);
 	}
-	if (index >> 9 < BIT(64 - HINT_FRAME_BITS))
-		WRITE_ONCE(m->leaf_hint, (index >> 9) << HINT_FRAME_BITS | page_to_pfn(table));
+	if (index >> 9 < BIT(64 - SLOT_HINT_BITS))
+		WRITE_ONCE(m->leaf_hint, (index >> 9) << SLOT_HINT_BITS | page_to_pfn(table));
 	return table_slot(table, index);
-}
-
-entry_t *slot_find(struct address_space *m, u64 index)
-{
-	u64 hint = READ_ONCE(m->leaf_hint);
-
-	if (likely(hint && hint >> HINT_FRAME_BITS == index >> 9))
-		return (entry_t *)page_address(pfn_to_page(hint & HINT_FRAME)) + (index & 511);
-	return slot_walk(m, index);
 }
 
 /*
@@ -109,6 +93,9 @@ int slot_own(struct address_space *m, u64 index, entry_t **slot)
 	struct page *table = NULL;
 	int error;
 
+	*slot = slot_hinted(m, index);
+	if (likely(*slot))
+		return 0;
 	if (index >> 9 * MAX_LEVELS)
 		return -EFBIG;
 	for (;;) {

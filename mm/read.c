@@ -28,9 +28,16 @@ static unsigned read_ahead(struct address_space *m, u64 index, size_t wanted)
 	return ahead;
 }
 
-/* The first copy of the pinned page's n bytes stopped after `done`: the bytes that come after all. Fewer than all: the user's memory is bad. */
-static __attribute__((noinline)) size_t copy_page_again(const char *from, size_t done, size_t n, struct iov_iter *to)
+/* The first copy of the pinned page's n bytes stopped after `done`: the bytes that come after all. None: the user's memory is bad. */
+static __attribute__((noinline)) size_t copy_again(struct address_space *m, loff_t pos, const char *from, size_t done, size_t n, struct iov_iter *to)
 {
+	vmstat_inc(VM_SHORT_COPY);
+	trace(TRACE_SHORT, (u64)to->iov->iov_base + to->offset, n - done, 0);
+	if (!done) {
+		size_t filled = pagecache_read_fill(m, pos, to);
+		if (filled)
+			return filled;		/* this page and maybe many more */
+	}
 	if (!iter_fault_in_writeable(to, n - done))
 		return done;
 	done += copy_to_iter_nofault(from + done, n - done, to);
@@ -40,6 +47,25 @@ static __attribute__((noinline)) size_t copy_page_again(const char *from, size_t
 	 * may as well fault. */
 	vmstat_inc(VM_READ_FAULTING);
 	return done + copy_to_iter(from + done, n - done, to);
+}
+
+/* From the pinned page, and unpin it: bytes read; 0: the file ends here; -EFAULT. */
+static inline ssize_t copy_out(struct address_space *m, struct page *page, loff_t pos, struct iov_iter *to)
+{
+	/* The size is read after the page was found uptodate: a page that truncate took away in between is either not
+	 * found, or the size already says so. */
+	loff_t size = smp_load_acquire(&m->size);
+	size_t offset = pos & ~PAGE_MASK, n = min(to->count, PAGE_SIZE - offset), copied = 0;
+	const char *from = (char *)page_address(page) + offset;
+
+	n = size > pos ? min(n, (size_t)(size - pos)) : 0;
+	if (likely(n)) {
+		copied = copy_to_iter_nofault(from, copy_fail_limit(n), to);
+		if (unlikely(copied < n))
+			copied = copy_again(m, pos, from, copied, n, to);
+	}
+	page_unpin_read(page);
+	return copied || !n ? (ssize_t)copied : -EFAULT;
 }
 
 /* A hole of a file without a disk: zeroes, and no page is made for it, which would stay. Bytes; 0: it is none (any more). */
@@ -56,59 +82,37 @@ static size_t read_hole(struct address_space *m, loff_t pos, struct iov_iter *to
 	return n ? zero_iter(n, to) : 0;
 }
 
-ssize_t pagecache_read_iter(struct address_space *m, loff_t *pos, struct iov_iter *to)
+/* The page at pos is not in the cache: a hole, or read it. As copy_out(), or -EIO, -ENOMEM, -EAGAIN... */
+static __attribute__((noinline)) ssize_t read_absent(struct address_space *m, loff_t pos, struct iov_iter *to)
 {
-	ssize_t done = 0;
-	int error = 0;
+	size_t rest = PAGE_SIZE - (pos & ~PAGE_MASK), holes = read_hole(m, pos, to);
+	u64 index = (u64)pos >> PAGE_SHIFT;
+	struct page *page;
+	int error;
 
-	while (to->count) {
-		u64 index = (u64)*pos >> PAGE_SHIFT;
-		size_t offset = *pos & ~PAGE_MASK, n, copied;
-		struct page *page;
-		loff_t size;
+	if (holes)
+		return (ssize_t)holes;
+	if (to->rwf & RWF_NOWAIT)
+		return -EAGAIN;
+	error = pagecache_read(m, index, read_ahead(m, index, to->count > rest ? to->count - rest : 0), &page);
+	return error || !page ? error : copy_out(m, page, pos, to);
+}
 
-		if (*pos >= READ_ONCE(m->size))
+ssize_t pagecache_read_iter(struct address_space *m, loff_t *ppos, struct iov_iter *to)
+{
+	loff_t pos = *ppos;
+	ssize_t k = 0;
+
+	while (to->count && pos < READ_ONCE(m->size)) {
+		if (unlikely(switch_prefault))
+			iter_fault_in_writeable(to, min(to->count, PAGE_SIZE - (pos & ~PAGE_MASK)));
+		struct page *page = pagecache_lookup(m, (u64)pos >> PAGE_SHIFT);
+		k = likely(page) ? copy_out(m, page, pos, to) : read_absent(m, pos, to);
+		if (k <= 0)
 			break;
-		if (switch_prefault)
-			iter_fault_in_writeable(to, min(to->count, PAGE_SIZE - offset));
-		page = pagecache_lookup(m, index);
-		if (!page) {
-			copied = read_hole(m, *pos, to);
-			*pos += copied;
-			done += copied;
-			if (copied)
-				continue;
-			if (to->rwf & RWF_NOWAIT) {
-				error = -EAGAIN;
-				break;
-			}
-			size_t after = to->count > PAGE_SIZE - offset ? to->count - (PAGE_SIZE - offset) : 0;
-			error = pagecache_read(m, index, read_ahead(m, index, after), &page);
-			if (error || !page)
-				break;
-		}
-		/* The size is read after the page was found uptodate: a page that truncate took away in between is either not
-		 * found, or the size already says so. */
-		size = smp_load_acquire(&m->size);
-		n = min(to->count, PAGE_SIZE - offset);
-		n = size > *pos ? min(n, (size_t)(size - *pos)) : 0;
-		copied = n ? copy_to_iter_nofault((char *)page_address(page) + offset, copy_fail_limit(n), to) : 0;
-		if (unlikely(copied < n)) {
-			vmstat_inc(VM_SHORT_COPY);
-			trace(TRACE_SHORT, (u64)to->iov->iov_base + to->offset, n - copied, 0);
-			size_t filled = copied ? 0 : pagecache_read_fill(m, *pos, to);
-			if (filled)
-				n = copied = filled;	/* this page and maybe many more */
-			else
-				copied = copy_page_again((char *)page_address(page) + offset, copied, n, to);
-		}
-		page_unpin_read(page);
-		*pos += copied;
-		done += copied;
-		if (copied < n)
-			error = -EFAULT;
-		if (!n || copied < n)
-			break;
+		pos += k;
 	}
-	return done ? done : error;
+	k = pos > *ppos ? (ssize_t)(pos - *ppos) : k;
+	*ppos = pos;
+	return k;
 }

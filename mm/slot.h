@@ -14,8 +14,27 @@
 #include "mm/pagecache.h"
 
 /* --- pagetree.c: the tree --- */
+/*
+ * The leaf found last is remembered in one word: its frame number, and above it the part of the file that it holds. The next page of
+ * the same part then takes 8 instructions instead of 50. Tables stay for the mapping's life (PC6), so a hint is never wrong.
+ */
+#define SLOT_HINT_BITS 40
+static inline entry_t *slot_hinted(struct address_space *m, u64 index)
+{
+	u64 hint = READ_ONCE(m->leaf_hint);
+
+	if (unlikely(!hint || hint >> SLOT_HINT_BITS != index >> 9))
+		return NULL;
+	return (entry_t *)phys_to_virt((hint & (BIT(SLOT_HINT_BITS) - 1)) << PAGE_SHIFT) + (index & 511);
+}
+entry_t *slot_walk(struct address_space *m, u64 index);
 /* The slot of index, or NULL if there is no table for it. Lockless. */
-entry_t *slot_find(struct address_space *m, u64 index);
+static inline entry_t *slot_find(struct address_space *m, u64 index)
+{
+	entry_t *slot = slot_hinted(m, index);
+
+	return likely(slot) ? slot : slot_walk(m, index);
+}
 /* The same, allocating tables. -ENOMEM, -EFBIG. Sleeps; the caller may hold page locks of this file, but not page 0's when the
  * file has just outgrown one page (see tree_grow). */
 int slot_own(struct address_space *m, u64 index, entry_t **slot);

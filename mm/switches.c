@@ -20,12 +20,10 @@ void switches_init(void)
 }
 
 /* xorshift64; a lost update between two tasks only changes the dice. */
-size_t copy_fail_limit(size_t n)
+size_t copy_fail_random(size_t n)
 {
 	u64 x = READ_ONCE(switch_copy_fail);
 
-	if (likely(!x))
-		return n;
 	x ^= x << 13;
 	x ^= x >> 7;
 	x ^= x << 17;

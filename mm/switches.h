@@ -17,4 +17,5 @@ extern u64 switch_copy_fail;
 void switches_init(void);	/* from the command line; says what is unsafe */
 
 /* How many of n bytes a first copy may copy: n, or with copy_fail any number from 0 to n. */
-size_t copy_fail_limit(size_t n);
+size_t copy_fail_random(size_t n);
+static inline size_t copy_fail_limit(size_t n) { return likely(!READ_ONCE(switch_copy_fail)) ? n : copy_fail_random(n); }

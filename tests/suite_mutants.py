@@ -28,7 +28,7 @@ MUTANTS = [
      "race_fault_truncate"),                                                          # T1, T2
     ("slot_replace_without_zap", "mm/pagecache.c", "if (e & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\trmap_zap", "if (false)\n\t\trmap_zap",
      "file_mapped race_write_writeback"),
-    ("lookup_without_recheck", "mm/pagecache.c", "if (slot != &m->root || slot_find(m, index) == slot) {", "if (now = entry_read(slot), true) { return page;",
+    ("lookup_without_recheck", "mm/pagecache.c", "if (likely(slot != &m->root || slot_find(m, index) == slot)) {", "if (now = entry_read(slot), true) { return page;",
      "race_lookup_reuse"),                                                 # FOREST T2
     ("change_in_place_though_shared", "mm/pagecache.c", "if (page_sole_holder(old))\n\t\treturn 0;", "return 0;",
      "file_stable_writeback"),                                                        # PG3: stable pages
@@ -46,7 +46,7 @@ MUTANTS = [
      "race_map_fault"),                                                               # S2
     ("table_freed_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm);", "\tfor (unsigned i = 0; i < b->nr_tables; i++)\n\t\ttable_put(b->tables[i]);\n\tb->nr_tables = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm);",
      "race_unmap_tables"),                                                            # S5, S6
-    ("residue_forgotten", "mm/usercopy.c", "return n - ok + (ok ? raw_copy_from_user(dst, src, ok) : 0);", "if (ok) raw_copy_from_user(dst, src, ok); return n - ok;",
+    ("residue_forgotten", "mm/usercopy.c", "	might_sleep();\n	return checked_from_user(dst, src, n);", "	might_sleep();\n	checked_from_user(dst, src, n);\n	return 0;",
      "file_bad_source"),                                                              # A1
 ]
 

@@ -104,7 +104,8 @@ static void reads(int fd)
 	MOVES("cache_readahead", pread(fd, text, 1, 0); pread(fd, text, 1, PAGE));
 	MOVES("copy_fixup", p = anon(PAGE); pread(fd, p, PAGE, 0));
 	MOVES("short_copy", p = anon(PAGE); pread(fd, p, PAGE, 0));
-	MOVES("prefault", p = anon(PAGE); pread(fd, p, PAGE, 0));
+	MOVES("prefault", p = anon(PAGE); pread(fd, p + 1, PAGE - 1, 0));
+	MOVES("read_fill", p = anon(PAGE); pread(fd, p, PAGE, 0));
 	p = anon(2 * PAGE);
 	munmap(p + PAGE, PAGE);
 	MOVES("read_faulting", pread(fd, p + PAGE - 100, 200, 0));
