@@ -20,6 +20,7 @@ TARGETS = {
     "elf": (2048, "kernel/elf.c"),
     "bootinfo": (1024, "boot/bootinfo.c"),
     "acpi": (2048, "drivers/acpi_tables.c"),
+    "emulator": (1024, "drivers/emulator.c, drivers/emulator_csi.c"),
     "ext2": (64, "fs/ext2"),
 }
 

@@ -4,12 +4,13 @@ CC   := clang
 SAN  := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 KCC  := $(CC) -std=gnu11 -O1 -g -fno-strict-aliasing -fno-omit-frame-pointer -ffreestanding -w $(SAN) -iquote tests/host/include -iquote tests/fuzz -iquote .
 
-all: $(OUT)/elf $(OUT)/bootinfo $(OUT)/acpi $(OUT)/ext2
+all: $(OUT)/elf $(OUT)/bootinfo $(OUT)/acpi $(OUT)/emulator $(OUT)/ext2
 
 $(OUT)/elf: tests/fuzz/elf.c kernel/elf.c
 $(OUT)/bootinfo: tests/fuzz/bootinfo.c boot/bootinfo.c
+$(OUT)/emulator: tests/fuzz/emulator.c drivers/emulator.c drivers/emulator_csi.c kernel/format.c
 $(OUT)/acpi: tests/fuzz/acpi.c drivers/acpi_tables.c
-$(OUT)/elf $(OUT)/bootinfo $(OUT)/acpi: tests/fuzz/fuzz.h
+$(OUT)/elf $(OUT)/bootinfo $(OUT)/acpi $(OUT)/emulator: tests/fuzz/fuzz.h
 	@mkdir -p $(OUT)
 	@$(KCC) -fsanitize=fuzzer -o $@ $(filter-out $(SKIP) %.h,$^)
 $(OUT)/bootinfo: SKIP := boot/bootinfo.c
