@@ -3,11 +3,13 @@ pressed through QEMU. No runner is in these machines: they are what a stick give
 import json
 import os
 import re
+import select
 import shutil
 import socket
 import subprocess
 import time
 
+import suite_emulator
 from testlib import BUILD, Fail, build_kernel, check, equal, package, scratch
 
 HOST = False
@@ -181,12 +183,12 @@ def iso(directory, *options):
     return path
 
 
-def direct(directory, append=""):
+def direct(directory, append="", put=()):
     """QEMU's own loader: VGA text."""
     import image
     import runner
     with runner.build_lock():
-        image.root_image(directory, runner.Options(size=8 << 20))
+        image.root_image(directory, runner.Options(size=8 << 20, puts=list(put)))
     return ["-kernel", runner.KERNEL, "-initrd", os.path.join(directory, "root.img"), "-append", append]
 
 
@@ -331,3 +333,103 @@ def no_screen_no_keyboard():
         while "~ # " not in m.serial() and time.monotonic() < deadline:
             time.sleep(0.2)
         check("~ # " in m.serial(), m.serial()[-2000:])
+
+
+# ---------------------------------------------------------------- the same programs on the host
+
+class HostTerminal:
+    """busybox on the host under a terminal of 80 x 25, its output shown by the kernel's emulator (tests/host/emulator.c)."""
+
+    def __init__(self, *argv, cwd):
+        import fcntl
+        import pty
+        import struct
+        import termios
+        self.output = b""
+        self.pid, self.fd = pty.fork()
+        if not self.pid:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 80, 0, 0))
+            os.chdir(cwd)
+            os.environ.update(TERM="linux", PATH="/bin", HOME="/root")
+            os.execv("/bin/busybox", list(argv))
+
+    def read(self, quiet=1.0):
+        """What it writes until it is quiet for a while."""
+        while select.select([self.fd], [], [], quiet)[0]:
+            try:
+                data = os.read(self.fd, 65536)
+            except OSError:
+                return
+            if not data:
+                return
+            self.output += data
+
+    def type(self, data):
+        for byte in data:               # one by one: vi skips drawing while more is typed
+            os.write(self.fd, bytes([byte]))
+            self.read(0.2)
+        self.read()
+
+    def screen(self, colours=False):
+        return suite_emulator.show(self.output, 25, 80, colours)[1]
+
+    def close(self):
+        os.kill(self.pid, 9)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+
+VI_TEXT = "".join(f"line {i} of the file, some of which are {'quite ' * (i % 12)}long\n" for i in range(1, 60))
+
+
+@test
+def vi_as_on_the_host():
+    """busybox vi, keys that move, insert, delete, search and scroll: the guest's VGA text is what the host's terminal would show."""
+    suite_emulator.build()
+    steps = (["ctrl-f"], b"\x06"), (["j", "j", "d", "d"], b"jjdd"), (["shift-o"], b"O"), (list("hello") + ["esc"], b"hello\x1b"), \
+        (["slash"] + list("line") + ["spc", "4", "0", "ret"], b"/line 40\n"), (["shift-g"], b"G"), (["ctrl-b"], b"\x02"), (["x", "p", "shift-a", "1", "esc"], b"xpA1\x1b")
+    with scratch() as d:
+        with open(os.path.join(d, "text"), "w") as file:
+            file.write(VI_TEXT)
+        host = HostTerminal("vi", "text", cwd=d)
+        try:
+            with Machine(*direct(d, put=[(os.path.join(d, "text"), "/root/text")])) as m:
+                m.wait(PROMPT, read=m.vga_text)
+                m.type("exec vi text\n")
+                m.wait("line 1 of", read=m.vga_text)
+                host.read()
+                for keys, data in steps:
+                    m.press(*keys)
+                    host.type(data)
+                    want = host.screen()
+                    deadline = time.monotonic() + 20
+                    while m.vga_text() != want and time.monotonic() < deadline:
+                        time.sleep(0.2)
+                    equal("\n".join(m.vga_text()), "\n".join(want), f"after {data!r}")
+        finally:
+            host.close()
+
+
+def top_shape(lines):
+    """What does not depend on the machine: numbers become #, and only the head counts."""
+    return [re.sub(r" +", " ", re.sub(r"[0-9.]+", "#", line)).strip() for line in lines[:4]]
+
+
+@test
+def top_as_on_the_host():
+    """busybox top's head, and its processes: init and the shell are there."""
+    suite_emulator.build()
+    with scratch() as d:
+        host = HostTerminal("top", cwd=d)
+        try:
+            with Machine(*direct(d)) as m:
+                m.wait(PROMPT, read=m.vga_text)
+                m.type("top\n")
+                lines = m.wait("PID +PPID", read=m.vga_text)
+                host.read()
+                equal(top_shape(lines), top_shape(host.screen()), "the head")
+                m.wait(r"^ *1 +0 root .*init", read=m.vga_text)
+                m.press("q")
+                m.wait(PROMPT, read=m.vga_text)
+        finally:
+            host.close()
