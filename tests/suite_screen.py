@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import suite_emulator
-from testlib import BUILD, Fail, build_kernel, check, equal, package, scratch
+from testlib import BUILD, ROOT, Fail, build_kernel, check, command, equal, package, scratch
 
 HOST = False
 FONT = "/usr/share/consolefonts/Uni2-Terminus16.psf.gz"
@@ -209,8 +209,10 @@ def session(machine, read=None):
 def framebuffer_32():
     with scratch() as d, Machine("-cdrom", iso(d)) as m:
         session(m)
-        m.type("ls -l /\n")
-        m.wait(r"lost\+found")
+        m.type("clear; uname -a; ls --color=always /; free -m; ps; vi /etc/passwd\n")
+        m.wait(r"^- /etc/passwd")
+        m.type(":q\n")
+        m.wait(PROMPT)
         m.keep("framebuffer")
 
 
@@ -433,3 +435,23 @@ def top_as_on_the_host():
                 m.wait(PROMPT, read=m.vga_text)
         finally:
             host.close()
+
+
+@test
+def window():
+    """What `run --window` asks init for: shells on the consoles, none on the runner's lines; poweroff ends with status 0. Without a
+    display it says so."""
+    env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    status, _, err = command([os.path.join(ROOT, "cowslip"), "run", "--window"], env=env)
+    check(status == 125 and b"no display" in err, err)
+    with scratch() as d:
+        with open(os.path.join(d, "job"), "wb") as file:
+            file.write(b"16\0" + b"0x0\0")
+        with Machine(*direct(d), "-fw_cfg", f"name=opt/cowslip/job,file={d}/job", "-chardev", f"file,id=control,path={d}/control",
+                     "-device", "isa-debugcon,iobase=0x4e2,chardev=control") as m:
+            session(m, read=m.vga_text)
+            check("~ #" not in m.serial(), "a shell on the runner's line")
+            m.type("poweroff\n")
+            m.qemu.wait(30)
+        with open(os.path.join(d, "control"), "rb") as file:
+            check(b"S 0\n" in file.read(), "no status")

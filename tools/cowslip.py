@@ -101,7 +101,7 @@ VALUES = {
     "--size": ("size", size), "--block": ("block", block_size), "--timeout": ("timeout", seconds),
     "--cpu": ("cpu", str), "--entry": ("entry", menu_entry), "--qemu": ("qemu", shlex.split), "--image": ("image", existing_file),
 }
-FLAGS = {"--icount": "icount", "--iso": "iso", "--gdb": "gdb", "--kvm": "kvm", "--uefi": "uefi"}
+FLAGS = {"--icount": "icount", "--iso": "iso", "--gdb": "gdb", "--kvm": "kvm", "--uefi": "uefi", "--window": "window"}
 MEDIA = {"--usb": "xhci", "--usb=xhci": "xhci", "--usb=ehci": "ehci", "--disk": "disk"}   # where GRUB's image is
 
 
@@ -191,6 +191,8 @@ def run(words):
     options, argv = parse(words)
     runner.build()
     streams = runner.HostStreams()
+    if options.window and not argv:             # whoever types does so in the window
+        streams.tty, streams.mask = False, 0
     guest = runner.Guest(options, argv, streams)
     terminal = Terminal(streams)
 

@@ -6,6 +6,7 @@ How runner and guest talk to each other is told in docs/running.md, "Between run
 Each run has a directory build/runs/PID-N, locked as long as the runner lives; build/kernel.log and build/qemu.log are
 links into that of the run that was started last. QEMU works inside that directory, so that no path needs quoting.
 """
+import glob
 import json
 import os
 import queue
@@ -16,6 +17,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 
@@ -33,6 +35,7 @@ STDIN_PACKET = 4096
 WINDOW_SIZE = 0xFFFF                            # length of a packet that holds rows and columns instead of bytes
 TIMEOUT, ERROR, NOT_FOUND = 124, 125, 127
 
+WINDOW = 16                                     # in the job's mask: there are consoles in a window
 STICK = ["-drive", "if=none,id=stick,format=raw,file=cowslip.iso", "-device", "usb-storage,drive=stick,bootindex=0"]
 MEDIA = {                                       # how the ISO image is attached
     "cd": ["-cdrom", "cowslip.iso"],
@@ -53,7 +56,7 @@ class Options:
         self.gets = []                                          # (path or /dev/ram0, host path)
         self.kernel = KERNEL
         self.size, self.block = None, 4096
-        self.icount = self.iso = self.gdb = self.kvm = self.uefi = False
+        self.icount = self.iso = self.gdb = self.kvm = self.uefi = self.window = False
         self.medium = "cd"                                      # of the ISO image: cd, xhci, ehci (USB sticks) or disk
         self.entry = ENTRIES[0]                                 # of GRUB's menu
         self.cpu, self.image = "max,-erms,-fsrm", None          # image: use this root image as it is
@@ -79,6 +82,20 @@ def build(werror=False):
         if made.returncode != 0:
             log.seek(0)
             raise Failure("the build failed:\n" + log.read().rstrip())
+
+
+def window_kind():
+    """What QEMU opens a window with, for -display. Failure: there is nowhere to open one."""
+    if sys.platform != "darwin":
+        if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+            raise Failure("--window: no display here (DISPLAY and WAYLAND_DISPLAY are not set)")
+        need("qemu-system-gui", *(path for kind in ("gtk", "sdl") for path in glob.glob(f"/usr/lib*/**/qemu/ui-{kind}.so", recursive=True)),
+             "/usr/lib/x86_64-linux-gnu/qemu/ui-gtk.so")
+    kinds = subprocess.run(["qemu-system-x86_64", "-display", "help"], capture_output=True, text=True).stdout.split()
+    for kind in ("gtk", "sdl", "cocoa"):
+        if kind in kinds:
+            return kind
+    raise Failure("--window: this QEMU can open no window (gtk, sdl, cocoa)")
 
 
 def first_instruction(by_grub):
@@ -124,7 +141,7 @@ class Guest:
         """Everything QEMU needs, in the directory of the run."""
         options, directory = self.options, self.directory
         rows, columns = self.streams.window()
-        job = [str(self.streams.mask).encode(), f"{rows}x{columns}".encode()] + [os.fsencode(a) for a in self.argv]
+        job = [str(self.streams.mask | (WINDOW if options.window else 0)).encode(), f"{rows}x{columns}".encode()] + [os.fsencode(a) for a in self.argv]
         with open(directory.file("job"), "wb") as file:
             file.write(b"".join(word + b"\0" for word in job))
         with build_lock():
@@ -154,7 +171,7 @@ class Guest:
         command += ["qemu-system-x86_64", "-accel", "kvm" if options.kvm else "tcg", "-cpu", options.cpu,
                    "-object", f"memory-backend-ram,id=ram,size={mem},reserve=off", "-machine", "pc,memory-backend=ram",
                    "-m", f"size={mem}", "-smp", str(options.smp), "-nodefaults", "-no-user-config",
-                   "-display", "none", "-vga", "none", "-no-reboot", "-action", "reboot=shutdown,shutdown=pause",
+                   *(["-display", self.display, "-vga", "std"] if options.window else ["-display", "none", "-vga", "none"]), "-no-reboot", "-action", "reboot=shutdown,shutdown=pause",
                    "-d", "guest_errors,cpu_reset", "-D", "qemu.log", "-name", "cowslip",
                    "-fw_cfg", "name=opt/cowslip/job,file=job",
                    "-chardev", "file,id=log,path=kernel.log", "-serial", "chardev:log"]
@@ -180,6 +197,8 @@ class Guest:
     def start(self):
         if self.options.kvm and not os.access("/dev/kvm", os.R_OK | os.W_OK):
             raise Failure("--kvm: /dev/kvm is not there or may not be used")
+        if self.options.window:
+            self.display = window_kind()
         self.prepare()
         ours, theirs = {}, {}
         for name in ("in", "out", "err", "control", "qmp"):
