@@ -47,7 +47,7 @@ static const char *state_name(char c)
 
 static void take_signals(struct snapshot *s, struct process *p)
 {
-	s->shared_pending = p->sig_pending;
+	s->shared_pending = p->pending.signals;
 	for (int i = 0; i < 64; i++) {
 		if (p->action[i].handler == (void __user *)SIG_IGN)
 			s->ignored |= BIT(i);
@@ -80,7 +80,7 @@ static void take_task(struct snapshot *s, const struct task *t, bool alone)
 {
 	memcpy(s->name, t->name, sizeof(s->name));
 	s->nice = t->nice;
-	s->pending = t->sig_pending;
+	s->pending = t->pending.signals;
 	s->blocked = t->sig_mask;
 	s->state = state_letter(t);
 	if (t->process->stopping && t->state == TASK_SLEEPING_KILLABLE)

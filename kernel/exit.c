@@ -161,6 +161,9 @@ static void leave_process(struct task *t, int code)
 	spin_lock(&p->sig_lock);
 	if (!p->group_exit && t->tid == p->pid)
 		p->exit_code = code;
+	sigqueue_drop(p, &t->pending, ~0UL);
+	if (p->nr_threads == 1)
+		sigqueue_drop(p, &p->pending, ~0UL);
 	spin_unlock(&p->sig_lock);
 	list_del(&t->thread_node);
 	p->nr_threads--;
@@ -212,7 +215,7 @@ void process_exit(int code)
 		list_for_each(t, &p->threads, thread_node) {
 			if (t == current)
 				continue;
-			t->sig_pending |= SIG_BIT(SIGKILL);
+			t->pending.signals |= SIG_BIT(SIGKILL);
 			task_set_flag(t, TF_SIGPENDING);
 			task_wake_signal(t, true);
 		}

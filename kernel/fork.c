@@ -43,6 +43,7 @@ struct process *process_alloc(void)
 	list_init(&p->all_node);
 	list_init(&p->children);
 	list_init(&p->sibling);
+	list_init(&p->pending.queue);
 	wait_queue_init(&p->child_wait);
 	wait_queue_init(&p->thread_wait);
 	wait_queue_init(&p->stop_wait);

@@ -160,9 +160,9 @@ static void drop_pending_locked(struct process *p, u64 signals)
 {
 	struct task *t;
 
-	p->sig_pending &= ~signals;
+	sigqueue_drop(p, &p->pending, signals);
 	list_for_each(t, &p->threads, thread_node)
-		t->sig_pending &= ~signals;
+		sigqueue_drop(p, &t->pending, signals);
 }
 
 void jobctl_sent_locked(struct process *p, int sig)

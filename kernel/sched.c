@@ -310,6 +310,7 @@ struct task *task_alloc(void)
 	t->state = TASK_SLEEPING_HARD;
 	t->nice = current->nice;
 	list_init(&t->run_node);
+	list_init(&t->pending.queue);
 	list_init(&t->thread_node);
 	return t;
 }

@@ -23,9 +23,9 @@ static void drop_pending(struct process *p, int sig)
 {
 	struct task *t;
 
-	p->sig_pending &= ~SIG_BIT(sig);
+	sigqueue_drop(p, &p->pending, SIG_BIT(sig));
 	list_for_each(t, &p->threads, thread_node)
-		t->sig_pending &= ~SIG_BIT(sig);
+		sigqueue_drop(p, &t->pending, SIG_BIT(sig));
 }
 
 long sys_rt_sigaction(int sig, const void __user *act, void __user *old, size_t size)
@@ -87,7 +87,7 @@ long sys_rt_sigpending(u64 __user *set, size_t size)
 	if (size > sizeof(u64))
 		return -EINVAL;
 	spin_lock(&t->process->sig_lock);
-	u64 v = (t->sig_pending | t->process->sig_pending) & t->sig_mask;
+	u64 v = (t->pending.signals | t->process->pending.signals) & t->sig_mask;
 	spin_unlock(&t->process->sig_lock);
 	return copy_to_user(set, &v, size) ? -EFAULT : 0;
 }

@@ -31,12 +31,12 @@ bool signal_pending(const struct task *t)
 {
 	const struct process *p = t->process;
 
-	return (READ_ONCE(t->sig_pending) | READ_ONCE(p->sig_pending)) & ~t->sig_mask || READ_ONCE(p->group_exit) || READ_ONCE(p->stopping);
+	return (READ_ONCE(t->pending.signals) | READ_ONCE(p->pending.signals)) & ~t->sig_mask || READ_ONCE(p->group_exit) || READ_ONCE(p->stopping);
 }
 
 bool fatal_signal_pending(const struct task *t)
 {
-	return READ_ONCE(t->sig_pending) & SIG_BIT(SIGKILL) || READ_ONCE(t->process->group_exit);
+	return READ_ONCE(t->pending.signals) & SIG_BIT(SIGKILL) || READ_ONCE(t->process->group_exit);
 }
 
 void siginfo_user(siginfo_t *info, int sig, int code)
@@ -89,25 +89,15 @@ static void kill_process_locked(struct process *p, int sig)
 	p->group_exit = true;
 	p->exit_code = sig;
 	list_for_each(t, &p->threads, thread_node) {
-		t->sig_pending |= SIG_BIT(SIGKILL);
+		t->pending.signals |= SIG_BIT(SIGKILL);
 		notify_thread(t, true);
 	}
-}
-
-/* Note it as pending. A signal that already is keeps its first siginfo. sig_lock held. */
-static void add_pending(u64 *pending, struct siginfo_short *infos, int sig, const siginfo_t *info)
-{
-	const siginfo_t from_kernel = { .si_signo = sig, .si_code = SI_KERNEL };
-
-	if (*pending & SIG_BIT(sig))
-		return;
-	*pending |= SIG_BIT(sig);
-	memcpy(&infos[sig - 1], info ? info : &from_kernel, sizeof(infos[0]));
 }
 
 int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info)
 {
 	bool from_kernel = !info || info->si_code > 0;
+	int r = 0;
 
 	if (sig < 1 || sig > NR_SIGNALS)
 		return -EINVAL;
@@ -126,10 +116,9 @@ int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo
 		kill_process_locked(p, sig);
 		goto out;
 	}
-	if (t)
-		add_pending(&t->sig_pending, t->sig_info, sig, info);
-	else
-		add_pending(&p->sig_pending, p->sig_info, sig, info);
+	r = sigqueue_add(p, t ? &t->pending : &p->pending, sig, info);
+	if (r)
+		goto out;
 	if (target && !blocked)
 		notify_thread(target, false);
 	else
@@ -139,7 +128,7 @@ int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo
 				notify_thread(target, false);
 out:
 	spin_unlock(&p->sig_lock);
-	return 0;
+	return r;
 }
 
 int signal_send(struct process *p, int sig, const siginfo_t *info)
@@ -194,8 +183,8 @@ void signal_fault(int sig, int code, vaddr_t address)
 		t->sig_mask &= ~SIG_BIT(sig);
 	}
 	bool unhandled = action->handler == (void __user *)SIG_DFL;
-	t->sig_pending &= ~SIG_BIT(sig);	/* this one's siginfo counts */
-	add_pending(&t->sig_pending, t->sig_info, sig, &info);
+	sigqueue_drop(p, &t->pending, SIG_BIT(sig));	/* this one's siginfo counts */
+	(void)sigqueue_add(p, &t->pending, sig, &info);
 	task_set_flag(t, TF_SIGPENDING);
 	spin_unlock(&p->sig_lock);
 	spin_unlock(&tasklist_lock);
@@ -238,17 +227,15 @@ int signal_take_locked(u64 which, siginfo_t *info)
 {
 	struct task *t = current;
 	struct process *p = t->process;
-	bool own = t->sig_pending & which;
-	u64 *pending = own ? &t->sig_pending : &p->sig_pending, set = *pending & which;
+	struct sigpending *pending = t->pending.signals & which ? &t->pending : &p->pending;
+	u64 set = pending->signals & which;
 
 	if (!set)
 		return 0;
 	if (set & SIG_SYNCHRONOUS)
 		set &= SIG_SYNCHRONOUS;
 	int sig = __builtin_ctzl(set) + 1;
-	*pending &= ~SIG_BIT(sig);
-	memset(info, 0, sizeof(*info));
-	memcpy(info, own ? &t->sig_info[sig - 1] : &p->sig_info[sig - 1], sizeof(t->sig_info[0]));
+	sigqueue_take(p, pending, sig, info);
 	return sig;
 }
 
@@ -261,7 +248,7 @@ static int next_signal(siginfo_t *info, struct sigaction_k *action)
 
 	for (;;) {
 		spin_lock(&p->sig_lock);
-		bool die = p->group_exit, gone = p->exec_task && p->exec_task != t && t->sig_pending & SIG_BIT(SIGKILL);
+		bool die = p->group_exit, gone = p->exec_task && p->exec_task != t && t->pending.signals & SIG_BIT(SIGKILL);
 		bool park = p->stopping && !die && !gone;
 		sig = park ? 0 : signal_take_locked(~t->sig_mask, info);
 		if (sig) {

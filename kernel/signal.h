@@ -2,8 +2,7 @@
  * Signals inside the kernel: sets, dispositions, and what its parts (signal.c: sending and taking;
  * sigcalls.c: the calls; sigframe.c: the user stack frame) need of each other.
  *
- * A signal is pending for one task or for its process (bit sig-1 of sig_pending); each keeps one siginfo.
- * Real-time signals are not queued: several sent while one is pending count once (a stated difference).
+ * A signal is pending for one task or for its process (struct sigpending, kernel/sigqueue.c).
  *
  * SG1 A signal whose action is to ignore it is dropped when sent, unless blocked.
  * SG2 group_exit once set stays set: every thread dies on its next way to user mode; exit_code is fixed with it.
@@ -40,6 +39,13 @@ int signal_may_send(const struct process *p, int sig);
 int sigframe_setup(struct trapframe *frame, int sig, const siginfo_t *info, const struct sigaction_k *action, u64 mask);
 /* sigreturn: as sigaltstack(2), errors ignored. */
 void sigaltstack_restore(const stack_t *stack);
+/* --- kernel/sigqueue.c: pending signals; sig_lock held --- */
+/* Make it pending. -EAGAIN: a real-time signal whose siginfo would be lost (RLIMIT_SIGPENDING, no memory). Does not sleep. */
+int sigqueue_add(struct process *p, struct sigpending *pending, int sig, const siginfo_t *info);
+/* Take one that is pending, with its siginfo. */
+void sigqueue_take(struct process *p, struct sigpending *pending, int sig, siginfo_t *info);
+void sigqueue_drop(struct process *p, struct sigpending *pending, u64 signals);
+
 /* --- kernel/jobctl.c: stop and continue --- */
 /* The current thread took a stop signal whose action is to stop, with stop_armed set under the same sig_lock. Does not wait. */
 void jobctl_stop(int sig);

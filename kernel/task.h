@@ -36,6 +36,12 @@ enum task_state {
 
 #define KSTACK_SIZE	(4 * PAGE_SIZE)
 
+/* Pending signals (kernel/sigqueue.c). */
+struct sigpending {
+	u64 signals;			/* bit n-1 = signal n */
+	struct list_head queue;		/* struct sig_entry: what was sent with them */
+};
+
 /* The part of a siginfo_t that carries anything: up to si_stime. */
 struct siginfo_short {
 	u64 words[6];
@@ -84,12 +90,11 @@ struct task {
 	bool mempolicy_node;		/* T: node 0 is in its mask */
 
 	/* Signals of this thread (kernel/signal.c) */
-	u64 sig_pending;		/* S: bit n-1 = signal n */
+	struct sigpending pending;	/* S */
 	u64 sig_mask;			/* S: written by the task itself */
 	u64 saved_mask;			/* T */
 	u64 restart_deadline;		/* T: of a call that is restarted with what is left of its time; 0: none */
 	u64 sig_wait;			/* S: blocked signals that sigtimedwait() is waiting for */
-	struct siginfo_short sig_info[64];	/* S: of signals pending, [signal - 1] */
 	stack_t sig_stack;		/* T: sigaltstack */
 	u64 trap_nr, trap_error, trap_address;	/* T: of the last fault, for sigcontext */
 
@@ -136,8 +141,8 @@ struct process {
 	u32 personality;		/* written by its own threads */
 
 	struct spinlock sig_lock;	/* S */
-	u64 sig_pending;		/* S: for any thread */
-	struct siginfo_short sig_info[64];	/* S */
+	struct sigpending pending;	/* S: for any thread */
+	u32 nr_queued;			/* S: siginfos queued here and for its threads */
 	struct sigaction_k { void __user *handler; u64 flags; void __user *restorer; u64 mask; } action[64];	/* S */
 
 	u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;	/* written by its own threads */

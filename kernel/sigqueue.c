@@ -1,0 +1,91 @@
+/*
+ * Pending signals: a set, and what was sent with each. A standard signal is pending once and keeps its first siginfo; real-time signals
+ * queue, first come first served, the lowest number first. How many a process may have queued is RLIMIT_SIGPENDING's.
+ *
+ * All functions: sig_lock of the process held.
+ */
+#include "kernel/cpu.h"
+#include "kernel/signal.h"
+#include "kernel/string.h"
+#include "mm/slab.h"
+
+struct sig_entry {
+	struct list_head node;		/* sigpending.queue */
+	int sig;
+	struct siginfo_short info;
+};
+
+static bool queue_full(const struct process *p)
+{
+	return p->nr_queued >= READ_ONCE(p->limits[RLIMIT_SIGPENDING].rlim_cur);
+}
+
+/* Linux: only what kill() or the kernel sent may get along without its siginfo. */
+static bool needs_info(int sig, const siginfo_t *info)
+{
+	return sig >= SIGRTMIN && info && info->si_code != SI_USER && info->si_code <= 0;
+}
+
+int sigqueue_add(struct process *p, struct sigpending *pending, int sig, const siginfo_t *info)
+{
+	const siginfo_t from_kernel = { .si_signo = sig, .si_code = SI_KERNEL };
+	struct sig_entry *entry = NULL;
+
+	if (sig < SIGRTMIN && pending->signals & SIG_BIT(sig))
+		return 0;
+	/* A standard signal's place is always there; Linux's too are refused only where there is no memory. */
+	if (sig < SIGRTMIN || !queue_full(p))
+		entry = kmalloc_atomic(sizeof(*entry));
+	if (entry) {
+		entry->sig = sig;
+		memcpy(&entry->info, info ? info : &from_kernel, sizeof(entry->info));
+		list_add_tail(&entry->node, &pending->queue);
+		p->nr_queued++;
+	} else if (needs_info(sig, info)) {
+		return -EAGAIN;
+	}
+	pending->signals |= SIG_BIT(sig);
+	return 0;
+}
+
+void sigqueue_take(struct process *p, struct sigpending *pending, int sig, siginfo_t *info)
+{
+	struct sig_entry *entry, *found = NULL;
+	bool more = false;
+
+	list_for_each(entry, &pending->queue, node) {
+		if (entry->sig != sig)
+			continue;
+		if (found) {
+			more = true;
+			break;
+		}
+		found = entry;
+	}
+	memset(info, 0, sizeof(*info));
+	info->si_signo = sig;
+	if (!more)
+		pending->signals &= ~SIG_BIT(sig);
+	if (!found)
+		return;			/* there was no room for more than the bit: si_code SI_USER from nobody */
+	memcpy(info, &found->info, sizeof(found->info));
+	list_del(&found->node);
+	kfree(found);
+	p->nr_queued--;
+}
+
+void sigqueue_drop(struct process *p, struct sigpending *pending, u64 signals)
+{
+	struct sig_entry *entry, *next;
+
+	if (!(pending->signals & signals))
+		return;
+	pending->signals &= ~signals;
+	list_for_each_safe(entry, next, &pending->queue, node) {
+		if (!(SIG_BIT(entry->sig) & signals))
+			continue;
+		list_del(&entry->node);
+		kfree(entry);
+		p->nr_queued--;
+	}
+}
