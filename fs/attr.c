@@ -13,10 +13,16 @@ int inode_setattr(struct inode *inode, struct iattr *attr)
 
 	if (inode_read_only(inode))
 		return -EROFS;
-	if (!inode->ops || !inode->ops->setattr)
+	if (inode->ops && !inode->ops->setattr)
 		return -EPERM;
 	down_write(&inode->i_rwsem);
-	error = inode->ops->setattr(inode, attr);
+	if (inode->ops) {
+		error = inode->ops->setattr(inode, attr);
+	} else {			/* pipes and the like, which lie in no file system */
+		inode_copy_attr(inode, attr);
+		inode_touch_ctime(inode);
+		error = 0;
+	}
 	up_write(&inode->i_rwsem);
 	return error;
 }

@@ -178,10 +178,13 @@ static int lookup(struct inode *dir, const char *name, size_t len, struct inode 
 	return *out ? 0 : -ENOMEM;
 }
 
-/* The size of a file that is no file, and its truncation by O_TRUNC: nothing. */
+/* Sizes (O_TRUNC) mean nothing here, and owner and times last until the next lookup makes the inode anew. */
 static int setattr(struct inode *inode, const struct iattr *attr)
 {
-	return attr->valid & ~ATTR_SIZE ? -EPERM : 0;
+	if (attr->valid & ATTR_MODE)
+		return -EPERM;
+	inode_copy_attr(inode, attr);
+	return 0;
 }
 
 /* --- links --- */

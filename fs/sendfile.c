@@ -1,8 +1,7 @@
 /*
  * sendfile and copy_file_range: from one file to another without the user's memory.
  *
- * A source with a page cache gives its pages: they are written from where they lie, under a read pin. Others go through
- * one page of kernel memory.
+ * The source has a page cache; its pages are written from where they lie, under a read pin.
  */
 #include "fs/internal.h"
 
@@ -27,7 +26,7 @@ static ssize_t write_all(struct file *out, const char *buf, size_t n, loff_t *po
 }
 
 /* Up to n bytes of one page at `from` to `to`. 0: end of file. */
-static ssize_t copy_cached(struct file *out, struct file *in, loff_t from, loff_t *to, size_t n)
+static ssize_t copy_piece(struct file *out, struct file *in, loff_t from, loff_t *to, size_t n)
 {
 	struct address_space *m = &in->inode->mapping;
 	size_t offset = from & ~PAGE_MASK;
@@ -49,25 +48,13 @@ static ssize_t copy_cached(struct file *out, struct file *in, loff_t from, loff_
 	return done;
 }
 
-/* The same through `bounce`. */
-static ssize_t copy_bounced(struct file *out, struct file *in, loff_t from, loff_t *to, size_t n, struct page *bounce)
-{
-	ssize_t got = file_read_kernel(in, page_address(bounce), min(n, (size_t)PAGE_SIZE), from);
-
-	return got > 0 ? write_all(out, page_address(bounce), (size_t)got, to) : got;
-}
-
 /* Copy up to n bytes from *from to *to, which both move. Bytes, or an error if none. */
 static ssize_t copy_bytes(struct file *out, struct file *in, loff_t *from, loff_t *to, size_t n)
 {
-	bool cached = in->ops->read == generic_file_read;
-	struct page *bounce = cached ? NULL : page_alloc(0, 0);
 	ssize_t done = 0, k = 0;
 
-	if (!cached && !bounce)
-		return -ENOMEM;
 	while ((size_t)done < n) {
-		k = cached ? copy_cached(out, in, *from, to, n - (size_t)done) : copy_bounced(out, in, *from, to, n - (size_t)done, bounce);
+		k = copy_piece(out, in, *from, to, n - (size_t)done);
 		if (k <= 0)
 			break;
 		*from += k;
@@ -75,9 +62,7 @@ static ssize_t copy_bytes(struct file *out, struct file *in, loff_t *from, loff_
 		if (fatal_signal_pending(current))
 			break;
 	}
-	if (bounce)
-		page_put(bounce);
-	if (done && cached && !(in->flags & O_NOATIME))
+	if (done && !(in->flags & O_NOATIME))
 		inode_touch_atime(in->inode);
 	return done ? done : k;
 }
@@ -97,7 +82,7 @@ static long send(struct file *out, struct file *in, loff_t *offset, size_t n)
 		return -EINVAL;
 	if (!(out->mode & FMODE_WRITE))
 		return -EBADF;
-	if (!in->ops->read || !out->ops->write || out->flags & O_APPEND || in->mode & FMODE_STREAM)
+	if (in->ops->read != generic_file_read || !out->ops->write || out->flags & O_APPEND)
 		return -EINVAL;
 	return copy_bytes(out, in, pos, &out->pos, min(n, MAX_RW_COUNT));
 }
@@ -140,7 +125,7 @@ static ssize_t range_allowed(const struct file *out, const struct file *in, loff
 		return -EBADF;
 	if (source->sb != target->sb)
 		return -EXDEV;
-	if (!in->ops->read || !out->ops->write)
+	if (in->ops->read != generic_file_read || !out->ops->write)
 		return -EINVAL;
 	if ((u64)from + n < (u64)from || (u64)to + n < (u64)to)
 		return -EOVERFLOW;

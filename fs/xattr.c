@@ -25,24 +25,29 @@ static int check_name(const char __user *name)
 	return -EOPNOTSUPP;
 }
 
+/* 0; EOPNOTSUPP: a file system that could not even have them (/proc). */
 static int check_path(const char __user *path, u32 lookup)
 {
 	struct path p;
 	int error = path_lookup_user(AT_FDCWD, path, lookup, &p);
 
-	if (!error)
-		path_put(&p);
+	if (error)
+		return error;
+	error = p.dentry->sb->uncached ? -EOPNOTSUPP : 0;
+	path_put(&p);
 	return error;
 }
 
 static int check_fd(int fd)
 {
 	struct file *file = fd_get_file(fd);
+	int error;
 
 	if (!file)
 		return -EBADF;
+	error = file->inode->sb->uncached ? -EOPNOTSUPP : 0;
 	file_put(file);
-	return 0;
+	return error;
 }
 
 static long answer(int target_error, const char __user *name)
@@ -69,10 +74,11 @@ long sys_fgetxattr(int fd, const char __user *name, void __user *value, size_t s
 long sys_removexattr(const char __user *path, const char __user *name) { return answer(check_path(path, LOOKUP_FOLLOW), name); }
 long sys_lremovexattr(const char __user *path, const char __user *name) { return answer(check_path(path, 0), name); }
 long sys_fremovexattr(int fd, const char __user *name) { return answer(check_fd(fd), name); }
-/* An empty list. */
-long sys_listxattr(const char __user *path, char __user *list, size_t size) { return check_path(path, LOOKUP_FOLLOW); }
-long sys_llistxattr(const char __user *path, char __user *list, size_t size) { return check_path(path, 0); }
-long sys_flistxattr(int fd, char __user *list, size_t size) { return check_fd(fd); }
+/* An empty list, also where there could be nothing. */
+static long answer_list(int target_error) { return target_error == -EOPNOTSUPP ? 0 : target_error; }
+long sys_listxattr(const char __user *path, char __user *list, size_t size) { return answer_list(check_path(path, LOOKUP_FOLLOW)); }
+long sys_llistxattr(const char __user *path, char __user *list, size_t size) { return answer_list(check_path(path, 0)); }
+long sys_flistxattr(int fd, char __user *list, size_t size) { return answer_list(check_fd(fd)); }
 
 long sys_setxattr(const char __user *path, const char __user *name, const void __user *value, size_t size, int flags)
 {
