@@ -9,11 +9,23 @@
 #include "kernel/string.h"
 #include "mm/slab.h"
 
-struct sig_entry {
-	struct list_head node;		/* sigpending.queue */
-	int sig;
-	struct siginfo_short info;
-};
+static struct sig_entry *entry_alloc(struct sigpending *pending)
+{
+	if (pending->first_used)
+		return kmalloc_atomic(sizeof(struct sig_entry));
+	pending->first_used = true;
+	return &pending->first;
+}
+
+static void entry_free(struct process *p, struct sigpending *pending, struct sig_entry *entry)
+{
+	list_del(&entry->node);
+	p->nr_queued--;
+	if (entry == &pending->first)
+		pending->first_used = false;
+	else
+		kfree(entry);
+}
 
 static bool queue_full(const struct process *p)
 {
@@ -35,7 +47,7 @@ int sigqueue_add(struct process *p, struct sigpending *pending, int sig, const s
 		return 0;
 	/* A standard signal's place is always there; Linux's too are refused only where there is no memory. */
 	if (sig < SIGRTMIN || !queue_full(p))
-		entry = kmalloc_atomic(sizeof(*entry));
+		entry = entry_alloc(pending);
 	if (entry) {
 		entry->sig = sig;
 		memcpy(&entry->info, info ? info : &from_kernel, sizeof(entry->info));
@@ -69,9 +81,7 @@ void sigqueue_take(struct process *p, struct sigpending *pending, int sig, sigin
 	if (!found)
 		return;			/* there was no room for more than the bit: si_code SI_USER from nobody */
 	memcpy(info, &found->info, sizeof(found->info));
-	list_del(&found->node);
-	kfree(found);
-	p->nr_queued--;
+	entry_free(p, pending, found);
 }
 
 void sigqueue_drop(struct process *p, struct sigpending *pending, u64 signals)
@@ -82,10 +92,7 @@ void sigqueue_drop(struct process *p, struct sigpending *pending, u64 signals)
 		return;
 	pending->signals &= ~signals;
 	list_for_each_safe(entry, next, &pending->queue, node) {
-		if (!(SIG_BIT(entry->sig) & signals))
-			continue;
-		list_del(&entry->node);
-		kfree(entry);
-		p->nr_queued--;
+		if (SIG_BIT(entry->sig) & signals)
+			entry_free(p, pending, entry);
 	}
 }

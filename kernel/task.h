@@ -36,15 +36,23 @@ enum task_state {
 
 #define KSTACK_SIZE	(4 * PAGE_SIZE)
 
-/* Pending signals (kernel/sigqueue.c). */
-struct sigpending {
-	u64 signals;			/* bit n-1 = signal n */
-	struct list_head queue;		/* struct sig_entry: what was sent with them */
-};
-
 /* The part of a siginfo_t that carries anything: up to si_stime. */
 struct siginfo_short {
 	u64 words[6];
+};
+
+/* Pending signals (kernel/sigqueue.c). */
+struct sig_entry {
+	struct list_head node;		/* sigpending.queue */
+	int sig;
+	struct siginfo_short info;
+};
+
+struct sigpending {
+	u64 signals;			/* bit n-1 = signal n */
+	struct list_head queue;		/* struct sig_entry: what was sent with them */
+	bool first_used;
+	struct sig_entry first;		/* mostly there is one at a time: it needs no allocation */
 };
 
 struct task {
