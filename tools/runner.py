@@ -6,7 +6,6 @@ How runner and guest talk to each other is told in docs/running.md, "Between run
 Each run has a directory build/runs/PID-N, locked as long as the runner lives; build/kernel.log and build/qemu.log are
 links into that of the run that was started last. QEMU works inside that directory, so that no path needs quoting.
 """
-import glob
 import json
 import os
 import queue
@@ -89,8 +88,8 @@ def window_kind():
     if sys.platform != "darwin":
         if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
             raise Failure("--window: no display here (DISPLAY and WAYLAND_DISPLAY are not set)")
-        need("qemu-system-gui", *(path for kind in ("gtk", "sdl") for path in glob.glob(f"/usr/lib*/**/qemu/ui-{kind}.so", recursive=True)),
-             "/usr/lib/x86_64-linux-gnu/qemu/ui-gtk.so")
+        need("qemu-system-gui", *(f"/usr/{folder}/qemu/ui-{kind}.so" for kind in ("gtk", "sdl")
+                                  for folder in ("lib/x86_64-linux-gnu", "lib64", "lib")))
     kinds = subprocess.run(["qemu-system-x86_64", "-display", "help"], capture_output=True, text=True).stdout.split()
     for kind in ("gtk", "sdl", "cocoa"):
         if kind in kinds:
