@@ -199,11 +199,19 @@ static int block_fsync(struct file *file, bool data_only)
 	return mapping_writeback(&dev->mapping, 0, ~0UL, true);
 }
 
+static int block_mmap(struct file *file, struct map_request *req)
+{
+	struct block_device *dev = file->private;
+
+	return mapping_mmap(file, &dev->mapping, req);
+}
+
 static const struct file_ops block_fops = {
 	.read = block_read,
 	.write = block_write,
 	.llseek = block_llseek,
 	.ioctl = block_ioctl,
+	.mmap = block_mmap,
 	.fsync = block_fsync,
 };
 

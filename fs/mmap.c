@@ -28,9 +28,11 @@ static void vma_stat(struct vma *vma, u32 *major, u32 *minor, u64 *ino)
 
 static const struct vma_ops file_vma_ops = { .open = vma_open, .close = vma_close, .name = vma_name, .stat = vma_stat };
 
-int generic_mmap(struct file *file, struct map_request *req)
+int generic_mmap(struct file *file, struct map_request *req) { return mapping_mmap(file, &file->inode->mapping, req); }
+
+int mapping_mmap(struct file *file, struct address_space *mapping, struct map_request *req)
 {
-	req->mapping = &file->inode->mapping;
+	req->mapping = mapping;
 	req->ops = &file_vma_ops;
 	req->owner = file;
 	inode_touch_atime(file->inode);

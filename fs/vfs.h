@@ -243,6 +243,7 @@ loff_t generic_llseek(struct file *file, loff_t offset, int whence);
 ssize_t generic_file_read(struct file *file, struct iov_iter *to, loff_t *pos);	/* page cache; atime */
 ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos);	/* i_rwsem, O_APPEND, RLIMIT_FSIZE, mtime, O_SYNC */
 int generic_mmap(struct file *file, struct map_request *req);
+int mapping_mmap(struct file *file, struct address_space *mapping, struct map_request *req);	/* other pages than the inode's: a device's */
 struct mm;
 /* Map an open file into mm (exec, mmap): ->mmap fills the request in, then mm_map(); the mapping takes a reference of its own. */
 long file_map(struct file *file, struct mm *mm, struct map_request *req);	/* address, or -ENODEV, -ENOMEM... */

@@ -6,7 +6,7 @@
  * so a wake-up between check and sleep is not lost. The word is read without faulting there; if that
  * fails the page is faulted in outside the lock and everything begins again.
  *
- * Supported: WAIT, WAKE, their BITSET forms, REQUEUE, CMP_REQUEUE, WAKE_OP. PI futexes are -ENOSYS.
+ * Supported: WAIT, WAKE, their BITSET forms, REQUEUE, CMP_REQUEUE, WAKE_OP, futex_waitv. PI futexes are -ENOSYS.
  */
 #include "kernel/futex.h"
 
@@ -15,10 +15,10 @@
 #include "kernel/times.h"
 #include "kernel/usermode.h"
 #include "mm/mm.h"
+#include "mm/slab.h"
 #include "mm/usercopy.h"
 
 #define NR_BUCKETS 64
-#define ROBUST_LIST_LIMIT 2048
 
 struct futex_key {
 	const void *space;	/* struct mm or struct address_space */
@@ -31,7 +31,7 @@ struct futex_waiter {
 	struct bucket *bucket;		/* bucket lock (of both when it moves) */
 	u32 bitset;			/* fixed */
 	bool woken;			/* bucket lock */
-	struct wait_queue wq;
+	struct wait_queue *wq;		/* fixed: where the task sleeps; futex_waitv shares one among its waiters */
 };
 
 static struct bucket {
@@ -99,7 +99,7 @@ static void wake_waiter(struct futex_waiter *w)
 {
 	list_del(&w->node);
 	w->woken = true;
-	wake_up_all(&w->wq, 0);		/* the waiter takes the bucket lock before its stack goes away */
+	wake_up_all(w->wq, 0);		/* the waiter takes the bucket lock before its stack goes away */
 }
 
 static int wake_key(const struct futex_key *key, int nr, u32 bitset)
@@ -143,6 +143,18 @@ static struct bucket *lock_waiter(struct futex_waiter *w)
 	}
 }
 
+/* Off the queue: was it woken? */
+static bool unqueue_waiter(struct futex_waiter *w)
+{
+	struct bucket *b = lock_waiter(w);
+	bool woken = w->woken;
+
+	if (!woken)
+		list_del(&w->node);
+	spin_unlock(&b->lock);
+	return woken;
+}
+
 /* Queue up if *uaddr is val: 0, -EAGAIN, -EFAULT. */
 static int queue_waiter(struct futex_waiter *w, u32 __user *uaddr, u32 val)
 {
@@ -168,7 +180,8 @@ static int queue_waiter(struct futex_waiter *w, u32 __user *uaddr, u32 val)
 
 static long futex_wait(u32 __user *uaddr, bool private, u32 val, u64 deadline, u32 bitset)
 {
-	struct futex_waiter w = { .bitset = bitset };
+	struct wait_queue wq;
+	struct futex_waiter w = { .bitset = bitset, .wq = &wq };
 	struct wait_entry entry = { 0 };
 
 	if (!bitset)
@@ -176,25 +189,20 @@ static long futex_wait(u32 __user *uaddr, bool private, u32 val, u64 deadline, u
 	int r = get_key(uaddr, private, &w.key);
 	if (r)
 		return r;
-	wait_queue_init(&w.wq);
+	wait_queue_init(&wq);
 	r = queue_waiter(&w, uaddr, val);
 	if (r)
 		return r;
 	for (;;) {
-		wait_prepare(&w.wq, &entry, WAIT_INTERRUPTIBLE, 0);
+		wait_prepare(&wq, &entry, WAIT_INTERRUPTIBLE, 0);
 		if (READ_ONCE(w.woken))
 			break;
 		r = deadline == ~0UL ? wait_sleep(WAIT_INTERRUPTIBLE) : wait_sleep_until(WAIT_INTERRUPTIBLE, deadline);
 		if (r)
 			break;
 	}
-	wait_finish(&w.wq, &entry);
-	struct bucket *b = lock_waiter(&w);
-	bool woken = w.woken;
-	if (!woken)
-		list_del(&w.node);
-	spin_unlock(&b->lock);
-	if (woken)
+	wait_finish(&wq, &entry);
+	if (unqueue_waiter(&w))
 		return 0;
 	return r == -ETIMEDOUT ? -ETIMEDOUT : deadline == ~0UL ? -ERESTARTSYS : -ERESTARTNOHAND;
 }
@@ -383,87 +391,94 @@ long sys_futex(u32 __user *uaddr, int op, u32 val, const struct __kernel_timespe
 	return -ENOSYS;
 }
 
-/* --- robust lists and the end of threads --- */
+/* --- futex_waitv: on several words at once --- */
+
+/* Leave the first nr queues: the number of the first that was woken, or -1. */
+static long unqueue_all(struct futex_waiter *w, unsigned nr)
+{
+	long first = -1;
+
+	for (unsigned i = 0; i < nr; i++)
+		if (unqueue_waiter(&w[i]) && first < 0)
+			first = i;
+	return first;
+}
+
+static bool any_woken(const struct futex_waiter *w, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		if (READ_ONCE(w[i].woken))
+			return true;
+	return false;
+}
+
+static long wait_many(const struct futex_waitv *spec, struct futex_waiter *w, unsigned nr, u64 deadline)
+{
+	struct wait_entry entry = { 0 };
+	struct wait_queue wq;
+	long r = 0, first;
+
+	wait_queue_init(&wq);
+	for (unsigned i = 0; i < nr; i++) {
+		w[i] = (struct futex_waiter){ .bitset = FUTEX_BITSET_MATCH_ANY, .wq = &wq };
+		r = get_key((u32 __user *)spec[i].uaddr, spec[i].flags & FUTEX_PRIVATE_FLAG, &w[i].key);
+		if (r)
+			return r;
+	}
+	for (unsigned i = 0; i < nr; i++) {
+		r = queue_waiter(&w[i], (u32 __user *)spec[i].uaddr, (u32)spec[i].val);
+		if (r) {
+			first = unqueue_all(w, i);
+			return first >= 0 ? first : r;	/* a wake-up that was meant for us is not lost */
+		}
+	}
+	for (;;) {
+		wait_prepare(&wq, &entry, WAIT_INTERRUPTIBLE, 0);
+		if (any_woken(w, nr))
+			break;
+		r = deadline == ~0UL ? wait_sleep(WAIT_INTERRUPTIBLE) : wait_sleep_until(WAIT_INTERRUPTIBLE, deadline);
+		if (r)
+			break;
+	}
+	wait_finish(&wq, &entry);
+	first = unqueue_all(w, nr);
+	return first >= 0 ? first : r;
+}
+
+static int check_waitv(const struct futex_waitv *spec, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		if (spec[i].flags & ~(u32)(FUTEX_32 | FUTEX_PRIVATE_FLAG) || !(spec[i].flags & FUTEX_32) || spec[i].__reserved || spec[i].val >> 32)
+			return -EINVAL;
+	return 0;
+}
+
+long sys_futex_waitv(const struct futex_waitv __user *waiters, unsigned nr, unsigned flags, const struct __kernel_timespec __user *timeout, int clock)
+{
+	u64 deadline = ~0UL;
+	struct futex_waitv *spec;
+	long r;
+
+	if (flags || !nr || nr > FUTEX_WAITV_MAX || !waiters)
+		return -EINVAL;
+	if (timeout && clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME)
+		return -EINVAL;
+	r = get_deadline(FUTEX_WAIT_BITSET, clock == CLOCK_REALTIME, timeout, &deadline);
+	if (r)
+		return r;
+	spec = kmalloc(nr * (sizeof(*spec) + sizeof(struct futex_waiter)));
+	if (!spec)
+		return -ENOMEM;
+	r = copy_from_user(spec, waiters, nr * sizeof(*spec)) ? -EFAULT : check_waitv(spec, nr);
+	if (!r)
+		r = wait_many(spec, (struct futex_waiter *)(spec + nr), nr, deadline);
+	kfree(spec);
+	return r;
+}
 
 void futex_wake_address(u32 __user *uaddr, int nr)
 {
 	/* Who waits may have said private or not. */
 	futex_wake(uaddr, true, nr, FUTEX_BITSET_MATCH_ANY);
 	futex_wake(uaddr, false, nr, FUTEX_BITSET_MATCH_ANY);
-}
-
-/* The owner of this futex dies: say so in the word and wake one waiter. False: bad memory. */
-static bool mark_owner_died(u32 __user *uaddr)
-{
-	u32 old, found;
-
-	if ((u64)uaddr % sizeof(u32))
-		return false;
-	do {
-		if (get_user(old, uaddr))
-			return false;
-		if ((old & FUTEX_TID_MASK) != (u32)current->tid)
-			return true;
-		if (user_cmpxchg32(uaddr, old, (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &found)) {
-			if (fault_in_writeable(uaddr, sizeof(u32)))
-				return false;
-			found = ~old;
-		}
-	} while (found != old);
-	if (old & FUTEX_WAITERS)
-		futex_wake_address(uaddr, 1);
-	return true;
-}
-
-void exit_robust_list(void)
-{
-	struct robust_list_head head;
-	u64 list = (u64)current->robust_list, entry, next;
-
-	current->robust_list = NULL;
-	if (!list || copy_from_user(&head, (void __user *)list, sizeof(head)))
-		return;
-	u64 pending = (u64)head.list_op_pending & ~1UL;
-	entry = (u64)head.list.next;
-	for (int i = 0; entry != list && i < ROBUST_LIST_LIMIT; i++) {
-		bool ok = !get_user(next, (u64 __user *)(entry & ~1UL));	/* first: the entry may be freed by who we wake */
-		if ((entry & ~1UL) != pending && !(entry & 1) && !mark_owner_died((u32 __user *)(entry + (u64)head.futex_offset)))
-			return;
-		if (!ok)
-			return;
-		entry = next;
-	}
-	if (pending && !((u64)head.list_op_pending & 1))
-		mark_owner_died((u32 __user *)(pending + (u64)head.futex_offset));
-}
-
-long sys_set_robust_list(void __user *head, size_t len)
-{
-	if (len != sizeof(struct robust_list_head))
-		return -EINVAL;
-	current->robust_list = head;
-	return 0;
-}
-
-long sys_get_robust_list(int pid, void __user *__user *head, size_t __user *len)
-{
-	struct task *t = current;
-	u64 list = 0;
-	long r = 0;
-
-	spin_lock(&tasklist_lock);
-	if (pid)
-		t = task_find(pid);
-	if (!t)
-		r = -ESRCH;
-	else if (t != current && current->process->euid && current->process->uid != t->process->uid)
-		r = -EPERM;
-	else
-		list = (u64)t->robust_list;
-	spin_unlock(&tasklist_lock);
-	if (r)
-		return r;
-	if (put_user(sizeof(struct robust_list_head), len))
-		return -EFAULT;
-	return put_user(list, (u64 __user *)head);
 }

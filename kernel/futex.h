@@ -7,5 +7,5 @@
 
 /* Wake up to nr waiters on a word of the current address space, private or shared. Sleeps. */
 void futex_wake_address(u32 __user *uaddr, int nr);
-/* The current thread lets go of its address space: mark and wake the robust futexes it still holds. Sleeps. */
+/* kernel/robust.c: the current thread lets go of its address space: mark and wake the robust futexes it still holds. Sleeps. */
 void exit_robust_list(void);

@@ -44,6 +44,8 @@ long sys_setitimer(int which, const void __user *value, void __user *old);
 long sys_getitimer(int which, void __user *value);
 /* kernel/futex.c */
 long sys_futex(u32 __user *uaddr, int op, u32 val, const struct __kernel_timespec __user *timeout, u32 __user *uaddr2, u32 val3);
+long sys_futex_waitv(const struct futex_waitv __user *waiters, unsigned nr, unsigned flags, const struct __kernel_timespec __user *timeout, int clock);
+/* kernel/robust.c */
 long sys_set_robust_list(void __user *head, size_t len);
 long sys_get_robust_list(int pid, void __user *__user *head, size_t __user *len);
 /* kernel/pid.c */

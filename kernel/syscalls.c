@@ -25,7 +25,7 @@ static void *const syscall_table[NR_SYSCALLS] = {
 	CALL(exit), CALL(exit_group), CALL(wait4), CALL(waitid), CALL(kill), CALL(tkill), CALL(tgkill),
 	CALL(rt_sigqueueinfo), CALL(rt_tgsigqueueinfo), CALL(rt_sigaction), CALL(rt_sigprocmask),
 	CALL(rt_sigreturn), CALL(rt_sigpending), CALL(rt_sigsuspend), CALL(rt_sigtimedwait), CALL(sigaltstack),
-	CALL(pause), CALL(restart_syscall), CALL(alarm), CALL(setitimer), CALL(getitimer), CALL(futex),
+	CALL(pause), CALL(restart_syscall), CALL(alarm), CALL(setitimer), CALL(getitimer), CALL(futex), CALL(futex_waitv),
 	CALL(set_robust_list), CALL(get_robust_list), CALL(gettid), CALL(getpid), CALL(getppid), CALL(getpgid),
 	CALL(setpgid), CALL(getpgrp), CALL(setsid), CALL(getsid), CALL(getuid), CALL(geteuid), CALL(getgid),
 	CALL(getegid), CALL(setuid), CALL(setgid), CALL(setreuid), CALL(setregid), CALL(setresuid), CALL(setresgid),
