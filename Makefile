@@ -11,6 +11,7 @@ CC      := $(if $(LLVM),clang --target=x86_64-linux-gnu,$(CROSS)gcc)
 endif
 LD      := $(or $(call llvm,ld.lld),$(CROSS)ld)
 NM      := $(or $(call llvm,llvm-nm),$(CROSS)nm)
+OBJCOPY := $(or $(call llvm,llvm-objcopy),$(CROSS)objcopy)
 OBJDUMP := $(or $(call llvm,llvm-objdump),$(CROSS)objdump)
 # Linux's UAPI headers: a cross compiler does not look where the system has them.
 UAPI    ?= /usr/include
@@ -21,7 +22,7 @@ say     = @echo "  $(1)$(if $(V),:)"
 DIRS := boot kernel mm fs fs/ext2 drivers
 CSRC := $(wildcard $(DIRS:=/*.c))
 ASRC := $(wildcard $(DIRS:=/*.asm))
-OBJS := $(CSRC:%.c=$(BUILD)/obj/%.o) $(ASRC:%.asm=$(BUILD)/obj/%.asm.o) $(BUILD)/obj/font.o
+OBJS := $(CSRC:%.c=$(BUILD)/obj/%.o) $(ASRC:%.asm=$(BUILD)/obj/%.asm.o) $(BUILD)/obj/font.o $(BUILD)/obj/vdso.o
 USER := $(patsubst %.c,$(BUILD)/%,$(wildcard user/*.c user/tests/*.c))
 ELF  := $(BUILD)/cowslip.elf
 
@@ -61,6 +62,22 @@ $(BUILD)/obj/%.asm.o: %.asm Makefile
 
 # Two links: the first one gives the addresses of the functions, from which tools/mksyms.py makes the symbol table that
 # a backtrace uses. Its section .ksyms lies behind all text, so that the second link moves no function.
+# The vDSO, a shared library for programs, linked into the kernel as bytes.
+VFLAGS  := -std=gnu11 -O2 -ffreestanding -fPIC -mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+	$(WARN) -iquote . -idirafter $(UAPI) -idirafter $(UAPI)/x86_64-linux-gnu
+$(BUILD)/obj/vdso.o: vdso/vdso.c vdso/vdso.lds vdso/data.h kernel/types.h $(BUILD)/obj/flags Makefile
+	$(call say,VDSO vdso/vdso.c)
+	$(Q)$(CC) $(VFLAGS) $(ERROR) -c -o $(BUILD)/obj/vdso.pic.o vdso/vdso.c
+	$(Q)$(LD) -shared -soname=linux-vdso.so.1 --hash-style=both --build-id=none -z max-page-size=4096 -z noexecstack -T vdso/vdso.lds \
+	-o $(BUILD)/vdso.so $(BUILD)/obj/vdso.pic.o
+	$(Q)$(OBJCOPY) -S $(BUILD)/vdso.so $(BUILD)/vdso.image
+	$(Q)echo 'section .rodata align=16' >$(BUILD)/vdso.asm
+	$(Q)echo 'global vdso_image, vdso_image_end' >>$(BUILD)/vdso.asm
+	$(Q)echo 'vdso_image: incbin "$(BUILD)/vdso.image"' >>$(BUILD)/vdso.asm
+	$(Q)echo 'vdso_image_end:' >>$(BUILD)/vdso.asm
+	$(Q)echo 'section .note.GNU-stack noalloc noexec nowrite progbits' >>$(BUILD)/vdso.asm
+	$(Q)nasm -f elf64 -o $@ $(BUILD)/vdso.asm
+
 # The console's font: the first of these that is there (Debian: console-setup-linux; Fedora: terminus-fonts-console; Arch: terminus-font).
 FONT    ?= $(firstword $(wildcard /usr/share/consolefonts/Uni2-Terminus16.psf.gz /usr/lib/kbd/consolefonts/ter-u16n.psf.gz \
 	/usr/lib/kbd/consolefonts/ter-v16n.psf.gz /usr/share/kbd/consolefonts/ter-u16n.psf.gz /usr/share/kbd/consolefonts/ter-v16n.psf.gz))

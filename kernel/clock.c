@@ -8,6 +8,7 @@
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
+#include "vdso/data.h"
 
 #define MEASURE_MS 2
 #define GIVE_UP_TICKS 100000000UL	/* of the TSC: at least 15 ms on any processor */
@@ -56,6 +57,11 @@ void clock_delay_us(u64 us)
 
 	while (rdtsc() - start < us * tsc_per_ms / 1000)
 		cpu_relax();
+}
+
+void clock_vdso(struct vdso_data *data)
+{
+	*data = (struct vdso_data){ .tsc = !clock_counter, .tsc_boot = tsc_boot, .tsc_to_ns = tsc_to_ns, .realtime_ns = boot_realtime_ns };
 }
 
 /* --- frequencies --- */

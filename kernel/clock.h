@@ -13,4 +13,6 @@ void clock_init(void);			/* after apic_init() */
 u64 tsc_khz(void);
 u64 clock_tsc_ns(u64 tsc);		/* a TSC value as nanoseconds since boot, also where the TSC is not the clock */
 u64 apic_timer_khz(void);		/* of the local APIC's timer as drivers/apic.c sets it up */
+struct vdso_data;
+void clock_vdso(struct vdso_data *data);	/* what programs compute the time from; after clock_init() */
 void clock_delay_us(u64 us);		/* busy; in any context, before clock_init() with a guess of the TSC's frequency */

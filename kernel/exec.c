@@ -16,6 +16,7 @@
 #include "kernel/signal.h"
 #include "kernel/string.h"
 #include "kernel/usermode.h"
+#include "kernel/vdso.h"
 #include "mm/slab.h"
 #include "mm/usercopy.h"
 
@@ -161,7 +162,13 @@ static int build_mm(struct exec *e)
 	gap = min(max(gap, MMAP_GAP_MIN), MMAP_GAP_MAX);
 	e->mm->mmap_top = ALIGN_DOWN(USER_TOP - gap - (1 << 20), PAGE_SIZE);
 	int r = elf_load(e);
-	return r ? r : map_stack(e);
+	if (!r)
+		r = map_stack(e);
+	if (r)
+		return r;
+	long at = vdso_map(e->mm);
+	e->vdso = (u64)at;
+	return at < 0 ? (int)at : 0;
 }
 
 /* --- the point of no return --- */

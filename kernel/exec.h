@@ -46,6 +46,7 @@ struct exec {
 	void *fpu;			/* initial state, owned until the commit */
 	struct elf_image image, interp;
 	bool has_interp;
+	u64 vdso;			/* its ELF header in memory */
 	bool stack_exec;
 	u32 euid, egid;			/* after set-user-id bits */
 };

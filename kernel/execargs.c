@@ -255,7 +255,7 @@ static unsigned fill_auxv(struct exec *e, u64 execfn, u64 platform, u64 random)
 	const struct process *p = current->process;
 	bool secure = p->uid != e->euid || p->gid != e->egid;
 	const u64 aux[] = {
-		AT_HWCAP, cpuid_features(), AT_PAGESZ, PAGE_SIZE, AT_CLKTCK, 100,
+		AT_SYSINFO_EHDR, e->vdso, AT_HWCAP, cpuid_features(), AT_PAGESZ, PAGE_SIZE, AT_CLKTCK, 100,
 		AT_PHDR, e->image.phdr_address, AT_PHENT, sizeof(struct elf64_phdr), AT_PHNUM, e->image.header.e_phnum,
 		AT_BASE, e->has_interp ? e->interp.bias : 0, AT_FLAGS, 0, AT_ENTRY, e->image.entry,
 		AT_UID, p->uid, AT_EUID, e->euid, AT_GID, p->gid, AT_EGID, e->egid, AT_SECURE, secure,

@@ -19,6 +19,7 @@
 #include "kernel/time.h"
 #include "kernel/trace.h"
 #include "kernel/usermode.h"
+#include "kernel/vdso.h"
 #include "mm/page.h"
 #include "mm/pagecache.h"
 #include "mm/switches.h"
@@ -74,6 +75,7 @@ void kmain(void)
 	apic_init();			/* interrupt controllers */
 	time_init();			/* clocks and the timer */
 	pagecache_init();		/* page lock queues */
+	vdso_init();			/* the time without a system call */
 	trace_init();			/* trace points that the command line switches on */
 	switches_init();		/* mechanisms that the command line turns off or slows down */
 	if (!kthread_start("start", start_system, NULL))

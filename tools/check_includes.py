@@ -35,12 +35,13 @@ EXCEPTIONS = {
     "kernel/panic.c": ["drivers/vt.h", "drivers/serial.h", "drivers/debugcon.h", "drivers/power.h"],    # the last words, by polling
     "kernel/reboot.c": ["drivers/power.h"],
     "kernel/kstack.c": ["boot/bootinfo.h"],                 # kernel stacks live in tables made at boot
-    "kernel/clock.c": ["drivers/apic.h", "drivers/counter.h", "drivers/rtc.h"],         # what there is to count with
+    "kernel/clock.c": ["drivers/apic.h", "drivers/counter.h", "drivers/rtc.h", "vdso/data.h"],  # what there is to count with
     "drivers/apic.c": ["boot/bootinfo.h"],                  # ioremap: device registers live in tables made at boot
     "drivers/counter.c": ["boot/bootinfo.h"],               # likewise
     "drivers/vgatext.c": ["boot/bootinfo.h"],               # likewise
     "drivers/framebuffer.c": ["boot/bootinfo.h"],           # likewise; and where it is
     "drivers/acpi.c": ["boot/bootinfo.h"],                  # likewise; and where ACPI's tables begin
+    "kernel/vdso.c": ["vdso/data.h"],                       # what the vDSO computes with
     "kernel/exec.h": ["fs/vfs.h", "mm/mm.h"],               # a program on its way from a file into an address space
 }
 
