@@ -15,6 +15,7 @@
 #include "kernel/proc_syscalls.h"
 #include "kernel/signal.h"
 #include "kernel/string.h"
+#include "kernel/timers.h"
 #include "kernel/usermode.h"
 #include "kernel/vdso.h"
 #include "mm/slab.h"
@@ -269,6 +270,7 @@ static void set_identity(struct exec *e)
 	p->euid = p->suid = p->fsuid = e->euid;
 	p->egid = p->sgid = p->fsgid = e->egid;
 	signal_flush_handlers(p);
+	timers_delete_all(p);
 	current->sig_stack = (stack_t){ .ss_flags = SS_DISABLE };
 	task_clear_flag(current, TF_RESTORE_MASK);
 }

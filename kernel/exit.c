@@ -16,6 +16,7 @@
 #include "kernel/sched.h"
 #include "kernel/signal.h"
 #include "kernel/string.h"
+#include "kernel/timers.h"
 #include "kernel/usermode.h"
 #include "mm/mm.h"
 #include "mm/usercopy.h"
@@ -75,6 +76,7 @@ static void exit_process_resources(struct process *p)
 		file_put(exe);
 	if (leader && session_exit_hook)
 		session_exit_hook(p);
+	timers_delete_all(p);
 	spin_lock(&p->sig_lock);
 	p->alarm_ns = 0;
 	spin_unlock(&p->sig_lock);

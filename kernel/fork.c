@@ -12,6 +12,7 @@
 #include "kernel/proc_syscalls.h"
 #include "kernel/sched.h"
 #include "kernel/signal.h"
+#include "kernel/timers.h"
 #include "kernel/string.h"
 #include "kernel/usermode.h"
 #include "mm/mm.h"
@@ -44,6 +45,7 @@ struct process *process_alloc(void)
 	list_init(&p->children);
 	list_init(&p->sibling);
 	list_init(&p->pending.queue);
+	list_init(&p->timers);
 	wait_queue_init(&p->child_wait);
 	wait_queue_init(&p->thread_wait);
 	wait_queue_init(&p->stop_wait);
@@ -79,6 +81,7 @@ static struct process *process_copy(struct process *old, int pid, const struct c
 				memset(&p->action[i], 0, sizeof(p->action[i]));
 	spin_lock(&tasklist_lock);
 	memcpy(p->limits, old->limits, sizeof(p->limits));
+	cputimer_recheck_locked(p);	/* not published yet: no lock needed */
 	p->exe = old->exe;
 	if (p->exe)
 		file_get(p->exe);

@@ -22,6 +22,7 @@ struct process kernel_process = {
 	.sibling = LIST_INIT(kernel_process.sibling),
 	.child_wait = WAIT_QUEUE_INIT(kernel_process.child_wait),
 	.thread_wait = WAIT_QUEUE_INIT(kernel_process.thread_wait),
+	.timers = LIST_INIT(kernel_process.timers),
 	.pending.queue = LIST_INIT(kernel_process.pending.queue),
 	.stop_wait = WAIT_QUEUE_INIT(kernel_process.stop_wait),
 	.sig_lock = SPINLOCK_INIT("signals", RANK_SIGNAL),

@@ -42,6 +42,13 @@ long sys_restart_syscall(void);
 long sys_alarm(unsigned seconds);
 long sys_setitimer(int which, const void __user *value, void __user *old);
 long sys_getitimer(int which, void __user *value);
+/* kernel/timers.c */
+struct sigevent;
+long sys_timer_create(int clock, const struct sigevent __user *event, int __user *id);
+long sys_timer_settime(int id, int flags, const struct __kernel_itimerspec __user *value, struct __kernel_itimerspec __user *old);
+long sys_timer_gettime(int id, struct __kernel_itimerspec __user *value);
+long sys_timer_getoverrun(int id);
+long sys_timer_delete(int id);
 /* kernel/futex.c */
 long sys_futex(u32 __user *uaddr, int op, u32 val, const struct __kernel_timespec __user *timeout, u32 __user *uaddr2, u32 val3);
 long sys_futex_waitv(const struct futex_waitv __user *waiters, unsigned nr, unsigned flags, const struct __kernel_timespec __user *timeout, int clock);

@@ -11,6 +11,7 @@
 #include "kernel/signal.h"
 #include "kernel/string.h"
 #include "kernel/usermode.h"
+#include "kernel/timers.h"
 #include "mm/mm.h"
 #include "mm/usercopy.h"
 
@@ -46,6 +47,11 @@ static long change_limit(struct process *p, unsigned resource, const struct rlim
 		r = -EPERM;
 	else if (new)
 		*limit = *new;
+	if (new && resource == RLIMIT_CPU) {
+		spin_lock(&p->sig_lock);
+		cputimer_recheck_locked(p);
+		spin_unlock(&p->sig_lock);
+	}
 	spin_unlock(&tasklist_lock);
 	return r;
 }

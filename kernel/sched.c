@@ -17,6 +17,7 @@
 #include "kernel/proc_syscalls.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
+#include "kernel/timers.h"
 #include "kernel/trace.h"
 #include "kernel/trap.h"
 #include "kernel/usermode.h"
@@ -95,8 +96,10 @@ static void account(struct task *t, u64 now, bool user)
 
 void sched_account(bool user)
 {
-	if (current != this_cpu()->idle)
-		account(current, ktime_ns(), user);
+	if (current == this_cpu()->idle)
+		return;
+	account(current, ktime_ns(), user);
+	cputimer_tick();
 }
 
 /*

@@ -200,9 +200,8 @@ long sys_rt_sigtimedwait(const u64 __user *set, siginfo_t __user *uinfo, const s
 			return r;
 	}
 	which &= ~SIG_UNBLOCKABLE;
-	u64 deadline = deadline_after(ns), mask = t->sig_mask;
-	/* While it waits they count as unblocked, so that they wake it; signal_deliver() never sees the changed mask. */
-	signal_set_mask(mask & ~which);
+	u64 deadline = deadline_after(ns);
+	/* They stay blocked: who sends one looks at sig_wait, and wakes us instead of doing what the default action is. */
 	wait_queue_init(&nobody);
 	for (;;) {
 		wait_prepare(&nobody, &entry, WAIT_INTERRUPTIBLE, 0);
@@ -219,7 +218,6 @@ long sys_rt_sigtimedwait(const u64 __user *set, siginfo_t __user *uinfo, const s
 	spin_lock(&t->process->sig_lock);
 	t->sig_wait = 0;
 	spin_unlock(&t->process->sig_lock);
-	signal_set_mask(mask);
 	if (!sig)
 		return r && r != -ETIMEDOUT ? -EINTR : -EAGAIN;
 	return uinfo && copy_to_user(uinfo, &info, sizeof(info)) ? -EFAULT : sig;

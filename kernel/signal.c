@@ -10,6 +10,7 @@
 #include "kernel/printk.h"
 #include "kernel/proc_syscalls.h"
 #include "kernel/string.h"
+#include "kernel/timers.h"
 #include "kernel/usermode.h"
 #include "mm/usercopy.h"
 
@@ -332,6 +333,10 @@ void signal_deliver(struct trapframe *frame)
 		t->set_child_tid = NULL;
 	}
 	task_clear_flag(t, TF_SIGPENDING);
+	if (unlikely(t->flags & TF_CPU_TIMER)) {
+		task_clear_flag(t, TF_CPU_TIMER);
+		cputimer_expire();
+	}
 	while ((sig = next_signal(&info, &action)) != 0) {
 		if (!handled)
 			restart_syscall(frame, &action);

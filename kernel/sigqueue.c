@@ -7,6 +7,7 @@
 #include "kernel/cpu.h"
 #include "kernel/signal.h"
 #include "kernel/string.h"
+#include "kernel/timers.h"
 #include "mm/slab.h"
 
 static struct sig_entry *entry_alloc(struct sigpending *pending)
@@ -81,6 +82,8 @@ void sigqueue_take(struct process *p, struct sigpending *pending, int sig, sigin
 	if (!found)
 		return;			/* there was no room for more than the bit: si_code SI_USER from nobody */
 	memcpy(info, &found->info, sizeof(found->info));
+	if (info->si_code == SI_TIMER)
+		timer_signal_gone(p, info, info->si_tid);
 	entry_free(p, pending, found);
 }
 
@@ -92,7 +95,11 @@ void sigqueue_drop(struct process *p, struct sigpending *pending, u64 signals)
 		return;
 	pending->signals &= ~signals;
 	list_for_each_safe(entry, next, &pending->queue, node) {
-		if (SIG_BIT(entry->sig) & signals)
-			entry_free(p, pending, entry);
+		const siginfo_t *info = (const siginfo_t *)&entry->info;	/* its first part */
+		if (!(SIG_BIT(entry->sig) & signals))
+			continue;
+		if (info->si_code == SI_TIMER)
+			timer_signal_gone(p, NULL, info->si_tid);
+		entry_free(p, pending, entry);
 	}
 }

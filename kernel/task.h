@@ -31,6 +31,7 @@ enum task_state {
 #define TF_KTHREAD	BIT(0)	/* I */
 #define TF_SIGPENDING	BIT(1)	/* A: look at signals on the way to user mode */
 #define TF_EXITING	BIT(2)	/* A */
+#define TF_CPU_TIMER	BIT(5)	/* A: a timer of CPU time may be due */
 #define TF_STOPPED	BIT(4)	/* T: parked in jobctl_park() */
 #define TF_RESTORE_MASK	BIT(3)	/* T: sigsuspend: restore saved_mask if no handler runs */
 
@@ -165,6 +166,10 @@ struct process {
 	struct file *exe;		/* L: what was executed; owns a reference */
 	struct tty *tty;		/* L: controlling terminal */
 	int tty_old_pgrp;		/* L: of a session leader whose terminal was hung up: the foreground group then, or 0 */
+	struct list_head timers;	/* struct posix_timer: written under L and S */
+	struct cpu_timer { u64 expiry_ns, interval_ns; } virtual_timer, prof_timer;	/* S: of CPU time, 0 = off */
+	u64 next_xcpu;			/* S: seconds of CPU time at which SIGXCPU comes again */
+	bool cpu_timers;		/* S: any of them runs, or RLIMIT_CPU is set; read by the tick as it is */
 	u64 alarm_ns;			/* S: ITIMER_REAL expiry, 0 = none */
 	u64 alarm_interval_ns;		/* S */
 };
