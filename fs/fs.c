@@ -11,5 +11,6 @@ void fs_init(void)
 	devfs_init();
 	pipe_init();
 	anon_init();
+	socket_init();
 	procfs_init();
 }

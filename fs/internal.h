@@ -95,6 +95,9 @@ struct place {
 	bool slash;
 };
 int place_find(int dirfd, const char __user *name, struct place *p);
+int place_find_kernel(int dirfd, const char *text, struct place *p);
+/* mknod by the kernel for the caller (sockets), relative to its working directory: *where has references. */
+int node_make(const char *text, u32 mode, struct path *where);
 void place_put(struct place *p);
 /* Lock the directory and look the name up for making it: a negative dentry, counted; or EEXIST, ENOENT, EROFS, EACCES.. and nothing is locked. */
 int place_create_begin(struct place *p, bool directory, struct dentry **out);
@@ -159,6 +162,7 @@ void anon_init(void);
 struct file *anon_file(const char *name, const struct file_ops *ops, void *private, u32 flags);
 loff_t anon_llseek(struct file *file, loff_t offset, int whence);	/* stays where it is, without an error */
 int fd_give(struct file *file, bool cloexec);	/* a descriptor for it; without one the file is dropped: EMFILE, ENOMEM */
+void socket_init(void);				/* fs/socket.c */
 void epoll_forget(struct file *file);		/* fs/epoll.c: a watched file ends */
 
 /* --- in-memory file systems --- */

@@ -89,6 +89,29 @@ long sys_mknodat(int dirfd, const char __user *name, u32 mode, unsigned dev)
 	return finish(&p, d, inode, error);
 }
 
+int node_make(const char *text, u32 mode, struct path *where)
+{
+	struct inode *inode = NULL, *dir;
+	struct dentry *d;
+	struct place p;
+	int error = place_find_kernel(AT_FDCWD, text, &p);
+
+	if (error)
+		return error;
+	error = place_create_begin(&p, false, &d);
+	if (error) {
+		place_put(&p);
+		return error;
+	}
+	dir = p.dir.dentry->inode;
+	error = dir->ops->create ? dir->ops->create(dir, p.name.text, p.name.len, (mode & S_IFMT) | create_mode(dir, mode), 0, &inode) : -EPERM;
+	if (!error) {
+		*where = (struct path){ p.dir.mnt, d };
+		path_get(where);
+	}
+	return finish(&p, d, inode, error);
+}
+
 long sys_mknod(const char __user *name, u32 mode, unsigned dev) { return sys_mknodat(AT_FDCWD, name, mode, dev); }
 
 long sys_symlinkat(const char __user *utarget, int dirfd, const char __user *name)

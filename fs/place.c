@@ -6,17 +6,13 @@
 
 #include "kernel/string.h"
 
-int place_find(int dirfd, const char __user *name, struct place *p)
+int place_find_kernel(int dirfd, const char *text, struct place *p)
 {
-	struct filename f;
 	struct walk w;
-	int error = filename_get(&f, name);
+	int error = walk_begin(&w, dirfd, text);
 
 	if (error)
 		return error;
-	error = walk_begin(&w, dirfd, f.text);
-	if (error)
-		goto out;
 	error = walk_to_last(&w);
 	if (!error && w.type == LAST_NAME && w.last.len > NAME_MAX)
 		error = -ENAMETOOLONG;
@@ -32,7 +28,17 @@ int place_find(int dirfd, const char __user *name, struct place *p)
 		}
 	}
 	walk_end(&w);
-out:
+	return error;
+}
+
+int place_find(int dirfd, const char __user *name, struct place *p)
+{
+	struct filename f;
+	int error = filename_get(&f, name);
+
+	if (error)
+		return error;
+	error = place_find_kernel(dirfd, f.text, p);
 	filename_put(&f);
 	return error;
 }

@@ -129,6 +129,25 @@ long sys_fremovexattr(int fd, const char __user *name);
 /* fs/mmap.c */
 long sys_mmap(unsigned long addr, unsigned long len, unsigned long prot, unsigned long flags, unsigned long fd, unsigned long offset);
 /* fs/tmpfs.c */
+/* fs/socket.c */
+long sys_socket(int family, int type, int protocol);
+long sys_socketpair(int family, int type, int protocol, int __user *fds);
+long sys_bind(int fd, const void __user *address, int len);
+long sys_connect(int fd, const void __user *address, int len);
+long sys_listen(int fd, int backlog);
+long sys_accept(int fd, void __user *address, int __user *len);
+long sys_accept4(int fd, void __user *address, int __user *len, int flags);
+long sys_getsockname(int fd, void __user *address, int __user *len);
+long sys_getpeername(int fd, void __user *address, int __user *len);
+long sys_sendto(int fd, const void __user *buf, size_t n, u32 flags, const void __user *address, int len);
+long sys_recvfrom(int fd, void __user *buf, size_t n, u32 flags, void __user *address, int __user *len);
+long sys_sendmsg(int fd, const void __user *msg, u32 flags);
+long sys_recvmsg(int fd, void __user *msg, u32 flags);
+long sys_sendmmsg(int fd, void __user *msgs, u32 nr, u32 flags);
+long sys_recvmmsg(int fd, void __user *msgs, u32 nr, u32 flags, const struct __kernel_timespec __user *timeout);
+long sys_shutdown(int fd, int how);
+long sys_setsockopt(int fd, int level, int name, const void __user *value, int len);
+long sys_getsockopt(int fd, int level, int name, void __user *value, int __user *len);
 /* fs/epoll.c, fs/eventfd.c */
 struct epoll_event;
 long sys_epoll_create(int size);

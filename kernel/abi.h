@@ -40,6 +40,7 @@
 #include <asm/prctl.h>
 #include <asm/signal.h>
 #include <asm/siginfo.h>
+#include <asm/socket.h>
 #include <asm/sigcontext.h>
 #include <asm/ucontext.h>
 #include <asm/stat.h>

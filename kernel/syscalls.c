@@ -61,6 +61,9 @@ static void *const syscall_table[NR_SYSCALLS] = {
 	CALL(lremovexattr), CALL(fremovexattr), CALL(mmap), CALL(memfd_create),
 	CALL(epoll_create), CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2),
 	CALL(eventfd), CALL(eventfd2),
+	CALL(socket), CALL(socketpair), CALL(bind), CALL(connect), CALL(listen), CALL(accept), CALL(accept4), CALL(getsockname),
+	CALL(getpeername), CALL(sendto), CALL(recvfrom), CALL(sendmsg), CALL(recvmsg), CALL(sendmmsg), CALL(recvmmsg), CALL(shutdown),
+	CALL(setsockopt), CALL(getsockopt),
 };
 
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
