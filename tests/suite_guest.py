@@ -109,6 +109,11 @@ def fpu_by_fxsave():
         same_text(out, want, cpu)
 
 
+def signals_at_every_instruction():
+    """One nanosecond is one instruction with --icount: the timer moves over the calls' way in and out step by step."""
+    equal(guest_ok(["/usr/lib/cowslip/tests/signal_sweep", "5000", "1"], icount=True, timeout=300), b"all right\n", "output")
+
+
 def block_device_mapped():
     """/dev/ram0 can be mapped, and shows what read() does."""
     equal(guest_ok(["/usr/lib/cowslip/tests/guest_blockmap"]), b"magic ef53\nsame 1\nsame 1\n", "output")
@@ -138,7 +143,7 @@ def tests():
     programs = sorted(n[:-2] for n in os.listdir(os.path.join(ROOT, "user/tests")) if n.endswith(".c"))
     found = [(name, compared(name)) for name in programs if name not in SPECIAL and not name.startswith("guest_")]
     found += [(f.__name__, f) for f in (write_from_own_mapping, write_from_own_mapping_every_copy_fails,
-                                        deadlock_without_atomic_copy, fair_scheduling, fpu_by_fxsave, block_device_mapped, panics)]
+                                        deadlock_without_atomic_copy, fair_scheduling, fpu_by_fxsave, signals_at_every_instruction, block_device_mapped, panics)]
     found += [("kbench_files_tmpfs", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "readfile*", "copy16m_rw*", "copy16m_sendfile*"], "/tmp")),
               ("kbench_files_ext2", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "mapfile*", "copy16m_rw*", "write_mmap*", "create_unlink"], "/root")),
               ("kbench_memory", kbench(["anon*", "populate*", "cow*", "mmap*", "mprotect*"], "/tmp")),
