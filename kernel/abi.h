@@ -21,6 +21,7 @@
 #include <linux/mempolicy.h>
 #include <linux/mman.h>
 #include <linux/openat2.h>
+#include <linux/personality.h>
 #include <linux/poll.h>
 #include <linux/random.h>
 #include <linux/reboot.h>

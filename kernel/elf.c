@@ -220,7 +220,7 @@ static void note_layout(struct exec *e)
 	}
 	if (mm->data_end == 0)
 		mm->data_start = mm->data_end = ALIGN_UP(e->image.end, PAGE_SIZE);
-	mm->brk_start = mm->brk = ALIGN_UP(e->image.end, PAGE_SIZE);
+	mm->brk_start = mm->brk = ALIGN_UP(e->image.end, PAGE_SIZE) + e->brk_shift;
 }
 
 int elf_load(struct exec *e)
@@ -233,7 +233,7 @@ int elf_load(struct exec *e)
 	if (r)
 		return r;
 	e->has_interp = interp;
-	r = map_image(e, e->file, &e->image, PIE_BASE);
+	r = map_image(e, e->file, &e->image, PIE_BASE + e->pie_shift);
 	if (!r && interp)
 		r = load_interp(e, interp);
 	kfree(interp);

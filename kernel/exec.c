@@ -8,11 +8,13 @@
  */
 #include "kernel/exec.h"
 
+#include "kernel/cmdline.h"
 #include "kernel/cpu.h"
 #include "kernel/fork.h"
 #include "kernel/futex.h"
 #include "kernel/printk.h"
 #include "kernel/proc_syscalls.h"
+#include "kernel/random.h"
 #include "kernel/signal.h"
 #include "kernel/string.h"
 #include "kernel/timers.h"
@@ -137,31 +139,56 @@ static int follow_scripts(struct exec *e)
 
 /* --- the new address space --- */
 
+/*
+ * Address space layout randomisation, with Linux's widths: the stack's top 22 bits of pages, where mmap begins and where a PIE program
+ * lies 28, the heap 13. Off with noaslr on the command line, and for a program that was started by personality(ADDR_NO_RANDOMIZE).
+ */
+#define STACK_BITS 22
+#define MMAP_BITS 28
+#define BRK_BITS 13
+
+static bool randomised(const struct exec *e)
+{
+	bool secure = current->process->uid != e->euid || current->process->gid != e->egid;
+	char word[2];
+
+	return !cmdline_get("noaslr", word, sizeof(word)) && (secure || !(current->process->personality & ADDR_NO_RANDOMIZE));
+}
+
+static void place(struct exec *e)
+{
+	u64 gap = min(max(current->process->limits[RLIMIT_STACK].rlim_cur, MMAP_GAP_MIN), MMAP_GAP_MAX), random[4] = { 0 };
+
+	if (randomised(e))
+		random_bytes(random, sizeof(random));
+	e->mm->stack_top = USER_TOP - ((random[0] & (BIT(STACK_BITS) - 1)) << PAGE_SHIFT);
+	e->stack_shift = random[0] >> 48 & 0x1ff0;
+	e->mm->mmap_top = ALIGN_DOWN(e->mm->stack_top - gap - (1 << 20), PAGE_SIZE) - ((random[1] & (BIT(MMAP_BITS) - 1)) << PAGE_SHIFT);
+	e->pie_shift = (random[2] & (BIT(MMAP_BITS) - 1)) << PAGE_SHIFT;
+	e->brk_shift = (random[3] & (BIT(BRK_BITS) - 1)) << PAGE_SHIFT;
+}
+
 static int map_stack(struct exec *e)
 {
 	struct exec_strings *s = &e->strings;
 	u64 prefix = s->prefix ? 16 * 1024 : 0, pointers = (u64)(s->argc + s->envc + 32) * sizeof(u64);
 	u64 size = ALIGN_UP(s->bytes + prefix + pointers + strlen(e->name) + STACK_INITIAL, PAGE_SIZE);
 	long r = mm_map(e->mm, &(struct map_request){
-		.addr = USER_TOP - size, .length = size,
+		.addr = e->mm->stack_top - size, .length = size,
 		.prot = PROT_READ | PROT_WRITE | (e->stack_exec ? PROT_EXEC : 0),
 		.map_flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, .vm_flags = VM_STACK,
 	});
 
-	e->mm->stack_top = USER_TOP;
 	return r < 0 ? (int)r : 0;
 }
 
 static int build_mm(struct exec *e)
 {
-	u64 gap = current->process->limits[RLIMIT_STACK].rlim_cur;
-
 	e->mm = mm_create();
 	e->fpu = fpu_alloc();
 	if (!e->mm || !e->fpu)
 		return -ENOMEM;
-	gap = min(max(gap, MMAP_GAP_MIN), MMAP_GAP_MAX);
-	e->mm->mmap_top = ALIGN_DOWN(USER_TOP - gap - (1 << 20), PAGE_SIZE);
+	place(e);
 	int r = elf_load(e);
 	if (!r)
 		r = map_stack(e);
@@ -279,7 +306,7 @@ static void set_identity(struct exec *e)
 static int exec_commit(struct exec *e)
 {
 	struct trapframe *frame = current->frame ? current->frame : (struct trapframe *)current->kstack_top - 1;
-	u64 entry = e->has_interp ? e->interp.entry : e->image.entry, sp = USER_TOP;
+	u64 entry = e->has_interp ? e->interp.entry : e->image.entry, sp = e->mm->stack_top - e->stack_shift;
 
 	switch_mm(e);
 	reset_registers(e);

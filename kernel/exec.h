@@ -47,6 +47,8 @@ struct exec {
 	struct elf_image image, interp;
 	bool has_interp;
 	u64 vdso;			/* its ELF header in memory */
+	u64 pie_shift, brk_shift;	/* ASLR: how far up a PIE program and the heap are moved; 0 without */
+	u64 stack_shift;		/* and how far below its top, within the stack's first pages, the strings begin */
 	bool stack_exec;
 	u32 euid, egid;			/* after set-user-id bits */
 };
