@@ -53,15 +53,17 @@ struct tss {
 } __packed;
 
 #define IST_SIZE 8192
-static struct cpu_segments {
+struct cpu_segments {
 	u64 gdt[7];
 	struct tss tss;
 	char ist[3][IST_SIZE] __attribute__((aligned(16)));	/* NMI, double fault, machine check */
-} segments[NR_CPUS];
+};
+static struct cpu_segments boot_segments;		/* of the first CPU; the others' are allocated when they are started */
+static struct cpu_segments *segments[NR_CPUS] = { &boot_segments };
 
 static void load_segments(int cpu)
 {
-	struct cpu_segments *s = &segments[cpu];
+	struct cpu_segments *s = segments[cpu];
 	u64 base = (u64)&s->tss;
 	struct { u16 limit; u64 base; } __packed gdtr = { sizeof(s->gdt) - 1, (u64)s->gdt };
 
@@ -85,7 +87,7 @@ void cpu_set_kstack(u64 top)
 	struct cpu *cpu = this_cpu();
 
 	cpu->kstack_top = top;
-	segments[cpu->id].tss.rsp[0] = top;
+	segments[cpu->id]->tss.rsp[0] = top;
 }
 
 /* --- features --- */
