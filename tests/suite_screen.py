@@ -104,6 +104,9 @@ class Machine:
         return self
 
     def __exit__(self, *_):
+        import coverage
+        if coverage.ENABLED and self.qemu.poll() is None:
+            coverage.collect(self)
         self.qemu.kill()
         self.qemu.wait()
         self.qemu.stderr.close()
@@ -121,6 +124,13 @@ class Machine:
             if "return" in answer or "error" in answer:
                 check("return" in answer, answer)
                 return answer["return"]
+
+    @property
+    def directory(self):                        # as tools/coverage.py knows it of a run
+        return self
+
+    def file(self, name):
+        return os.path.join(self.path, name)
 
     def serial(self):
         try:
@@ -227,16 +237,27 @@ def framebuffer_24():
         session(m)
 
 
-@test
-def uefi_without_serial():
-    """A UEFI machine that has no serial port is not blind."""
-    import runner
-    firmware = package("ovmf", *runner.OVMF)
-    with scratch() as d:
-        variables = shutil.copyfile(firmware.replace("_CODE", "_VARS"), os.path.join(d, "vars.fd"))
-        with Machine("-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={firmware}",
-                     "-drive", f"if=pflash,unit=1,format=raw,file={variables}", "-cdrom", iso(d), serial=False) as m:
-            session(m)
+def way(name, medium, uefi=False, serial=True):
+    """The same image from each medium, by either firmware: the prompt in the pixels, keys, an answer."""
+    def run():
+        import runner
+        firmware = []
+        with scratch() as d:
+            if uefi:
+                code = package("ovmf", *runner.OVMF)
+                variables = shutil.copyfile(code.replace("_CODE", "_VARS"), os.path.join(d, "vars.fd"))
+                firmware = ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}", "-drive", f"if=pflash,unit=1,format=raw,file={variables}"]
+            image = iso(d)
+            with Machine(*firmware, *(word.replace("cowslip.iso", image) for word in runner.MEDIA[medium]), serial=serial) as m:
+                session(m)
+    TESTS.append((name, run))
+
+
+way("bios_disk", "disk")
+way("bios_usb_xhci", "xhci")
+way("bios_usb_ehci", "ehci")
+way("uefi_cd_without_serial", "cd", uefi=True, serial=False)     # a UEFI machine that has no serial port is not blind
+way("uefi_usb_xhci", "xhci", uefi=True)
 
 
 @test
