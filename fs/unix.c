@@ -26,6 +26,7 @@ struct unix_sock *unix_alloc(int type)
 	list_init(&s->waiting);
 	list_init(&s->waiting_node);
 	list_init(&s->flight_node);
+	list_init(&s->kept_node);
 	wait_queue_init(&s->read_wait);
 	wait_queue_init(&s->write_wait);
 	s->send_limit = s->receive_limit = DEFAULT_LIMIT;
@@ -92,9 +93,8 @@ int unix_wait(struct unix_sock *s, struct wait_queue *wq, bool (*ready)(struct u
 void unix_close(struct unix_sock *s)
 {
 	struct list_head messages = LIST_INIT(messages), pending = LIST_INIT(pending);
-	struct unix_message *m, *next;
 	struct unix_sock *peer, *c, *tmp;
-	bool unread, in_flight = s->in_flight;
+	bool unread;
 
 	spin_lock(&unix_lock);
 	s->state = UNIX_CLOSED;
@@ -123,15 +123,10 @@ void unix_close(struct unix_sock *s)
 		spin_unlock(&unix_lock);
 		unix_close(c);
 	}
-	list_for_each_safe(m, next, &messages, node) {
-		list_del(&m->node);
-		in_flight |= m->rights != NULL;
-		unix_message_free(m);
-	}
 	unix_put(peer);
 	unix_put(s);
-	if (in_flight)
-		rights_collect();
+	rights_doom(&messages);
+	rights_drain();
 }
 
 /* --- names --- */

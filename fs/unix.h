@@ -81,6 +81,7 @@ struct unix_sock {
 	unsigned in_flight;		/* how many references on `file` are in messages */
 	unsigned inside;
 	struct list_head flight_node;	/* in_flight > 0 */
+	struct list_head kept_node;
 	bool candidate;
 };
 
@@ -152,5 +153,10 @@ struct rights *rights_copy(const struct rights *r);	/* NULL: no memory */
 void rights_drop(struct rights *r);			/* NULL is allowed; sleeps */
 int rights_launch(struct rights *r);			/* they are in a message from now on: 0 or -ETOOMANYREFS */
 void rights_land(struct rights *r);			/* and no more */
-void rights_collect(void);				/* free what nobody can receive any more; sleeps */
+/*
+ * Messages that nobody will read are first put aside, then freed by rights_drain(), which also collects what nobody can receive any more.
+ * Freeing one may end a socket, which puts its messages aside in turn: so a long chain of sockets in sockets is no deep recursion.
+ */
+void rights_doom(struct list_head *messages);
+void rights_drain(void);				/* sleeps */
 struct unix_sock *unix_of(const struct file *file);	/* socket.c: NULL: another kind of file */

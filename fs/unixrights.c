@@ -11,6 +11,7 @@
  */
 #include "fs/unix.h"
 
+#include "kernel/signal.h"
 #include "kernel/string.h"
 #include "mm/slab.h"
 
@@ -121,11 +122,11 @@ static void each_queued(struct unix_sock *s, void (*fn)(struct unix_sock *child)
 
 static void count_inside(struct unix_sock *s) { s->inside++; }
 
-static bool progress;
+static LIST_HEAD(kept);			/* by kept_node: no garbage, and their queues are still to be looked at */
 static void keep(struct unix_sock *s)
 {
 	s->candidate = false;
-	progress = true;
+	list_add_tail(&s->kept_node, &kept);
 }
 
 /* Mark what is garbage (candidate stays true); false: nothing is. */
@@ -141,17 +142,15 @@ static bool mark(void)
 	list_for_each(s, &in_flight, flight_node)
 		if (s->candidate)
 			each_queued(s, count_inside);
-	/* Somebody outside the candidates has a message with it. */
+	/* Open somewhere, or somebody outside the candidates has a message with it; and what these can hand out, and so on. */
 	list_for_each(s, &in_flight, flight_node)
-		if (s->candidate && s->inside < s->in_flight)
-			s->candidate = false;
-	/* And what those that are not garbage can hand out is not either. */
-	do {
-		progress = false;
-		list_for_each(s, &in_flight, flight_node)
-			if (!s->candidate)
-				each_queued(s, keep);
-	} while (progress);
+		if (!s->candidate || s->inside < s->in_flight)
+			keep(s);
+	while (!list_empty(&kept)) {
+		s = list_first(&kept, struct unix_sock, kept_node);
+		list_del(&s->kept_node);
+		each_queued(s, keep);
+	}
 	list_for_each(s, &in_flight, flight_node)
 		garbage |= s->candidate;
 	return garbage;
@@ -171,14 +170,15 @@ static void take_messages(struct unix_sock *s, struct list_head *out)
 		take_messages(c, out);
 }
 
-void rights_collect(void)
+/* Garbage to the doomed messages; false: there was none. */
+static bool collect(void)
 {
 	struct list_head messages = LIST_INIT(messages);
-	struct unix_message *m, *next;
 	struct unix_sock *s;
+	bool found;
 
-	if (!mutex_trylock(&rights_mutex))
-		return;			/* somebody sends, receives or collects: the next end of a socket looks again */
+	if (READ_ONCE(in_flight.next) == &in_flight || !mutex_trylock(&rights_mutex))
+		return false;		/* somebody sends, receives or collects: the next end of a socket looks again */
 	spin_lock(&unix_lock);
 	if (mark())
 		list_for_each(s, &in_flight, flight_node)
@@ -186,8 +186,45 @@ void rights_collect(void)
 				take_messages(s, &messages);
 	spin_unlock(&unix_lock);
 	mutex_unlock(&rights_mutex);
-	list_for_each_safe(m, next, &messages, node) {
+	found = !list_empty(&messages);
+	rights_doom(&messages);
+	return found;
+}
+
+/* --- what nobody will read --- */
+
+static LIST_HEAD(doomed);		/* unix_lock */
+
+void rights_doom(struct list_head *messages)
+{
+	spin_lock(&unix_lock);
+	list_splice_tail(messages, &doomed);
+	spin_unlock(&unix_lock);
+}
+
+static struct unix_message *next_doomed(void)
+{
+	struct unix_message *m = NULL;
+
+	spin_lock(&unix_lock);
+	if (!list_empty(&doomed)) {
+		m = list_first(&doomed, struct unix_message, node);
 		list_del(&m->node);
-		unix_message_free(m);
 	}
+	spin_unlock(&unix_lock);
+	return m;
+}
+
+void rights_drain(void)
+{
+	struct unix_message *m;
+
+	if (current->flags & TF_DRAINING)
+		return;			/* we are below it: it goes on with what we put aside */
+	task_set_flag(current, TF_DRAINING);
+	do {
+		while ((m = next_doomed()))
+			unix_message_free(m);
+	} while (collect());
+	task_clear_flag(current, TF_DRAINING);
 }

@@ -34,6 +34,7 @@ enum task_state {
 #define TF_CPU_TIMER	BIT(5)	/* A: a timer of CPU time may be due */
 #define TF_STOPPED	BIT(4)	/* T: parked in jobctl_park() */
 #define TF_RESTORE_MASK	BIT(3)	/* T: sigsuspend: restore saved_mask if no handler runs */
+#define TF_DRAINING	BIT(6)	/* T: in rights_drain() (fs/unixrights.c) */
 
 #define KSTACK_SIZE	(4 * PAGE_SIZE)
 

@@ -534,6 +534,23 @@ static void circles(void)
 		close(q[1]);
 	}
 	SAY("circles: %d failures\n", bad);
+	/* a long chain of sockets in sockets, closed at its head */
+	int last = -1, links = 0;
+	for (int i = 0; i < 500; i++) {
+		if (socketpair(AF_UNIX, SOCK_DGRAM, 0, p))
+			break;
+		if (last >= 0 && send_fds(p[0], "link", &last, 1, 0) < 0) {
+			bad++;
+			break;
+		}
+		close(p[0]);
+		if (last >= 0)
+			close(last);
+		last = p[1];
+		links++;
+	}
+	close(last);
+	SAY("a chain of %s, %d failures\n", links > 4 ? "some" : "none", bad);
 	/* a chain that can still be received is not garbage */
 	socketpair(AF_UNIX, SOCK_STREAM, 0, p);
 	socketpair(AF_UNIX, SOCK_STREAM, 0, q);
