@@ -147,6 +147,7 @@ static void copy_thread(struct task *t, const struct clone_request *req)
 	t->gs_base = rdmsr(MSR_KERNEL_GS_BASE);
 	memcpy(t->name, current->name, sizeof(t->name));
 	t->nice = current->nice;
+	t->policy = current->policy;
 	t->mempolicy = current->mempolicy;
 	t->mempolicy_node = current->mempolicy_node;
 	t->sig_mask = current->sig_mask;

@@ -91,7 +91,10 @@ static void account(struct task *t, u64 now, bool user)
 	t->run_start = now;
 	t->runtime_ns += used;
 	*(user ? &t->utime_ns : &t->stime_ns) += used;
-	t->vruntime += t->nice ? used * 1024 / weight(t->nice) : used;
+	if (likely(!(t->nice | t->policy)))
+		t->vruntime += used;
+	else
+		t->vruntime += used * 1024 / weight(t->policy == SCHED_IDLE ? 19 : t->nice);
 }
 
 void sched_account(bool user)

@@ -1,6 +1,6 @@
 /*
- * The scheduling system calls. There is one policy, SCHED_OTHER with nice values; the CPU mask is accepted as long as it
- * has a CPU that is there.
+ * The scheduling system calls. SCHED_OTHER goes by nice values, SCHED_BATCH is the same, SCHED_IDLE counts as nice 19 (sched.c);
+ * there are no real-time policies. The CPU mask is accepted as long as it has a CPU that is there.
  */
 #include "kernel/cpu.h"
 #include "kernel/proc_syscalls.h"
@@ -59,33 +59,65 @@ long sys_sched_setaffinity(int pid, unsigned len, const unsigned long __user *ma
 
 long sys_sched_getscheduler(int pid)
 {
-	return pid < 0 ? -EINVAL : check_task(pid);	/* SCHED_OTHER is 0 */
+	struct task *t;
+	long policy;
+
+	if (pid < 0)
+		return -EINVAL;
+	spin_lock(&tasklist_lock);
+	t = task_or_self(pid);
+	policy = t ? t->policy : -ESRCH;
+	spin_unlock(&tasklist_lock);
+	return policy;
 }
 
-static long set_policy(int pid, int policy, const int __user *param)
+/* The parameter, which is a priority, and must be 0 for all that we have. */
+static int get_param(int pid, const int __user *param, int *priority)
 {
-	int priority;
-
 	if (!param || pid < 0)
 		return -EINVAL;
-	if (get_user(priority, param))
-		return -EFAULT;
-	long r = check_task(pid);
-	if (r)
-		return r;
-	if (policy != SCHED_NORMAL && policy != SCHED_BATCH && policy != SCHED_IDLE)
-		return policy == SCHED_FIFO || policy == SCHED_RR ? -EPERM : -EINVAL;
-	return priority ? -EINVAL : 0;
+	return get_user(*priority, param) ? -EFAULT : 0;
+}
+
+static long set_policy_locked(struct task *t, int policy)
+{
+	const struct process *self = current->process;
+
+	if (!t)
+		return -ESRCH;
+	if (self->euid && self->euid != t->process->uid && self->euid != t->process->euid)
+		return -EPERM;
+	t->policy = policy;
+	return 0;
 }
 
 long sys_sched_setscheduler(int pid, int policy, const int __user *param)
 {
-	return policy < 0 ? -EINVAL : set_policy(pid, policy & ~SCHED_RESET_ON_FORK, param);
+	int priority, error = policy < 0 ? -EINVAL : get_param(pid, param, &priority);
+	long r;
+
+	if (error)
+		return error;
+	policy &= ~SCHED_RESET_ON_FORK;		/* only real-time policies would be reset */
+	r = check_task(pid);
+	if (r)
+		return r;
+	if (policy != SCHED_NORMAL && policy != SCHED_BATCH && policy != SCHED_IDLE)
+		return policy == SCHED_FIFO || policy == SCHED_RR ? -EPERM : -EINVAL;
+	if (priority)
+		return -EINVAL;
+	spin_lock(&tasklist_lock);
+	r = set_policy_locked(task_or_self(pid), policy);
+	spin_unlock(&tasklist_lock);
+	return r;
 }
 
 long sys_sched_setparam(int pid, const int __user *param)
 {
-	return set_policy(pid, SCHED_NORMAL, param);
+	int priority, error = get_param(pid, param, &priority);
+	long r = error ? error : check_task(pid);
+
+	return r ? r : priority ? -EINVAL : 0;
 }
 
 long sys_sched_getparam(int pid, int __user *param)

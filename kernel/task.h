@@ -75,6 +75,7 @@ struct task {
 	u64 runtime_ns;			/* R: CPU time used */
 	u64 utime_ns, stime_ns;		/* R: split by the tick */
 	int nice;			/* R */
+	int policy;			/* R: SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE */
 	u64 nr_switches, nr_preemptions;	/* R: how often it gave the CPU up, and lost it */
 	u64 min_flt, maj_flt;		/* T: its page faults without and with I/O */
 	void (*kthread_fn)(void *arg);	/* I: a kernel thread's function, NULL for others */
