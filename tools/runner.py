@@ -16,7 +16,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 
@@ -25,6 +24,7 @@ import image
 from common import BUILD, ROOT, Failure, build_lock
 from extract import extract
 from iso import ENTRIES, make_iso
+from media import MEDIA, OVMF, WINDOW, window_kind
 from packages import need
 from rundir import RunDirectory
 from streams import ByteStreams, HostStreams  # noqa: F401 (HostStreams: for cowslip.py)
@@ -33,17 +33,6 @@ KERNEL = os.path.join(BUILD, "cowslip.elf")
 STDIN_PACKET = 4096
 WINDOW_SIZE = 0xFFFF                            # length of a packet that holds rows and columns instead of bytes
 TIMEOUT, ERROR, NOT_FOUND = 124, 125, 127
-
-WINDOW = 16                                     # in the job's mask: there are consoles in a window
-STICK = ["-drive", "if=none,id=stick,format=raw,file=cowslip.iso", "-device", "usb-storage,drive=stick,bootindex=0"]
-MEDIA = {                                       # how the ISO image is attached
-    "cd": ["-cdrom", "cowslip.iso"],
-    "disk": ["-drive", "if=ide,format=raw,file=cowslip.iso"],
-    "xhci": ["-device", "qemu-xhci", *STICK],
-    "ehci": ["-device", "usb-ehci", *STICK],
-}
-OVMF = ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/x64/OVMF_CODE.4m.fd",
-        "/usr/share/OVMF/OVMF_CODE.fd")         # Debian, Fedora, Arch, Debian of old
 
 
 class Options:
@@ -81,20 +70,6 @@ def build(werror=False):
         if made.returncode != 0:
             log.seek(0)
             raise Failure("the build failed:\n" + log.read().rstrip())
-
-
-def window_kind():
-    """What QEMU opens a window with, for -display. Failure: there is nowhere to open one."""
-    if sys.platform != "darwin":
-        if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
-            raise Failure("--window: no display here (DISPLAY and WAYLAND_DISPLAY are not set)")
-        need("qemu-system-gui", *(f"/usr/{folder}/qemu/ui-{kind}.so" for kind in ("gtk", "sdl")
-                                  for folder in ("lib/x86_64-linux-gnu", "lib64", "lib")))
-    kinds = subprocess.run(["qemu-system-x86_64", "-display", "help"], capture_output=True, text=True).stdout.split()
-    for kind in ("gtk", "sdl", "cocoa"):
-        if kind in kinds:
-            return kind
-    raise Failure("--window: this QEMU can open no window (gtk, sdl, cocoa)")
 
 
 def first_instruction(by_grub):
