@@ -15,7 +15,8 @@ def prepare():
 
 def build():
     os.makedirs(os.path.dirname(PROGRAM), exist_ok=True)
-    must(["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-iquote", ".",
+    counters = ["--coverage"] if os.environ.get("COVERAGE") else []
+    must(["gcc", *counters, "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-iquote", ".",
           "-o", PROGRAM, *SOURCES], cwd=ROOT)
     return PROGRAM
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 
+import coverage
 import suite_emulator
 from testlib import BUILD, ROOT, Fail, build_kernel, check, command, equal, package, scratch
 
@@ -104,9 +105,8 @@ class Machine:
         return self
 
     def __exit__(self, *_):
-        import coverage
         if coverage.ENABLED and self.qemu.poll() is None:
-            coverage.collect(self)
+            coverage.collect(self.qmp, self.path)
         self.qemu.kill()
         self.qemu.wait()
         self.qemu.stderr.close()
@@ -124,10 +124,6 @@ class Machine:
             if "return" in answer or "error" in answer:
                 check("return" in answer, answer)
                 return answer["return"]
-
-    @property
-    def directory(self):                        # as tools/coverage.py knows it of a run
-        return self
 
     def file(self, name):
         return os.path.join(self.path, name)

@@ -92,13 +92,14 @@ def gcda(version, stamp, checksum, functions, counts):
 
 # ---------------------------------------------------------------- one run
 
-def collect(guest):
-    """Add the stopped machine's counters to build/coverage.sum. The runner calls this before it ends QEMU."""
+def collect(qmp, folder):
+    """Add the machine's counters to build/coverage.sum: for the runner, and tests that start QEMU themselves, before they end it.
+    qmp(command, **arguments) talks to it; folder is the machine's own."""
     elf = Elf(os.path.join(BUILD, "cowslip.elf"))
     start, end = elf.symbols["data_start"], elf.symbols["data_end"]
-    dump = guest.directory.file("counters.bin")
-    guest.qmp("stop")
-    guest.qmp("pmemsave", val=start - KERNEL_BASE, size=end - start, filename="counters.bin")
+    dump = os.path.join(folder, "counters.bin")
+    qmp("stop")
+    qmp("pmemsave", val=start - KERNEL_BASE, size=end - start, filename=dump)
     memory = array.array("Q")
     with open(dump, "rb") as file:
         memory.frombytes(file.read())

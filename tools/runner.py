@@ -420,7 +420,7 @@ class Guest:
     def kill(self):
         if coverage.ENABLED and not (self.counted or self.broken_pipe or self.options.gdb) and self.qemu is not None and self.qemu.poll() is None:
             self.counted = True
-            coverage.collect(self)
+            coverage.collect(self.qmp, self.directory.path)
         if self.qemu is not None and self.qemu.poll() is None:
             try:
                 self.qemu.kill()
