@@ -148,6 +148,13 @@ long sys_recvmmsg(int fd, void __user *msgs, u32 nr, u32 flags, const struct __k
 long sys_shutdown(int fd, int how);
 long sys_setsockopt(int fd, int level, int name, const void __user *value, int len);
 long sys_getsockopt(int fd, int level, int name, void __user *value, int __user *len);
+/* fs/timerfd.c, fs/signalfd.c */
+struct user_itimerspec;
+long sys_timerfd_create(int clock, int flags);
+long sys_timerfd_settime(int fd, int flags, const struct user_itimerspec __user *new, struct user_itimerspec __user *old);
+long sys_timerfd_gettime(int fd, struct user_itimerspec __user *to);
+long sys_signalfd(int fd, const u64 __user *mask, size_t size);
+long sys_signalfd4(int fd, const u64 __user *mask, size_t size, int flags);
 /* fs/epoll.c, fs/eventfd.c */
 struct epoll_event;
 long sys_epoll_create(int size);

@@ -95,6 +95,8 @@ static void kill_process_locked(struct process *p, int sig)
 	}
 }
 
+struct wait_queue signalfd_wait = WAIT_QUEUE_INIT(signalfd_wait);
+
 int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info)
 {
 	bool from_kernel = !info || info->si_code > 0;
@@ -120,6 +122,9 @@ int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo
 	r = sigqueue_add(p, t ? &t->pending : &p->pending, sig, info);
 	if (r)
 		goto out;
+	smp_mb();			/* pending before the look at the queue; who waits joins it before he looks */
+	if (READ_ONCE(signalfd_wait.waiters.next) != &signalfd_wait.waiters)
+		wake_up_all(&signalfd_wait, 0);
 	if (target && !blocked)
 		notify_thread(target, false);
 	else

@@ -25,6 +25,8 @@ enum sig_default signal_default(int sig);
 static inline void task_set_flag(struct task *t, u32 flag) { __atomic_fetch_or(&t->flags, flag, __ATOMIC_SEQ_CST); }
 static inline void task_clear_flag(struct task *t, u32 flag) { __atomic_fetch_and(&t->flags, ~flag, __ATOMIC_SEQ_CST); }
 
+/* Who waits for signals by fs/signalfd.c: woken whenever one becomes pending for anybody. */
+extern struct wait_queue signalfd_wait;
 /* Set the current task's mask (SG3 is seen to) and look whether something is deliverable now. Takes sig_lock. */
 void signal_set_mask(u64 mask);
 /* Take one pending signal of `which` (bits) off the current task or its process: its number, or 0. sig_lock held. */

@@ -10,21 +10,15 @@
 
 static u64 next_tick_ns;
 
-struct sleeper {
-	struct list_head node;
-	struct task *task;
-	u64 deadline_ns;
-	bool expired;
-};
-static LIST_HEAD(sleepers);		/* sleepers_lock: sorted by deadline */
-static struct spinlock sleepers_lock = SPINLOCK_INIT("sleepers", RANK_LEAF);	/* interrupts off */
+static LIST_HEAD(timers);		/* timers_lock: struct ktimer, sorted by deadline */
+static struct spinlock timers_lock = SPINLOCK_INIT("timers", RANK_LEAF);	/* interrupts off */
 
 static void program_timer(u64 now)
 {
 	u64 next = next_tick_ns, count;
 
-	if (!list_empty(&sleepers))
-		next = min(next, list_first(&sleepers, struct sleeper, node)->deadline_ns);
+	if (!list_empty(&timers))
+		next = min(next, list_first(&timers, struct ktimer, node)->deadline_ns);
 	next = next > now + 1000 ? next - now : 1000;
 	count = next * apic_timer_khz() / 1000000;	/* next is at most a tick */
 	apic_timer_start(VECTOR_TIMER, (u32)min(max(count, 1UL), 0xffffffffUL));
@@ -32,17 +26,16 @@ static void program_timer(u64 now)
 
 void timer_interrupt(bool user_mode)
 {
-	u64 flags = spin_lock_irqsave(&sleepers_lock), now = ktime_ns();
+	u64 flags = spin_lock_irqsave(&timers_lock), now = ktime_ns();
 
-	while (!list_empty(&sleepers)) {
-		struct sleeper *s = list_first(&sleepers, struct sleeper, node);
-		if (s->deadline_ns > now)
+	while (!list_empty(&timers)) {
+		struct ktimer *t = list_first(&timers, struct ktimer, node);
+		if (t->deadline_ns > now)
 			break;
-		list_del(&s->node);
-		WRITE_ONCE(s->expired, true);
-		task_wake(s->task);
+		list_del(&t->node);
+		t->expired(t);
 	}
-	spin_unlock_irqrestore(&sleepers_lock, flags);
+	spin_unlock_irqrestore(&timers_lock, flags);
 	sched_account(user_mode);
 	log_tick();
 	vt_tick();
@@ -53,27 +46,75 @@ void timer_interrupt(bool user_mode)
 	program_timer(now);
 }
 
+/* --- timers --- */
+
+void ktimer_init(struct ktimer *t, void (*expired)(struct ktimer *t))
+{
+	list_init(&t->node);
+	t->expired = expired;
+}
+
+/* timers_lock held. */
+static void insert(struct ktimer *t, u64 deadline_ns, u64 now)
+{
+	struct ktimer *later;
+
+	t->deadline_ns = deadline_ns;
+	list_for_each(later, &timers, node)
+		if (later->deadline_ns > deadline_ns)
+			break;
+	list_add_tail(&t->node, &later->node);
+	if (list_first(&timers, struct ktimer, node) == t)
+		program_timer(now);
+}
+
+void ktimer_start(struct ktimer *t, u64 deadline_ns)
+{
+	u64 flags = spin_lock_irqsave(&timers_lock);
+
+	insert(t, deadline_ns, ktime_ns());
+	spin_unlock_irqrestore(&timers_lock, flags);
+}
+
+void ktimer_cancel(struct ktimer *t)
+{
+	u64 flags = spin_lock_irqsave(&timers_lock);
+
+	list_del(&t->node);
+	spin_unlock_irqrestore(&timers_lock, flags);
+}
+
+/* --- sleeping --- */
+
+struct sleeper {
+	struct ktimer timer;
+	struct task *task;
+	bool expired;
+};
+
+static void wake_sleeper(struct ktimer *t)
+{
+	struct sleeper *s = container_of(t, struct sleeper, timer);
+
+	WRITE_ONCE(s->expired, true);
+	task_wake(s->task);
+}
+
 bool schedule_until(u64 deadline_ns)
 {
-	struct sleeper me = { .task = current, .deadline_ns = deadline_ns }, *s;
-	u64 flags = spin_lock_irqsave(&sleepers_lock), now = ktime_ns();
+	struct sleeper me = { .task = current };
+	u64 flags = spin_lock_irqsave(&timers_lock), now = ktime_ns();
 
 	if (deadline_ns <= now) {
 		WRITE_ONCE(current->state, TASK_RUNNABLE);
-		spin_unlock_irqrestore(&sleepers_lock, flags);
+		spin_unlock_irqrestore(&timers_lock, flags);
 		return false;
 	}
-	list_for_each(s, &sleepers, node)
-		if (s->deadline_ns > deadline_ns)
-			break;
-	list_add_tail(&me.node, &s->node);
-	if (list_first(&sleepers, struct sleeper, node) == &me)
-		program_timer(now);
-	spin_unlock_irqrestore(&sleepers_lock, flags);
+	ktimer_init(&me.timer, wake_sleeper);
+	insert(&me.timer, deadline_ns, now);
+	spin_unlock_irqrestore(&timers_lock, flags);
 	schedule();
-	flags = spin_lock_irqsave(&sleepers_lock);
-	list_del(&me.node);
-	spin_unlock_irqrestore(&sleepers_lock, flags);
+	ktimer_cancel(&me.timer);
 	return !me.expired;
 }
 
