@@ -55,6 +55,19 @@ static void set_bit(u64 *bits, unsigned n, bool on)
 		bits[n / 64] &= ~BIT(n % 64);
 }
 
+/* The first number in use from n on; cap if there is none. */
+static u32 next_used(const struct fdarray *a, u32 n)
+{
+	while (n < a->cap) {
+		u64 word = a->used[n / 64] >> (n % 64);
+
+		if (word)
+			return n + (u32)__builtin_ctzl(word);
+		n = (n / 64 + 1) * 64;
+	}
+	return a->cap;
+}
+
 /* --- tables --- */
 
 struct files *files_create(void)
@@ -96,10 +109,10 @@ struct files *files_copy(struct files *old)
 	}
 	array_copy(f->array, old->array);
 	f->first_free = old->first_free;
-	for (u32 i = 0; i < old->array->cap; i++) {
+	for (u32 i = next_used(f->array, 0); i < f->array->cap; i = next_used(f->array, i + 1)) {
 		if (f->array->file[i]) {
 			file_get(f->array->file[i]);
-		} else if (test_bit(f->array->used, i)) {	/* reserved by another thread: not ours */
+		} else {	/* reserved by another thread: not ours */
 			set_bit(f->array->used, i, false);
 			f->first_free = min(f->first_free, i);
 		}
@@ -125,7 +138,7 @@ void files_put(struct files *files)
 {
 	if (!files || !atomic_dec_and_test(&files->refs))
 		return;
-	for (u32 i = 0; i < files->array->cap; i++)
+	for (u32 i = next_used(files->array, 0); i < files->array->cap; i = next_used(files->array, i + 1))
 		if (files->array->file[i])
 			close_file(files, files->array->file[i]);
 	kfree(files->array);

@@ -67,11 +67,3 @@ struct page *table_own(struct page *parent, unsigned slot)
 	ASSERT(own_refs(atomic64_read(&child->own)) == 1);	/* stage 2: copy it here */
 	return child;
 }
-
-u64 entry_exchange_locked(struct page *table, entry_t *e, u64 value)
-{
-	ASSERT(spin_held(&table->lock));
-	u64 old = atomic64_xchg(e, value);
-	table->live += (value != 0) - (old != 0);
-	return old;
-}

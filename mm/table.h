@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "kernel/printk.h"
 #include "mm/page.h"
 
 typedef atomic64_t entry_t;
@@ -64,4 +65,11 @@ void table_put(struct page *table);
 struct page *table_own(struct page *parent, unsigned slot);
 
 /* Set or clear an entry under the table's lock, keeping `live`. Returns the old value. */
-u64 entry_exchange_locked(struct page *table, entry_t *e, u64 value);
+static inline u64 entry_exchange_locked(struct page *table, entry_t *e, u64 value)
+{
+	ASSERT(atomic_read(&table->lock.locked));
+	u64 old = atomic64_xchg(e, value);
+
+	table->live += (value != 0) - (old != 0);
+	return old;
+}

@@ -47,17 +47,6 @@ void tlb_batch_init(struct tlb_batch *b, struct mm *mm)
 	b->nr = b->nr_tables = 0;
 }
 
-void tlb_batch_range(struct tlb_batch *b, vaddr_t start, vaddr_t end)
-{
-	b->start = min(b->start, start);
-	b->end = max(b->end, end);
-}
-
-bool tlb_batch_full(const struct tlb_batch *b)
-{
-	return b->nr == TLB_BATCH || b->nr_tables == TLB_BATCH;
-}
-
 void tlb_batch_holder(struct tlb_batch *b, struct page *page)
 {
 	ASSERT(b->nr < TLB_BATCH);

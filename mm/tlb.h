@@ -26,9 +26,13 @@ struct tlb_batch {
 	struct page *tables[TLB_BATCH];		/* table_put each after the flush */
 };
 void tlb_batch_init(struct tlb_batch *b, struct mm *mm);
-void tlb_batch_range(struct tlb_batch *b, vaddr_t start, vaddr_t end);	/* needs a flush */
+static inline void tlb_batch_range(struct tlb_batch *b, vaddr_t start, vaddr_t end)	/* needs a flush */
+{
+	b->start = min(b->start, start);
+	b->end = max(b->end, end);
+}
 /* Room for one more of each? If not, call tlb_batch_finish first (with no table lock needed after). */
-bool tlb_batch_full(const struct tlb_batch *b);
+static inline bool tlb_batch_full(const struct tlb_batch *b) { return b->nr == TLB_BATCH || b->nr_tables == TLB_BATCH; }
 void tlb_batch_holder(struct tlb_batch *b, struct page *page);
 void tlb_batch_table(struct tlb_batch *b, struct page *table);
 void tlb_batch_finish(struct tlb_batch *b);	/* flush, then drop; b is empty again */
