@@ -1,6 +1,6 @@
 /*
  * /proc. procfs.c is the tree, proctext.c the files of text; what they say is in procsys.c and proccount.c (the system),
- * procctl.c (/proc/sys), procpid.c, procstatus.c, procfd.c and procmem.c (a process).
+ * procctl.c (/proc/sys), procnet.c, procpid.c, procstatus.c, procfd.c and procmem.c (a process).
  *
  * A file's text is made when it is first read, and again when it is read from its beginning; whoever reads it in pieces
  * reads one state. A name in the tree holds its process (struct process, not the number), so that a new process of
@@ -20,6 +20,7 @@ struct text {
 };
 void text_printf(struct text *t, const char *fmt, ...) __printf(2, 3);	/* at most 511 bytes a call */
 void text_add(struct text *t, const char *bytes, size_t n);
+bool text_reserve(struct text *t, size_t n);		/* room for n bytes in all, so that additions do not allocate; false: no memory */
 void text_string(struct text *t, const char *s);
 void text_escaped(struct text *t, const char *s, const char *special);	/* those characters, and backslashes, as \ooo */
 void text_pad(struct text *t, size_t column);		/* blanks until the last line has that length */
@@ -51,7 +52,7 @@ struct proc_item {
 	enum proc_listing listing;
 };
 extern const struct proc_item proc_root_items[], proc_pid_items[], proc_tid_items[];	/* end with a NULL name */
-extern const struct proc_item proc_sys_items[];
+extern const struct proc_item proc_sys_items[], proc_net_items[];
 extern const struct proc_item proc_fd_link, proc_fdinfo_file;
 
 #define PROC_FILE(n, f) { .name = n, .mode = S_IFREG | 0444, .show = f }

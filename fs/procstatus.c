@@ -209,7 +209,7 @@ static void status_rest(struct text *t, const struct snapshot *s, const struct p
 	u64 caps = p->euid ? 0 : ALL_CAPABILITIES, permitted = !p->uid || !p->euid || !p->suid ? ALL_CAPABILITIES : 0;
 	u64 allowed = BIT(max(nr_cpus_online, 1)) - 1;
 
-	text_printf(t, "Threads:\t%d\nSigQ:\t0/%lu\n", s->nr_threads, (u64)p->limits[RLIMIT_SIGPENDING].rlim_cur);
+	text_printf(t, "Threads:\t%d\nSigQ:\t%u/%lu\n", s->nr_threads, READ_ONCE(p->nr_queued), (u64)p->limits[RLIMIT_SIGPENDING].rlim_cur);
 	text_printf(t, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", s->pending, s->shared_pending,
 		    s->blocked, s->ignored, s->caught);
 	text_printf(t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n", 0UL, permitted, caps, ALL_CAPABILITIES, 0UL);

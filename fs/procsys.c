@@ -222,6 +222,7 @@ const struct proc_item proc_root_items[] = {
 	PROC_FILE("locks", show_locks),
 	PROC_FILE("meminfo", show_meminfo),
 	{ .name = "mounts", .mode = S_IFLNK | 0777, .link = link_mounts },
+	PROC_DIR("net", proc_net_items),
 	PROC_FILE("partitions", proc_show_partitions),
 	{ .name = "self", .mode = S_IFLNK | 0777, .link = link_self },
 	{ .name = "slabinfo", .mode = S_IFREG | 0400, .show = proc_show_slabinfo },

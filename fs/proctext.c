@@ -40,6 +40,8 @@ static bool grow(struct text *t, size_t need)
 	return true;
 }
 
+bool text_reserve(struct text *t, size_t n) { return n <= t->cap || grow(t, n); }
+
 void text_add(struct text *t, const char *bytes, size_t n)
 {
 	if (t->failed || (t->len + n > t->cap && !grow(t, t->len + n)))

@@ -8,6 +8,7 @@
 #define DEFAULT_LIMIT 212992
 
 struct spinlock unix_lock = SPINLOCK_INIT("unix sockets", RANK_LEAF);
+LIST_HEAD(unix_sockets);
 static LIST_HEAD(bound);			/* unix_lock */
 
 /* --- life --- */
@@ -32,6 +33,9 @@ struct unix_sock *unix_alloc(int type)
 	s->send_limit = s->receive_limit = DEFAULT_LIMIT;
 	s->low_mark = 1;
 	s->linger = -1;
+	spin_lock(&unix_lock);
+	list_add_tail(&s->all_node, &unix_sockets);
+	spin_unlock(&unix_lock);
 	return s;
 }
 
@@ -52,6 +56,9 @@ void unix_put(struct unix_sock *s)
 {
 	if (!s || !atomic_dec_and_test(&s->refs))
 		return;
+	spin_lock(&unix_lock);
+	list_del(&s->all_node);
+	spin_unlock(&unix_lock);
 	unix_name_put(s->name);
 	if (s->place.dentry)
 		path_put(&s->place);

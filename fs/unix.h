@@ -62,6 +62,7 @@ struct unix_sock {
 	struct unix_name *name;		/* L: counted */
 	struct path place;		/* L: of a bound file; references */
 	struct list_head bound_node;	/* L: sockets that have a name */
+	struct list_head all_node;	/* L */
 	struct list_head queue;		/* L: struct unix_message */
 	u64 nr_queued, queued_bytes;	/* L */
 	struct list_head waiting;	/* L: a listener's connections, by waiting_node */
@@ -103,6 +104,7 @@ struct unix_message {
 };
 
 extern struct spinlock unix_lock;
+extern struct list_head unix_sockets;	/* unix_lock: all of them, by all_node */
 
 /* --- unix.c --- */
 struct unix_sock *unix_alloc(int type);			/* NULL: no memory */

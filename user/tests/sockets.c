@@ -299,6 +299,18 @@ static void named(void)
 	T(bind_to(d, "\0abstract of sockets.c") < 0);
 	names_of("abstract", c);
 	T(listen(c, 5));
+	int list = open("/proc/net/unix", O_RDONLY);
+	ssize_t n_list = 0, k;
+	while ((k = read(list, buf + n_list, 200000 - (size_t)n_list)) > 0)
+		n_list += k;
+	buf[n_list] = 0;
+	close(list);
+	int listed = 0;
+	for (char *line = buf; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		char *end = strchr(line, '\n'), *name = strstr(line, "@abstract of sockets.c\n");
+		listed += name && name < end && strstr(line, ": ") < end && !strncmp(strchr(line, ':') + 11, "00000000 00010000 0001 01", 25);
+	}
+	SAY("listed: %d\n", listed);
 	s = socket(AF_UNIX, SOCK_STREAM, 0);
 	T(connect_to(s, "\0abstract of sockets.c"));
 	T(connect_to(s, "\0abstract of nobody"));
