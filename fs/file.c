@@ -209,6 +209,19 @@ out_unlock:
 	return n;
 }
 
+static loff_t seek_data(const struct file *file, loff_t pos, loff_t size, bool hole)
+{
+	if (pos < 0 || pos >= size)
+		return -ENXIO;
+	if (file->ops->seek_data)
+		pos = file->ops->seek_data(file->inode, pos, hole);
+	else if (hole)
+		pos = size;
+	if (pos >= size)
+		return hole ? size : -ENXIO;
+	return pos;
+}
+
 loff_t generic_llseek(struct file *file, loff_t offset, int whence)
 {
 	loff_t size = READ_ONCE(file->inode->mapping.size), from;
@@ -226,10 +239,9 @@ loff_t generic_llseek(struct file *file, loff_t offset, int whence)
 		from = size;
 		break;
 	case SEEK_DATA:
-	case SEEK_HOLE:		/* no file is known to have holes */
-		if (offset < 0 || offset >= size)
-			return -ENXIO;
-		return file->pos = whence == SEEK_DATA ? offset : size;
+	case SEEK_HOLE:
+		offset = seek_data(file, offset, size, whence == SEEK_HOLE);
+		return offset < 0 ? offset : (file->pos = offset);
 	default:
 		return -EINVAL;
 	}

@@ -192,9 +192,22 @@ static int file_mmap(struct file *file, struct map_request *req)
 	return error ? error : generic_mmap(file, req);
 }
 
+static loff_t seek_data(struct inode *inode, loff_t pos, bool hole)
+{
+	struct address_space *m = &inode->mapping;
+	u64 index = (u64)pos >> PAGE_SHIFT, last = ((u64)READ_ONCE(m->size) >> PAGE_SHIFT) + 1, found = index;
+
+	if (hole)
+		while (found <= last && pagecache_next(m, found, found) == found)
+			found++;
+	else
+		found = pagecache_next(m, index, last);
+	return found == index ? pos : (loff_t)(found << PAGE_SHIFT);
+}
+
 static const struct file_ops file_fops = {
 	.read = generic_file_read, .write = generic_file_write, .llseek = generic_llseek, .mmap = file_mmap, .fsync = tmpfs_no_fsync,
-	.may_write = seals_allow_write, .fallocate = fallocate,
+	.may_write = seals_allow_write, .fallocate = fallocate, .seek_data = seek_data,
 };
 
 /* --- the file system --- */

@@ -90,6 +90,8 @@ struct file_ops {
 	int (*mmap)(struct file *file, struct map_request *req);	/* NULL: ENODEV; generic_mmap */
 	int (*fsync)(struct file *file, bool data_only);		/* NULL: EINVAL */
 	ssize_t (*may_write)(struct inode *inode, loff_t pos, size_t n);	/* generic_file_write, i_rwsem held: how many bytes; NULL: all */
+	/* SEEK_DATA, SEEK_HOLE: the first byte from pos on (inside the file) that is data, or in a hole; the size or more if there is none. NULL: all is data. */
+	loff_t (*seek_data)(struct inode *inode, loff_t pos, bool hole);
 	/* Called with i_rwsem exclusive, all arguments checked; mode is one of the combinations of fs/fallocate.c. NULL: EOPNOTSUPP. */
 	int (*fallocate)(struct file *file, int mode, loff_t start, loff_t end);
 };

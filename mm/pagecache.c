@@ -75,6 +75,11 @@ static __attribute__((noinline)) struct page *lookup_again(struct address_space 
 	return NULL;
 }
 
+u64 pagecache_next(struct address_space *m, u64 index, u64 last)
+{
+	return slot_next(m, &index, last) ? index : last + 1;
+}
+
 struct page *pagecache_lookup(struct address_space *m, u64 index)
 {
 	struct page *page = try_lookup(m, index);

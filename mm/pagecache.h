@@ -81,6 +81,8 @@ void mapping_destroy(struct address_space *m);
 struct page *pagecache_lookup(struct address_space *m, u64 index);
 /* The entry's value now (0 if there is no table). */
 u64 pagecache_peek(struct address_space *m, u64 index);
+/* The first cached page in [index, last], or last + 1. */
+u64 pagecache_next(struct address_space *m, u64 index, u64 last);
 
 /*
  * Page lock. A slot always exists once locked (tables are allocated: ENOMEM). The returned entry pointer is good

@@ -165,6 +165,8 @@ void ext2_ino_place(const struct ext2_sb *s, u32 ino, u32 *block, u32 *offset);
 int ext2_map(struct inode *inode, u64 lblock, u32 *phys);
 /* The same for n consecutive ones. */
 int ext2_map_many(struct inode *inode, u64 lblock, unsigned n, u32 *phys);
+/* The first block in [lblock, last] that has a place on the device, or (hole) that has none; last + 1: none. Errors as above. */
+s64 ext2_map_next(struct inode *inode, u64 lblock, u64 last, bool hole);
 /* Give blocks [first, last] of the file room on the device; all or (on error) none of those that are new. Takes map_lock. */
 int ext2_map_reserve(struct inode *inode, u64 first, u64 last);
 /* Free every block of the file from `first` on, and the indirect blocks not needed any more; the caller marks the inode dirty. Takes

@@ -109,9 +109,18 @@ static int file_fallocate(struct file *file, int mode, loff_t start, loff_t end)
 	return error;
 }
 
+static loff_t file_seek_data(struct inode *inode, loff_t pos, bool hole)
+{
+	unsigned shift = ext2_s(inode)->block_shift;
+	u64 lblock = (u64)pos >> shift;
+	s64 found = ext2_map_next(inode, lblock, (u64)READ_ONCE(inode->mapping.size) >> shift, hole);
+
+	return found < 0 ? found : found == (s64)lblock ? pos : found << shift;
+}
+
 const struct file_ops ext2_file_ops = {
 	.read = generic_file_read, .write = file_write, .llseek = generic_llseek, .mmap = generic_mmap, .fsync = file_fsync,
-	.fallocate = file_fallocate,
+	.fallocate = file_fallocate, .seek_data = file_seek_data,
 };
 
 const struct file_ops ext2_dir_file_ops = {

@@ -105,6 +105,41 @@ int ext2_map(struct inode *inode, u64 lblock, u32 *phys)
 	return ext2_map_many(inode, lblock, 1, phys);
 }
 
+/* The number of blocks from lblock on that the pointer at slot[depth] of its path leads to. */
+static u64 blocks_behind(const struct ext2_sb *s, const u32 slot[4], int levels, int depth)
+{
+	u64 span = 1, into = 0;
+
+	for (int i = levels - 1; i > depth; i--) {
+		into += slot[i] * span;
+		span *= s->ptrs;
+	}
+	return span - into;
+}
+
+s64 ext2_map_next(struct inode *inode, u64 lblock, u64 last, bool hole)
+{
+	struct ext2_sb *s = ext2_s(inode);
+	int depth = 0;
+
+	mutex_lock(&ext2_i(inode)->map_lock);
+	while (lblock <= last) {
+		u32 slot[4], where[4], phys;
+		int levels = block_path(s, lblock, slot);
+
+		if (!levels) {
+			lblock = hole ? lblock : last + 1;
+			break;
+		}
+		depth = walk(inode, slot, levels, where, &phys);
+		if (depth < 0 || (depth == levels) != hole)
+			break;
+		lblock += depth == levels ? 1 : blocks_behind(s, slot, levels, depth);
+	}
+	mutex_unlock(&ext2_i(inode)->map_lock);
+	return depth < 0 ? depth : (s64)min(lblock, last + 1);
+}
+
 /* Where a new block of the file should go: behind the one before it, or in the inode's group. */
 static u32 find_goal(struct inode *inode, u64 lblock)
 {
@@ -394,18 +429,6 @@ void ext2_map_truncate(struct inode *inode, u64 first)
 	if (ei->reserved_end > first)
 		ei->reserved_end = first;
 	mutex_unlock(&ei->map_lock);
-}
-
-/* The number of blocks from lblock on that the pointer at slot[depth] of its path leads to. */
-static u64 blocks_behind(const struct ext2_sb *s, const u32 slot[4], int levels, int depth)
-{
-	u64 span = 1, into = 0;
-
-	for (int i = levels - 1; i > depth; i--) {
-		into += slot[i] * span;
-		span *= s->ptrs;
-	}
-	return span - into;
 }
 
 void ext2_map_punch(struct inode *inode, u64 first, u64 last)
