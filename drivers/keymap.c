@@ -132,6 +132,8 @@ static void put_sequence(struct out *o, const char *s, unsigned modes)
 
 static u32 compose(u32 dead, u32 ch)
 {
+	if (dead == ch)			/* pressed twice: itself */
+		return dead;
 	for (unsigned i = 0; i < ARRAY_SIZE(compositions); i++) {
 		const char *at = compositions[i].dead == dead && ch < 0x80 && ch ? strchr(compositions[i].letters, (int)ch) : NULL;
 		if (at)
@@ -151,7 +153,7 @@ static void put_character(struct keymap *k, struct out *o, u32 ch)
 	}
 	if (dead)
 		put_utf8(o, dead);
-	if (!dead || ch != ' ')		/* the dead key, then space: itself */
+	if (!dead || ch != ' ')
 		put_utf8(o, ch);
 }
 

@@ -1,12 +1,9 @@
 """The terminal emulator (drivers/emulator*.c) on the host under ASan: known sequences and what the screen then is; and programs, whose
 output on a host terminal of 80x25 it must show as the guest's screen does (tests/suite_screen.py)."""
-import os
-
-from testlib import BUILD, ROOT, command, equal, must
+from testlib import command, equal, host_program, must
 
 HOST = True
-PROGRAM = os.path.join(BUILD, "host/emulator")
-SOURCES = ("tests/host/emulator.c", "drivers/emulator.c", "drivers/emulator_csi.c", "kernel/format.c")
+PROGRAM = None
 
 
 def prepare():
@@ -14,11 +11,8 @@ def prepare():
 
 
 def build():
-    os.makedirs(os.path.dirname(PROGRAM), exist_ok=True)
-    counters = ["--coverage"] if os.environ.get("COVERAGE") else []
-    must(["gcc", *counters, "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-iquote", ".",
-          "-o", PROGRAM, *SOURCES], cwd=ROOT)
-    return PROGRAM
+    global PROGRAM
+    PROGRAM = host_program("emulator", "tests/host/emulator.c", "drivers/emulator.c", "drivers/emulator_csi.c", "kernel/format.c")
 
 
 def show(data, rows=6, cols=20, colours=False):

@@ -83,6 +83,17 @@ def build_kernel():
         raise Fail(str(failure))
 
 
+def host_program(name, *sources):
+    """A program of the kernel's own files for the host, under ASan and UBSan (counted by ./cowslip coverage): its path, build/host/NAME."""
+    folder = os.path.join(BUILD, "host", name + ".d")
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, name)
+    must(["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", *([] if os.environ.get("COVERAGE") else ["-Werror"]),
+          "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", *(["--coverage"] if os.environ.get("COVERAGE") else []),
+          "-iquote", ".", "-o", path, *sources], cwd=ROOT)
+    return path
+
+
 def package(name, *proofs):
     """tools/packages.py need(): the path of a program or file of a Debian package that only this test needs; where the
     package cannot be had the test is skipped."""
