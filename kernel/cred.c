@@ -234,25 +234,3 @@ long sys_capget(void __user *uheader, void __user *data)
 	}
 	return data && copy_to_user(data, v, (size_t)words * 12) ? -EFAULT : 0;
 }
-
-long sys_capset(void __user *uheader, const void __user *data)
-{
-	struct cap_header header;
-	u32 v[6] = { 0 };
-
-	if (get_user(header.version, (u32 __user *)uheader))
-		return -EFAULT;
-	int words = cap_words(&header, uheader);
-	if (words < 0)
-		return words;
-	if (copy_from_user(&header, uheader, sizeof(header)))
-		return -EFAULT;
-	if (header.pid && header.pid != current->tid)
-		return -EPERM;
-	if (copy_from_user(v, data, (size_t)words * 12))
-		return -EFAULT;
-	for (int i = 0; i < 6; i++)
-		if (v[i] && !privileged())
-			return -EPERM;
-	return 0;	/* accepted, and without effect: what root may do goes by its user id */
-}

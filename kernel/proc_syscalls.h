@@ -82,7 +82,6 @@ long sys_setfsgid(u32 gid);
 long sys_getgroups(int size, u32 __user *list);
 long sys_setgroups(int size, const u32 __user *list);
 long sys_capget(void __user *header, void __user *data);
-long sys_capset(void __user *header, const void __user *data);
 /* kernel/sysinfo.c */
 long sys_uname(struct new_utsname __user *name);
 long sys_sethostname(const char __user *name, int len);

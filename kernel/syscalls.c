@@ -31,7 +31,7 @@ static void *const syscall_table[NR_SYSCALLS] = {
 	CALL(setpgid), CALL(getpgrp), CALL(setsid), CALL(getsid), CALL(getuid), CALL(geteuid), CALL(getgid),
 	CALL(getegid), CALL(setuid), CALL(setgid), CALL(setreuid), CALL(setregid), CALL(setresuid), CALL(setresgid),
 	CALL(getresuid), CALL(getresgid), CALL(setfsuid), CALL(setfsgid), CALL(getgroups), CALL(setgroups),
-	CALL(capget), CALL(capset), CALL(uname), CALL(sethostname), CALL(setdomainname), CALL(sysinfo),
+	CALL(capget), CALL(uname), CALL(sethostname), CALL(setdomainname), CALL(sysinfo),
 	CALL(getcpu), CALL(syslog), CALL(personality), CALL(getrlimit), CALL(setrlimit), CALL(prlimit64),
 	CALL(getrusage), CALL(times), CALL(prctl), CALL(arch_prctl), CALL(sched_yield), CALL(sched_getaffinity),
 	CALL(sched_setaffinity), CALL(sched_getscheduler), CALL(sched_setscheduler), CALL(sched_getparam),
