@@ -219,6 +219,25 @@ int hfile_truncate(struct hfile *f, loff_t size)
 	return r;
 }
 
+int hfile_punch(struct hfile *f, loff_t start, loff_t end)
+{
+	down_write(&f->i_rwsem);
+	end = min(end, f->mapping.size);
+	int r = start < end ? pagecache_zero_ends(&f->mapping, start, end) : -1;
+	u64 first = DIV_UP((u64)start, PAGE_SIZE), behind = end == f->mapping.size ? DIV_UP((u64)end, PAGE_SIZE) : (u64)end >> 12;
+	if (!r && first < behind) {
+		pagecache_punch_begin(&f->mapping, first, behind - 1);
+		for (u64 i = first; i < behind; i++) {
+			if (f->block_state[i])
+				memset(f->disk + i * PAGE_SIZE, PATTERN_FREED, PAGE_SIZE);
+			f->block_state[i] = 0;
+		}
+		pagecache_punch_end(&f->mapping);
+	}
+	up_write(&f->i_rwsem);
+	return r < 0 && start >= end ? 0 : r;
+}
+
 int hfile_sync(struct hfile *f) { return mapping_writeback(&f->mapping, 0, ~0UL >> 12, true); }
 
 /* --- mapping a file --- */

@@ -92,6 +92,7 @@ ssize_t hfile_pwrite(struct hfile *f, const void *buf, size_t n, loff_t pos);	/*
 ssize_t hfile_pread(struct hfile *f, void *buf, size_t n, loff_t pos);
 ssize_t hfile_writev_user(struct hfile *f, const struct iovec *iov, unsigned nr, loff_t pos);
 int hfile_truncate(struct hfile *f, loff_t size);
+int hfile_punch(struct hfile *f, loff_t start, loff_t end);	/* as fs/fallocate.c does */
 int hfile_sync(struct hfile *f);
 long hfile_mmap(struct hfile *f, vaddr_t addr, u64 len, u64 prot, u64 flags, u64 pgoff);
 void hfile_drop_cache(struct hfile *f);		/* write back, then forget every page */

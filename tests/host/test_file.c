@@ -312,6 +312,47 @@ TEST(file_truncate_mapped, "INV-T1 T3: past the end SIGBUS, private copies there
 	hfile_destroy(f);
 }
 
+TEST(file_punch, "holes punched anywhere against an array; shared mappings show zeroes, private copies stay; what is stored again is written")
+{
+	struct mm *mm = proc_create();
+	struct hfile *f = file_of_size(8 * PAGE_SIZE);
+	vaddr_t shared = BASE, private = BASE + MB;
+	hfile_mmap(f, shared, 8 * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0);
+	hfile_mmap(f, private, 8 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED, 0);
+	for (unsigned i = 0; i < 8; i++) {
+		store(shared + i * PAGE_SIZE + 8, i + 1);
+		store(private + i * PAGE_SIZE, i + 20);
+	}
+	CHECK_EQ(hfile_punch(f, PAGE_SIZE, 3 * PAGE_SIZE), 0);
+	check_all();
+	for (unsigned i = 0; i < 8; i++) {
+		CHECK_EQ(load(shared + i * PAGE_SIZE + 8), i == 1 || i == 2 ? 0 : i + 1);
+		CHECK_EQ(load(private + i * PAGE_SIZE), i + 20);
+	}
+	store(shared + PAGE_SIZE + 8, 77);
+	CHECK_EQ(hfile_sync(f), 0);
+	hfile_drop_cache(f);
+	CHECK_EQ(load(shared + PAGE_SIZE + 8), 77);
+	CHECK_EQ(load(shared + 2 * PAGE_SIZE + 8), 0);
+	CHECK_EQ(hfile_pread(f, want, MB, 0), 8 * PAGE_SIZE);
+	for (unsigned i = 0; i < 200; i++) {
+		loff_t start = host_random(9 * PAGE_SIZE), end = start + 1 + host_random(host_random(2) ? 300 : 4 * PAGE_SIZE);
+		CHECK_EQ(hfile_punch(f, start, end), 0);
+		for (loff_t k = start; k < end && k < 8 * (loff_t)PAGE_SIZE; k++)
+			want[k] = 0;
+		start = host_random(8 * PAGE_SIZE - 100);
+		memset(want + start, (int)i + 1, 100);
+		CHECK_EQ(hfile_pwrite(f, want + start, 100, start), 100);
+		if (!host_random(4))
+			CHECK_EQ(hfile_sync(f), 0);
+		CHECK_EQ(hfile_pread(f, got, MB, 0), 8 * PAGE_SIZE);
+		CHECK(!memcmp(got, want, 8 * PAGE_SIZE));
+	}
+	check_all();
+	proc_exit(mm);
+	hfile_destroy(f);
+}
+
 TEST(file_write_from_itself, "INV-W1: write() from a mapping of the page it writes, absent or not, whole, partial and straddling")
 {
 	for (unsigned round = 0; round < 200; round++) {

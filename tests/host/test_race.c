@@ -102,6 +102,23 @@ TEST(race_fault_truncate, "INV-T1 T2 T6: faults against a truncate loop: old dat
 	explore(1600, 3, fn, setup_one, finish_one);
 }
 
+/* --- fault against holes --- */
+static void puncher(void *arg)
+{
+	for (unsigned i = 0; i < 6; i++) {
+		loff_t start = host_random(PAGES * PAGE_SIZE);
+		CHECK_EQ(hfile_punch(f, start, start + host_random(3 * PAGE_SIZE)), 0);
+		tlb_check(false);
+		if (host_random(2))
+			CHECK_EQ(hfile_sync(f), 0);
+	}
+}
+TEST(race_fault_punch, "PC2 PC4: faults against holes and writeback: old data or zeroes; nothing stays mapped, nothing is written without a block")
+{
+	void (*const fn[])(void *) = { toucher, puncher, toucher };
+	explore(1200, 3, fn, setup_one, finish_one);
+}
+
 /* --- write against writeback --- */
 static void writer(void *arg)
 {
