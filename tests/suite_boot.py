@@ -153,7 +153,7 @@ def cross():
         with open(prefix + "gcc", "w") as file:
             file.write(f'#!/bin/sh\nexec gcc -nostdinc -isystem {include} "$@"\n')
         os.chmod(prefix + "gcc", 0o755)
-        for tool in ("ld", "nm", "objdump"):
+        for tool in ("ld", "nm", "objcopy", "objdump"):
             os.symlink(shutil.which(tool), prefix + tool)
         os.makedirs(os.path.join(BUILD, "cross"), exist_ok=True)
         built_by("cross", f"CROSS={prefix}")
@@ -165,5 +165,5 @@ TESTS += [("llvm", llvm), ("cross", cross)]
 
 add("memory_64g", r"memory: 64\d\d\d MiB", mem=64 << 30)
 add("memory_8g", r"memory: [78]\d\d\d MiB", mem=8 << 30)
-add("memory_24m", r"started by PVH", mem=24 << 20, size=6 << 20)
-add("memory_24m_grub", GRUB, mem=24 << 20, size=6 << 20, iso=True)
+add("memory_24m", r"started by PVH", mem=24 << 20, size=9 << 20)
+add("memory_24m_grub", GRUB, mem=24 << 20, size=9 << 20, iso=True)
