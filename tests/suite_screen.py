@@ -159,6 +159,13 @@ class Machine:
                 raise Fail(f"the screen never shows {pattern!r}; it shows\n{shown}\nserial:\n{self.serial()[-1500:]}")
             time.sleep(0.2)
 
+    def wait_off(self):
+        """Switched off, or reset: QEMU ends."""
+        try:
+            self.qemu.wait(30)
+        except subprocess.TimeoutExpired:
+            raise Fail(f"still on: {self.serial()[-800:]}")
+
     def press(self, *keys):
         """QEMU's names of keys, as "a" or "ctrl-c"; one after the other."""
         for key in keys:
@@ -326,10 +333,7 @@ def power_off_by_command():
     with scratch() as d, Machine("-cdrom", iso(d)) as m:
         m.wait(PROMPT)
         m.type("poweroff\n")
-        try:
-            m.qemu.wait(30)
-        except subprocess.TimeoutExpired:
-            raise Fail(f"still on: {m.serial()[-800:]}")
+        m.wait_off()
 
 
 @test
@@ -338,10 +342,7 @@ def ctrl_alt_del():
     with scratch() as d, Machine("-cdrom", iso(d)) as m:
         m.wait(PROMPT)
         m.press("ctrl-alt-delete")
-        try:
-            m.qemu.wait(30)
-        except subprocess.TimeoutExpired:
-            raise Fail(f"still on: {m.serial()[-800:]}")
+        m.wait_off()
 
 
 @test
@@ -480,6 +481,6 @@ def window():
             session(m, read=m.vga_text)
             check("~ #" not in m.serial(), "a shell on the runner's line")
             m.type("poweroff\n")
-            m.qemu.wait(30)
+            m.wait_off()
         with open(os.path.join(d, "control"), "rb") as file:
             check(b"S 0\n" in file.read(), "no status")
