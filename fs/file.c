@@ -177,6 +177,12 @@ static ssize_t write_allowed(loff_t pos, size_t n)
 	return (ssize_t)min((u64)n, limit - (u64)pos);
 }
 
+/* O_SYNC contains O_DSYNC. */
+static inline bool wants_sync(const struct file *file, const struct iov_iter *from)
+{
+	return file->flags & O_SYNC || from->rwf & (RWF_SYNC | RWF_DSYNC) || file->inode->sb->flags & MS_SYNCHRONOUS;
+}
+
 ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos)
 {
 	struct inode *inode = file->inode;
@@ -201,7 +207,7 @@ ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos
 	from->count += cut;
 out_unlock:
 	up_write(&inode->i_rwsem);
-	if (n > 0 && (file->flags & O_SYNC || inode->sb->flags & MS_SYNCHRONOUS || from->rwf & (RWF_SYNC | RWF_DSYNC)) && file->ops->fsync) {	/* O_SYNC contains O_DSYNC */
+	if (n > 0 && wants_sync(file, from) && file->ops->fsync) {
 		int error = file->ops->fsync(file, !(file->flags & (O_SYNC & ~O_DSYNC) || from->rwf & RWF_SYNC));
 		if (error)
 			n = error;

@@ -270,29 +270,40 @@ int ext2_dir_add(struct inode *dir, const char *name, size_t len, u32 ino, u32 m
 	return error;
 }
 
-int ext2_dir_remove(struct inode *dir, const char *name, size_t len)
+/* Begin to change the block with this name: its number, and the entry with the one before it (or itself: the first). Or an error. */
+static s64 entry_begin(struct inode *dir, const char *name, size_t len, struct dir_change *c, struct ext2_dirent **entry, struct ext2_dirent **before)
 {
-	struct dir_change c;
 	u32 ino, previous;
 	s64 n = find_block(dir, name, len, &ino);
 	int offset, error;
 
 	if (n < 0)
-		return (int)n;
-	error = change_begin(dir, (u64)n, &c);
+		return n;
+	error = change_begin(dir, (u64)n, c);
 	if (error)
 		return error;
-	offset = find_in_block(dir, &c.b, name, len, &previous);
-	if (offset >= 0) {
-		struct ext2_dirent *d = (struct ext2_dirent *)(c.b.data + offset), *before = (struct ext2_dirent *)(c.b.data + previous);
-
-		if (before != d)
-			before->rec_len += d->rec_len;
-		d->inode = 0;
-	}
-	change_end(dir, &c, offset >= 0);
-	if (offset < 0)
+	offset = find_in_block(dir, &c->b, name, len, &previous);
+	if (offset < 0) {
+		change_end(dir, c, false);
 		return offset;
+	}
+	*entry = (struct ext2_dirent *)(c->b.data + offset);
+	*before = (struct ext2_dirent *)(c->b.data + previous);
+	return n;
+}
+
+int ext2_dir_remove(struct inode *dir, const char *name, size_t len)
+{
+	struct ext2_dirent *d, *before;
+	struct dir_change c;
+	s64 n = entry_begin(dir, name, len, &c, &d, &before);
+
+	if (n < 0)
+		return (int)n;
+	if (before != d)
+		before->rec_len += d->rec_len;
+	d->inode = 0;
+	change_end(dir, &c, true);
 	if (n < ext2_i(dir)->dir_room)
 		ext2_i(dir)->dir_room = (u32)n;
 	dir_changed(dir);
@@ -301,26 +312,15 @@ int ext2_dir_remove(struct inode *dir, const char *name, size_t len)
 
 int ext2_dir_set(struct inode *dir, const char *name, size_t len, u32 ino, u32 mode)
 {
+	struct ext2_dirent *d, *before;
 	struct dir_change c;
-	u32 old, previous;
-	s64 n = find_block(dir, name, len, &old);
-	int offset, error;
+	s64 n = entry_begin(dir, name, len, &c, &d, &before);
 
 	if (n < 0)
 		return (int)n;
-	error = change_begin(dir, (u64)n, &c);
-	if (error)
-		return error;
-	offset = find_in_block(dir, &c.b, name, len, &previous);
-	if (offset >= 0) {
-		struct ext2_dirent *d = (struct ext2_dirent *)(c.b.data + offset);
-
-		d->inode = ino;
-		d->file_type = file_type(ext2_s(dir), mode);
-	}
-	change_end(dir, &c, offset >= 0);
-	if (offset < 0)
-		return offset;
+	d->inode = ino;
+	d->file_type = file_type(ext2_s(dir), mode);
+	change_end(dir, &c, true);
 	inode_touch(dir, ATTR_MTIME);
 	return 0;
 }
