@@ -43,7 +43,7 @@ def compared(name):
         with scratch() as directory:
             status, host, err = command([program], cwd=directory, timeout=60)
         equal(status, 0, f"{name} on the host's Linux (a wrong test): {err[-500:]!r} {host[-300:]!r}; status")
-        status, got, err, log = guest(["/bin/sh", "-c", "mkdir /root/t && cd /root/t && exec /usr/lib/cowslip/tests/" + name], timeout=120)
+        status, got, err, log = guest(["/bin/sh", "-c", "mkdir /root/t && cd /root/t && exec /usr/lib/cowslip/tests/" + name], timeout=240)
         differences = stated_differences(name)
         same_text(without(got, differences), without(host, differences), f"{name}: guest against host (status {status})\n{log[-300:]}")
         equal(status, 0, f"{name}: status in the guest; {err[-500:]!r}")

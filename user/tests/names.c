@@ -18,10 +18,8 @@ static const char *const names[] = {
 };
 #define NAMES (int)(sizeof(names) / sizeof(*names))
 
-static void setup(void)
+static void setup(const char *name)
 {
-	char name[20];
-	snprintf(name, sizeof(name), "w%d", count);
 	mkdir(name, 0755);
 	chdir(name);
 	close(open("file", O_CREAT | O_WRONLY, 0644));
@@ -98,14 +96,23 @@ static int remove_one(const char *path, const struct stat *s, int type, struct F
 	return remove(path);
 }
 
+/* Does it make or remove names? The others share one directory. */
+static int changes(int c) { return c == OPEN_RW_CREAT || c == OPEN_EXCL || c == OPEN_CREAT_NF || (c >= MKDIR && c <= RENAME_NOREP); }
+
 /* One call in a fresh directory, in a child: the errno, or what has become of the directory. */
 static void one(int c, int at_kind, const char *n)
 {
 	static const char *const look[] = { "file", "dir", "full", "none", "link", "dirlink", "dangling", "nowhere", "new", "fifo", "dir/..", NULL };
+	char name[20] = "shared";
+	if (changes(c))
+		snprintf(name, sizeof(name), "w%d", count++);
 	fflush(stdout);
 	pid_t p = fork();
 	if (!p) {
-		setup();
+		if (changes(c))
+			setup(name);
+		else
+			chdir(name);
 		int at = at_kind == 0 ? AT_FDCWD : at_kind == 1 ? open("dir", O_RDONLY) : at_kind == 2 ? open("file", O_RDONLY) : at_kind == 3 ? open("dir", O_PATH) : 99;
 		errno = 0;
 		long r = call(c, at, n);
@@ -122,9 +129,8 @@ static void one(int c, int at_kind, const char *n)
 		_exit(0);
 	}
 	wait_for(p);
-	char name[20];
-	snprintf(name, sizeof(name), "w%d", count++);
-	nftw(name, remove_one, 20, FTW_DEPTH | FTW_PHYS);
+	if (changes(c))
+		nftw(name, remove_one, 20, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(void)
@@ -135,6 +141,8 @@ int main(void)
 		longpath[i] = i % 2 ? '/' : '.';
 	mkdir("n", 0755);
 	chdir("n");
+	setup("shared");
+	chdir("..");
 	for (int c = 0; c < CALLS; c++)
 		for (int i = 0; i < NAMES; i++)
 			if (!(c == RENAME_TO && i >= 23 && i <= 26))	/* / as a target: where the program runs differs */
