@@ -9,6 +9,16 @@
 
 /* --- making --- */
 
+/* The place was found (or that error): lock it and look the name up; what is made there ends with finish(). */
+static int begin(int found, struct place *p, bool directory, struct dentry **d)
+{
+	int error = found ? found : place_create_begin(p, directory, d);
+
+	if (error && !found)
+		place_put(p);
+	return error;
+}
+
 /* The file system made `inode` for the negative dentry, or failed. */
 static int finish(struct place *p, struct dentry *d, struct inode *inode, int error)
 {
@@ -24,15 +34,10 @@ long sys_mkdirat(int dirfd, const char __user *name, u32 mode)
 	struct inode *inode = NULL, *dir;
 	struct dentry *d;
 	struct place p;
-	int error = place_find(dirfd, name, &p);
+	int error = begin(place_find(dirfd, name, &p), &p, true, &d);
 
 	if (error)
 		return error;
-	error = place_create_begin(&p, true, &d);
-	if (error) {
-		place_put(&p);
-		return error;
-	}
 	dir = p.dir.dentry->inode;
 	error = -EPERM;
 	if (dir->ops->mkdir)
@@ -69,14 +74,9 @@ long sys_mknodat(int dirfd, const char __user *name, u32 mode, unsigned dev)
 
 	if (error)
 		return error;
-	error = place_find(dirfd, name, &p);
+	error = begin(place_find(dirfd, name, &p), &p, false, &d);
 	if (error)
 		return error;
-	error = place_create_begin(&p, false, &d);
-	if (error) {
-		place_put(&p);
-		return error;
-	}
 	dir = p.dir.dentry->inode;
 	error = check_node(mode);
 	if (!error && !dir->ops->create)
@@ -94,15 +94,10 @@ int node_make(const char *text, u32 mode, struct path *where)
 	struct inode *inode = NULL, *dir;
 	struct dentry *d;
 	struct place p;
-	int error = place_find_kernel(AT_FDCWD, text, &p);
+	int error = begin(place_find_kernel(AT_FDCWD, text, &p), &p, false, &d);
 
 	if (error)
 		return error;
-	error = place_create_begin(&p, false, &d);
-	if (error) {
-		place_put(&p);
-		return error;
-	}
 	dir = p.dir.dentry->inode;
 	error = dir->ops->create ? dir->ops->create(dir, p.name.text, p.name.len, (mode & S_IFMT) | create_mode(dir, mode), 0, &inode) : -EPERM;
 	if (!error) {
@@ -127,14 +122,9 @@ long sys_symlinkat(const char __user *utarget, int dirfd, const char __user *nam
 	if (!*target.text)
 		error = -ENOENT;
 	if (!error)
-		error = place_find(dirfd, name, &p);
+		error = begin(place_find(dirfd, name, &p), &p, false, &d);
 	if (error)
 		goto out;
-	error = place_create_begin(&p, false, &d);
-	if (error) {
-		place_put(&p);
-		goto out;
-	}
 	dir = p.dir.dentry->inode;
 	error = -EPERM;
 	if (dir->ops->symlink)
