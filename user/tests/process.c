@@ -127,16 +127,26 @@ static void groups(void)
 	T(kill(getpid(), 0));
 	T(kill(-999999, 0));
 	/* A group gets a signal; the sender is not in it. */
+	int ready[2];
+	char byte;
+	if (pipe(ready))
+		exit(1);
 	if ((pid = fork()) == 0) {
 		setpgid(0, 0);
-		if (fork() == 0)
+		if (fork() == 0) {
+			if (write(ready[1], "r", 1) != 1)
+				_exit(1);
 			for (;;)
 				pause();
+		}
 		for (;;)
 			pause();
 	}
 	setpgid(pid, pid);
-	usleep(20000);
+	if (read(ready[0], &byte, 1) != 1)	/* both are there: under load no time is long enough */
+		exit(1);
+	close(ready[0]);
+	close(ready[1]);
 	T(kill(-pid, SIGINT));
 	show_status("leader", wait_for(pid));
 	/* An orphan gets a new parent. */
