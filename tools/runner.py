@@ -309,6 +309,17 @@ class Guest:
         finally:
             self.kill()
             self.directory.release()
+            self.close_ends()
+
+    def close_ends(self):
+        """A test runs hundreds of machines in one process. QEMU is gone, so that the threads end; one that waits for a terminal's
+        input does not, and keeps its socket."""
+        self.wanted.release()                   # whoever waits to send finds nobody there
+        for thread, names in zip(self.threads, (("out",), ("err",), ("in",), ("control", "qmp"))):
+            thread.join(1)
+            if not thread.is_alive():
+                for name in names:
+                    self.ends[name].close()
 
     def watch(self):
         """Follow the events until the run is decided."""
