@@ -222,6 +222,8 @@ class Guest:
                     self.wait_until_ready()
                 else:
                     self.wanted.acquire()
+                    if self.over:
+                        return
                     data = self.streams.read(STDIN_PACKET)
                 self.send(struct.pack("<H", len(data)) + data)
                 if self.streams.tty and not data:
@@ -314,7 +316,8 @@ class Guest:
     def close_ends(self):
         """A test runs hundreds of machines in one process. QEMU is gone, so that the threads end; one that waits for a terminal's
         input does not, and keeps its socket."""
-        self.wanted.release()                   # whoever waits to send finds nobody there
+        self.over = True
+        self.wanted.release()
         for thread, names in zip(self.threads, (("out",), ("err",), ("in",), ("control", "qmp"))):
             thread.join(1)
             if not thread.is_alive():
@@ -374,6 +377,7 @@ class Guest:
                 return 128 + signal.SIGPIPE
 
     broken_pipe = False
+    over = False                                # QEMU is gone: nothing more is read for it
 
     def finish(self, status, failure):
         """The guest has said how it ended and is switched off (or had the time to do so)."""
