@@ -123,10 +123,10 @@ long sys_clock_nanosleep(int clock, int flags, const struct __kernel_timespec __
 {
 	u64 ns, now;
 
-	if (clock == CLOCK_THREAD_CPUTIME_ID || clock_read(clock, &now))
+	if (clock_read(clock, &now))
 		return -EINVAL;
 	if (clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE ||
-	    clock == CLOCK_PROCESS_CPUTIME_ID)
+	    clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID)
 		return -EOPNOTSUPP;
 	int r = timespec_get(req, &ns);
 	if (r)

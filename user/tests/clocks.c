@@ -41,6 +41,7 @@ int main(void)
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	T(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL));
 	T(clock_nanosleep(77, 0, &ts, NULL));
+	T(syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &ts, NULL));
 
 	signal(SIGALRM, on_alarm);
 	T(alarm(100));
