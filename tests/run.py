@@ -17,6 +17,7 @@ import fnmatch
 import glob
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -76,6 +77,9 @@ def main():
     parser.add_argument("-l", "--list", action="store_true")
     parser.add_argument("patterns", nargs="*")
     options = parser.parse_args()
+    # A run in the background of a script has these ignored; the programs that are tested must not inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     passed = failed = 0
 
     for suite, module in suites(options.host_only):
