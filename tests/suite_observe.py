@@ -103,7 +103,7 @@ def gdb_memory():
     text = gdb(["break sys_write", "continue", "k vmas 2", "k pt $rsi", "k pt 0x400000 1", "k pt sys_write", "k pt 0x1000", "k page 0x100",
                 "k page 0x1", "k page 0xffffffff", "k pt kmain 1"], ["echo", "hi"])
     has(text, r"^000000400000-\w+ r--p +4 KiB +0 /bin/busybox$", r"\[stack\] GROWSDOWN", r"\[heap\]", r"rw-p .* anonymous",
-        r"PTE \[\d+\] 8\w+ P RW US A D NX PRIV EXCL", r"frame 0x\w+: data; holders 1, exclusive pins 0, read pins 0, references 0",
+        r"PTE \[ *\d+\] 8\w+ P RW US A D NX PRIV EXCL", r"frame 0x\w+: data; holders 1, exclusive pins 0, read pins 0, references 0",
         r"in the tables at", r"PML4\[511\]", r"not mapped|no table", r"frame 0x100: reserved", r"not RAM")
 
 
@@ -161,16 +161,21 @@ def counters():
     equal(names - described, set(), "counters that docs/debugging.md does not explain")
 
 
+def moves(name, argv, **options):
+    line = re.search(rf"^{name} (\d+)$", guest(argv, **options)[1].decode(), re.M)
+    return line and int(line[1]) > 0
+
+
 def moved(name, argv, **options):
-    out = guest(argv, **options)[1].decode()
-    line = re.search(rf"^{name} (\d+)$", out, re.M)
-    check(line and int(line[1]) > 0, f"{name} stands still: {out[-500:]}")
+    check(moves(name, argv, **options), f"{name} stands still")
 
 
 @test
 def counters_of_harm():
     moved("oom_kill", ["sh", "-c", PROGRAMS + "hog 400 >/dev/null; cat /proc/vmstat"], mem=96 << 20, timeout=60)
-    moved("page_alloc_fail", ["sh", "-c", "ls -lR /etc >/dev/null; cat /proc/vmstat"], append="alloc_fail=600,5000", timeout=60)
+    # Which allocation it is differs from run to run, and it may be one without which nobody can tell: then the next is tried.
+    check(any(moves("page_alloc_fail", ["sh", "-c", "ls -lR /etc >/dev/null; cat /proc/vmstat"], append=f"alloc_fail={n},5000", timeout=60)
+              for n in range(500, 1100, 50)), "page_alloc_fail stands still")
     moved("hang", ["sh", "-c", f"{PROGRAMS}write_own_mmap /root & for i in 1 2 3 4 5 6 7 8 9; do sleep 1; grep -q 'hang [1-9]' /proc/vmstat && break; done; cat /proc/vmstat"],
           append="ramdisk_latency_us=20000 atomic_copy=0 hang_seconds=1", timeout=60)
 
@@ -187,7 +192,7 @@ def trace_events():
               "echo 0 >/proc/trace; cat /proc/trace >/tmp/trace; cat /tmp/trace")
     text = guest_ok(["sh", "-c", script]).decode()
     for event in EVENTS:
-        has(text, rf"^\[ *\d+\.\d{{9}}\] 0 \S+\[\d+\] {event} ")
+        has(text, rf"^\[ *\d+\.\d{{9}}\] 0 \S+\[ *\d+\] {event} ")
     has(text, r"syscall openat first=ffffff9c second=", r"sysret write result=2$", r"fixup rip=raw_copy\w+\+0x\w+ to=", r"unlock mapping=\w+ index=0 set=")
     times = [float(t) for t in re.findall(r"^\[ *(\d+\.\d+)\]", text, re.M)]
     check(times == sorted(times) and len(times) > 100, "times are not in order")
@@ -221,7 +226,7 @@ def trace_of_waits():
 def trace_in_a_panic():
     status, _, _, log = guest(["sh", "-c", "true"], append="trace=switch,lock crash=assert", timeout=30)
     equal(status, 125, "status")
-    has(log, r"^trace: \[ *\d+\.\d+\] 0 \w+\[\d+\] (switch|lock|unlock) ", r"^PANIC: ")
+    has(log, r"^trace: \[ *\d+\.\d+\] 0 \w+\[ *\d+\] (switch|lock|unlock) ", r"^PANIC: ")
 
 
 # ---------------------------------------------------------------- the log
@@ -232,7 +237,7 @@ def log_levels():
     script = "echo '<3>bad' >/dev/kmsg; echo '<7>detail' >/dev/kmsg; dmesg | grep -E 'bad|detail'; cat /proc/sys/kernel/printk; dmesg -n 8; echo '<7>more' >/dev/kmsg; cat /proc/sys/kernel/printk"
     status, out, _, log = guest(["sh", "-c", script], append="loglevel=4")
     text = out.decode()
-    has(text, r"sh\[\d+\]: bad", r"sh\[\d+\]: detail", r"^4\t6\t1\t7$", r"^8\t6\t1\t7$")
+    has(text, r"sh\[ *\d+\]: bad", r"sh\[ *\d+\]: detail", r"^4\t6\t1\t7$", r"^8\t6\t1\t7$")
     check(": bad" in log and ": detail" not in log and ": more" in log and "<3>" not in log, log)
 
 
@@ -242,7 +247,7 @@ def log_readers():
     script = ("dmesg -c >/tmp/all; grep -c 'Cowslip, started' /tmp/all; dmesg | wc -l; (head -c 1 /proc/kmsg >/dev/null; exec dd if=/proc/kmsg bs=4096 count=1 2>/dev/null) & "
               "sleep 1; echo wake up >/dev/kmsg; wait; head -n 1 /dev/kmsg")
     text = guest_ok(["sh", "-c", script]).decode()
-    has(text, r"\A1\n0\n<6>\[ *\d+\.\d+\] sh\[\d+\]: wake up\n6,\d+,\d+,-;Cowslip, started")
+    has(text, r"\A1\n0\n<6>\[ *\d+\.\d+\] sh\[ *\d+\]: wake up\n6,\d+,\d+,-;Cowslip, started")
 
 
 # ---------------------------------------------------------------- /proc
