@@ -11,6 +11,7 @@ import subprocess
 import termios
 import time
 
+import rundir
 from testlib import ROOT, Fail, Skip, build_kernel, check, command, equal, guest, must, scratch
 
 HOST = False
@@ -470,6 +471,23 @@ def runs_at_the_same_time():
 def log_of_a_run():
     """kernel.log is there while the job runs, by run_guest's copy of it."""
     status, out, err, log = guest(["sh", "-c", "echo '<4>a word for the log' >/dev/kmsg; dmesg | tail -n 3"])
+    check(status == 0 and "a word for the log" in log, log)
+
+
+@test
+def log_is_read_before_the_directory_is_given_up():
+    """Another runner may remove it from then on; here one does so at once."""
+    original = rundir.RunDirectory.release
+
+    def release(directory):
+        original(directory)
+        os.rename(directory.path, directory.path + ".taken")
+
+    rundir.RunDirectory.release = release
+    try:
+        status, out, err, log = guest(["sh", "-c", "echo '<4>a word for the log' >/dev/kmsg"])
+    finally:
+        rundir.RunDirectory.release = original
     check(status == 0 and "a word for the log" in log, log)
 
 

@@ -310,8 +310,10 @@ class Guest:
             return ERROR
         finally:
             self.kill()
-            self.directory.release()
             self.close_ends()
+            with open(self.directory.file("kernel.log"), errors="replace") as file:
+                self.log = file.read()          # another runner removes a released directory
+            self.directory.release()
 
     def close_ends(self):
         """A test runs hundreds of machines in one process. QEMU is gone, so that the threads end; one that waits for a terminal's
@@ -493,5 +495,4 @@ def run_guest(argv, stdin=b"", append="", smp=1, mem=None, timeout=60, packages=
     error = bytes(streams.output[2])
     if guest.message:
         error += f"cowslip: {guest.message}\n".encode(errors="surrogateescape")
-    with open(guest.directory.file("kernel.log"), errors="replace") as file:
-        return status, bytes(streams.output[1]), error, file.read()
+    return status, bytes(streams.output[1]), error, guest.log
