@@ -7,6 +7,7 @@
 #include "kernel/types.h"
 
 #define BOOT_RANGES 64
+#define LOW_PAGES 5
 
 struct boot_range {
 	paddr_t start, end;	/* bytes, end exclusive */
@@ -26,6 +27,7 @@ struct boot_info {
 		u8 red, green, blue;		/* where each colour's 8 bits begin */
 		bool text;			/* VGA text instead: width and height in characters */
 	} framebuffer;
+	paddr_t low;				/* LOW_PAGES free pages below 640 KiB, for starting the other processors; 0: none */
 	paddr_t ram_end;			/* end of the highest RAM */
 };
 extern struct boot_info boot_info;
@@ -41,6 +43,9 @@ void *early_alloc(struct boot_info *info, u64 bytes);
 enum map_cache { MAP_CACHED, MAP_UNCACHED, MAP_COMBINING };
 int kernel_map(vaddr_t va, paddr_t pa, u64 pages, enum map_cache cache);
 void kernel_unmap(vaddr_t va, u64 pages);
+paddr_t kernel_root_phys(void);			/* tables without a user half, for CPUs that run no program */
+/* Tables for a processor that starts in the first of the low pages: the kernel's, and that page where it is, not writable. Below 4 GiB. */
+paddr_t low_tables(paddr_t low);
 /* Map device registers, uncached; NULL: no memory. */
 void *ioremap(paddr_t pa, u64 size);
 /* Map a framebuffer: writes are combined where the processor can (PAT), reads are slow. NULL: no memory. */

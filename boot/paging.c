@@ -46,6 +46,26 @@ static struct boot_range largest_hole(const struct boot_info *info, u64 start, u
 	return best;
 }
 
+static void reserve(struct boot_info *info, paddr_t start, paddr_t end)
+{
+	if (info->nr_reserved == BOOT_RANGES)
+		fatal("the boot loader's memory map has too many pieces");
+	info->reserved[info->nr_reserved++] = (struct boot_range){ start, end };
+}
+
+/* Not the first 64 KiB, which some firmware goes on using. */
+static void reserve_low(struct boot_info *info)
+{
+	for (unsigned i = 0; i < info->nr_ram && !info->low; i++) {
+		struct boot_range hole = largest_hole(info, max(info->ram[i].start, 0x10000UL), min(info->ram[i].end, 0x9f000UL));
+		hole.start = ALIGN_UP(hole.start, PAGE_SIZE);
+		if (hole.start < hole.end && hole.end - hole.start >= LOW_PAGES * PAGE_SIZE)
+			info->low = hole.start;
+	}
+	if (info->low)
+		reserve(info, info->low, info->low + LOW_PAGES * PAGE_SIZE);
+}
+
 static void early_init(const struct boot_info *info)
 {
 	struct boot_range best = { 0, 0 };
@@ -125,6 +145,7 @@ void paging_init(struct boot_info *info)
 		smap_patch();		/* the text is still writable */
 	early_init(info);
 	first = early_next;
+	reserve_low(info);
 	kernel_root = early_alloc(info, PAGE_SIZE);
 	map_direct(info, nx, global);
 	map_page_array(info, nx, global);
@@ -134,15 +155,31 @@ void paging_init(struct boot_info *info)
 	dummy = next_table(info, &kernel_root[table_index(KSTACK_BASE, 3)]);
 	dummy = next_table(info, &kernel_root[table_index(IOREMAP_BASE, 3)]);
 	(void)dummy;
-	if (info->nr_reserved == BOOT_RANGES)
-		fatal("the boot loader's memory map has too many pieces");
-	info->reserved[info->nr_reserved++] = (struct boot_range){ first, early_next };
+	reserve(info, first, early_next);
 	write_cr3((u64)kernel_root);
 	kernel_root = phys_to_virt((paddr_t)kernel_root);
 	cpu_protect();
 }
 
-/* --- later: kernel stacks and devices --- */
+/* --- later: other processors, kernel stacks and devices --- */
+
+paddr_t kernel_root_phys(void) { return virt_to_phys(kernel_root); }
+
+paddr_t low_tables(paddr_t low)
+{
+	paddr_t at = low + PAGE_SIZE, root = at;
+	u64 *table = phys_to_virt(root);
+
+	memcpy(table, kernel_root, PAGE_SIZE);
+	for (unsigned level = 3; level > 0; level--) {
+		at += PAGE_SIZE;
+		table[table_index(low, level)] = at | TABLE_FLAGS;
+		table = phys_to_virt(at);
+		memset(table, 0, PAGE_SIZE);
+	}
+	table[table_index(low, 0)] = low | ENTRY_P;
+	return root;
+}
 
 static struct spinlock kernel_map_lock = SPINLOCK_INIT("kernel map", RANK_LEAF);
 

@@ -2,6 +2,7 @@
 
 #include "boot/bootinfo.h"
 #include "drivers/acpi.h"
+#include "kernel/cmdline.h"
 #include "kernel/cpu.h"
 #include "kernel/irq.h"
 #include "kernel/lock.h"
@@ -15,13 +16,21 @@
 #define LAPIC_TPR 0x80
 #define LAPIC_EOI 0xb0
 #define LAPIC_SPURIOUS 0xf0
+#define LAPIC_ICR 0x300
+#define LAPIC_ICR_HIGH 0x310
 #define LAPIC_LVT_TIMER 0x320
 #define LAPIC_LVT_LINT0 0x350
+#define LAPIC_LVT_LINT1 0x360
 #define LAPIC_LVT_ERROR 0x370
 #define LAPIC_TIMER_INITIAL 0x380
 #define LAPIC_TIMER_CURRENT 0x390
 #define LAPIC_TIMER_DIVIDE 0x3e0
 #define LVT_MASKED BIT(16)
+#define DELIVER_NMI (4 << 8)		/* of LVT and ICR */
+#define DELIVER_INIT (5 << 8)
+#define DELIVER_STARTUP (6 << 8)
+#define ICR_PENDING BIT(12)
+#define ICR_ASSERT BIT(14)
 
 #define IOAPIC_ADDRESS 0xfec00000UL	/* where there is no MADT */
 #define IOAPIC_VERSION 1
@@ -31,7 +40,7 @@
 #define REDIRECT_MASKED BIT(16)
 
 static volatile u32 *lapic;
-static bool x2apic;			/* the firmware left it in that mode, which has no way back: registers are MSRs */
+static bool x2apic;			/* registers are MSRs */
 
 static struct ioapic {
 	volatile u32 *regs;		/* select, and at +16 the window */
@@ -85,7 +94,7 @@ void ioapic_enable(unsigned irq, unsigned vector)
 		if (isa->gsi < io->gsi_base || input >= io->inputs)
 			continue;
 		flags = spin_lock_irqsave(&ioapic_lock);
-		ioapic_write(io, IOAPIC_REDIRECT + 2 * input + 1, this_cpu()->apic_id << 24);
+		ioapic_write(io, IOAPIC_REDIRECT + 2 * input + 1, cpus[0].apic_id << 24);
 		ioapic_write(io, IOAPIC_REDIRECT + 2 * input, vector | (isa->low ? REDIRECT_LOW : 0) | (isa->level ? REDIRECT_LEVEL : 0));
 		spin_unlock_irqrestore(&ioapic_lock, flags);
 		return;
@@ -105,6 +114,19 @@ static void pic_disable(void)
 	outb(0x21, 0xff); outb(0xa1, 0xff);
 }
 
+void apic_init_cpu(void)
+{
+	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE | (x2apic ? APIC_BASE_X2APIC : 0));
+	lapic_write(LAPIC_TPR, 0);
+	lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
+	lapic_write(LAPIC_LVT_LINT1, cpu_id() ? LVT_MASKED : DELIVER_NMI);	/* an NMI button's: the boot CPU's */
+	lapic_write(LAPIC_LVT_ERROR, LVT_MASKED | VECTOR_SPURIOUS);
+	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+	lapic_write(LAPIC_SPURIOUS, BIT(8) | VECTOR_SPURIOUS);
+	lapic_write(LAPIC_TIMER_DIVIDE, 3);	/* by 16 */
+	this_cpu()->apic_id = x2apic ? lapic_read(LAPIC_ID) : lapic_read(LAPIC_ID) >> 24;
+}
+
 static void lapic_init(void)
 {
 	u64 base;
@@ -112,20 +134,16 @@ static void lapic_init(void)
 	if (!cpu_features.apic)
 		fatal("this processor has no local APIC, or the firmware has turned it off");
 	base = rdmsr(MSR_APIC_BASE);
-	x2apic = base & APIC_BASE_X2APIC;
-	wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
+	/* From x2APIC, in which the firmware may have left it, there is no way back. */
+	x2apic = base & APIC_BASE_X2APIC || (cpu_features.x2apic && !cmdline_u64("nox2apic", 0));
 	if (!x2apic) {
 		lapic = ioremap(base & 0xffffffffff000UL, PAGE_SIZE);
 		if (!lapic)
 			fatal("no memory to map the interrupt controllers");
 	}
-	lapic_write(LAPIC_TPR, 0);
-	lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
-	lapic_write(LAPIC_LVT_ERROR, LVT_MASKED | VECTOR_SPURIOUS);
-	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
-	lapic_write(LAPIC_SPURIOUS, BIT(8) | VECTOR_SPURIOUS);
-	lapic_write(LAPIC_TIMER_DIVIDE, 3);	/* by 16 */
-	this_cpu()->apic_id = x2apic ? lapic_read(LAPIC_ID) : lapic_read(LAPIC_ID) >> 24;
+	apic_init_cpu();
+	if (x2apic)
+		printk("apic: x2APIC\n");
 }
 
 void apic_init(void)
@@ -139,6 +157,30 @@ void apic_init(void)
 	if (!nr_ioapics)
 		printk("apic: no IOAPIC: no device can interrupt\n");
 }
+
+/* --- to other CPUs --- */
+
+static void send(u32 apic_id, u32 what)
+{
+	u64 flags;
+
+	if (x2apic) {
+		__asm__ volatile("mfence; lfence" ::: "memory");	/* unlike the write to memory below, this one orders nothing (SDM vol. 3, 11.12.3) */
+		wrmsr(MSR_X2APIC + LAPIC_ICR / 16, (u64)apic_id << 32 | what);
+		return;
+	}
+	flags = irq_save();		/* between the two halves nobody else may send */
+	lapic_write(LAPIC_ICR_HIGH, apic_id << 24);
+	lapic_write(LAPIC_ICR, what);
+	while (lapic_read(LAPIC_ICR) & ICR_PENDING)
+		cpu_relax();
+	irq_restore(flags);
+}
+
+void apic_ipi(u32 apic_id, unsigned vector) { send(apic_id, ICR_ASSERT | vector); }
+void apic_nmi(u32 apic_id) { send(apic_id, ICR_ASSERT | DELIVER_NMI); }
+void apic_reset(u32 apic_id) { send(apic_id, ICR_ASSERT | DELIVER_INIT); }
+void apic_startup(u32 apic_id, paddr_t page) { send(apic_id, ICR_ASSERT | DELIVER_STARTUP | (u32)(page >> PAGE_SHIFT)); }
 
 void apic_end_of_interrupt(void) { lapic_write(LAPIC_EOI, 0); }
 

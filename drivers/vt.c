@@ -4,6 +4,7 @@
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
+#include "kernel/time.h"
 #include "kernel/wait.h"
 #include "mm/slab.h"
 
@@ -54,6 +55,14 @@ static void keep_line(void *arg, const struct cell *line)
 	v->history_lines = min(v->history_lines + 1, (unsigned)HISTORY);
 }
 
+static void tell_thread(void)
+{
+	if (!READ_ONCE(news)) {
+		WRITE_ONCE(news, true);
+		tick_soon();
+	}
+}
+
 static void keep_answer(void *arg, const char *s, size_t n)
 {
 	struct vt *v = arg;
@@ -62,7 +71,7 @@ static void keep_answer(void *arg, const char *s, size_t n)
 		return;			/* nobody reads them */
 	memcpy(v->answers + v->nr_answers, s, n);
 	v->nr_answers += n;
-	WRITE_ONCE(news, true);
+	tell_thread();
 }
 
 /* --- drawing --- */
@@ -137,7 +146,7 @@ static void draw(void)
 static void something_new(void)
 {
 	if (started && !panicking)
-		WRITE_ONCE(news, true);
+		tell_thread();
 	else
 		draw();
 }

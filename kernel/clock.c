@@ -24,6 +24,7 @@ static atomic64_t clock_count;
 static u64 counter_boot;
 static u64 counter_to_ns;		/* 32.32 */
 
+bool clock_needs_reading(void) { return clock_counter; }
 u64 tsc_khz(void) { return tsc_per_ms; }
 u64 apic_timer_khz(void) { return apic_per_ms; }
 

@@ -10,6 +10,7 @@
 #include "kernel/types.h"
 
 void clock_init(void);			/* after apic_init() */
+bool clock_needs_reading(void);		/* every few seconds: the clock is a counter that wraps */
 u64 tsc_khz(void);
 u64 clock_tsc_ns(u64 tsc);		/* a TSC value as nanoseconds since boot, also where the TSC is not the clock */
 u64 apic_timer_khz(void);		/* of the local APIC's timer as drivers/apic.c sets it up */

@@ -7,6 +7,7 @@
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/trap.h"
+#include "mm/slab.h"
 
 struct cpu cpus[NR_CPUS];
 int nr_cpus_online = 1;
@@ -58,10 +59,10 @@ struct cpu_segments {
 	struct tss tss;
 	char ist[3][IST_SIZE] __attribute__((aligned(16)));	/* NMI, double fault, machine check */
 };
-static struct cpu_segments boot_segments;		/* of the first CPU; the others' are allocated when they are started */
+static struct cpu_segments boot_segments;		/* of the first CPU; the others' are allocated by cpu_prepare() */
 static struct cpu_segments *segments[NR_CPUS] = { &boot_segments };
 
-static void load_segments(int cpu)
+__attribute__((no_stack_protector)) static void load_segments(int cpu)
 {
 	struct cpu_segments *s = segments[cpu];
 	u64 base = (u64)&s->tss;
@@ -130,6 +131,8 @@ static void detect(void)
 	f->hypervisor = r[2] & BIT(31);
 	f->xsave = r[2] & BIT(26);
 	f->rdrand = r[2] & BIT(30);
+	f->x2apic = r[2] & BIT(21);
+	f->mca = f->mce && r[3] & BIT(14);
 	if (max_leaf >= 7) {
 		cpuid(7, 0, r);
 		f->fsgsbase = r[1] & BIT(0);
@@ -193,20 +196,49 @@ void cpu_protect(void)
 	clac_on_entry = 1;
 }
 
-/* No stack protector: this is where %gs:40 gets its meaning. */
+/* No stack protector in these two: this is where %gs:40 gets its meaning. A task's functions begin on one CPU and end on another, so all have the same canary. */
+__attribute__((no_stack_protector)) static void enter(struct cpu *cpu)
+{
+	load_segments(cpu->id);
+	wrmsr(MSR_GS_BASE, (u64)cpu);
+	wrmsr(MSR_KERNEL_GS_BASE, 0);
+}
+
 __attribute__((no_stack_protector)) void early_cpu_init(void)
 {
-	static struct task boot_task = { .name = "boot", .flags = TF_KTHREAD, .state = TASK_RUNNABLE };
+	static struct task boot_task = { .name = "boot", .flags = TF_KTHREAD, .state = TASK_RUNNABLE, .on_cpu = 1, .cpus_allowed = ~0UL };
 	struct cpu *cpu = &cpus[0];
 
 	detect();
 	cpu->self = cpu;
 	cpu->task = cpu->idle = &boot_task;
 	cpu->preempt_count = 1;
-	load_segments(0);
-	wrmsr(MSR_GS_BASE, (u64)cpu);
-	wrmsr(MSR_KERNEL_GS_BASE, 0);
+	enter(cpu);
 	cpu->stack_canary = (rdtsc() * 0x9e3779b97f4a7c15UL) & ~0xffUL;	/* a NUL byte stops string overruns */
 	trap_init();
 	cpu_control();
+}
+
+int cpu_prepare(int id, u32 apic_id, struct task *idle)
+{
+	struct cpu *cpu = &cpus[id];
+
+	if (!segments[id])
+		segments[id] = kzalloc(sizeof(*segments[id]));
+	if (!segments[id])
+		return -ENOMEM;
+	idle->on_cpu = 1;
+	idle->cpu = id;
+	idle->state = TASK_RUNNABLE;
+	*cpu = (struct cpu){ .self = cpu, .task = idle, .idle = idle, .preempt_count = 1, .stack_canary = cpus[0].stack_canary,
+			     .id = id, .apic_id = apic_id };
+	return 0;
+}
+
+__attribute__((no_stack_protector)) void cpu_init(int id)
+{
+	enter(&cpus[id]);
+	trap_load();
+	cpu_control();
+	cpu_protect();
 }

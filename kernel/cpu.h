@@ -9,7 +9,7 @@
 
 #include "kernel/task.h"
 
-#define NR_CPUS 8
+#define NR_CPUS 64		/* a set of them is a u64 (kernel/smp.h) */
 
 struct cpu {
 	struct cpu *self;		/* 0 */
@@ -24,9 +24,9 @@ struct cpu {
 	struct mm *active_mm;		/* whose tables CR3 holds (lazy: may be a dead task's) */
 	struct task *idle;
 	u64 nr_switches;		/* by this CPU only; read racily */
-};
+} __attribute__((aligned(64)));
 extern struct cpu cpus[NR_CPUS];
-extern int nr_cpus_online;
+extern int nr_cpus_online;		/* cpus[0 .. nr_cpus_online - 1] run; grows at boot only */
 
 static inline struct cpu *this_cpu(void)
 {
@@ -39,6 +39,12 @@ static inline int cpu_id(void)
 	int id;
 	__asm__ volatile("mov %%gs:48, %0" : "=r"(id));
 	return id;
+}
+static inline int preempt_count(void)
+{
+	int n;
+	__asm__ volatile("mov %%gs:32, %0" : "=r"(n));
+	return n;
 }
 static inline bool need_resched(void)
 {
@@ -56,7 +62,7 @@ static inline struct task *get_current(void)
 
 /* What CPUID found and the kernel uses (kernel/cpu.c). */
 extern struct cpu_features {
-	bool nx, smep, smap, umip, xsave, pge, fsgsbase, erms, rdrand, pages_1g, invariant_tsc, apic, pat, mce, hypervisor;
+	bool nx, smep, smap, umip, xsave, pge, fsgsbase, erms, rdrand, pages_1g, invariant_tsc, apic, x2apic, pat, mce, mca, hypervisor;
 	u32 tsc_khz;			/* the TSC's frequency, if CPUID knows it; else 0 */
 	u32 xsave_size;
 	u64 xcr0;
@@ -68,9 +74,12 @@ extern struct cpu_features {
 #define MSR_KERNEL_GS_BASE 0xc0000102	/* the user's while in the kernel */
 
 void early_cpu_init(void);		/* kernel/cpu.c: before everything else */
+int cpu_prepare(int cpu, u32 apic_id, struct task *idle);	/* what another CPU needs to start; -ENOMEM. kernel/smp.c */
+void cpu_init(int cpu);			/* on that CPU, the first it does in C: from then on a fault is reported */
 void cpu_protect(void);			/* turn SMAP on: when the kernel's own tables are in use */
 void cpu_set_kstack(u64 top);		/* the stack for entries from user mode on this CPU */
 void trap_init(void);			/* kernel/trap.c: the IDT */
+void trap_load(void);			/* another CPU loads it too */
 
 static inline u64 read_cr0(void) { u64 v; __asm__ volatile("mov %%cr0, %0" : "=r"(v)); return v; }
 static inline u64 read_cr2(void) { u64 v; __asm__ volatile("mov %%cr2, %0" : "=r"(v)); return v; }

@@ -241,7 +241,7 @@ static int kill_other_threads(void)
 static void switch_mm(struct exec *e)
 {
 	struct task *t = current;
-	struct mm *old = t->mm;
+	struct mm *old = t->mm, *left;
 
 	if (old) {
 		exit_robust_list();
@@ -254,8 +254,10 @@ static void switch_mm(struct exec *e)
 	t->robust_list = NULL;
 	spin_lock(&tasklist_lock);	/* /proc takes a reference on it under this lock */
 	t->mm = e->mm;
-	mm_switch(e->mm);
+	left = mm_switch(e->mm);
 	spin_unlock(&tasklist_lock);
+	if (left)
+		mm_ref_put(left);
 	vfork_release();
 	e->mm = NULL;
 	if (old)

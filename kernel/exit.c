@@ -42,7 +42,6 @@ static void exit_mm(void)
 	vfork_release();
 	spin_lock(&tasklist_lock);	/* /proc takes references on what a task has under it */
 	t->mm = NULL;
-	mm_switch(NULL);
 	spin_unlock(&tasklist_lock);
 	mm_put(mm);
 }

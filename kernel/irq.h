@@ -6,6 +6,8 @@
 #define VECTOR_PIC 0x20		/* to 0x2f: the PICs are masked, but may send spurious interrupts */
 #define VECTOR_IRQ0 0x30	/* + ISA interrupt number, by the IOAPIC */
 #define VECTOR_TIMER 0xf0	/* local APIC timer */
+#define VECTOR_RESCHED 0xf1	/* from another CPU: look at need_resched, and on the way to user mode at the task's flags */
+#define VECTOR_CALL 0xf2	/* from another CPU: smp_call() */
 #define VECTOR_SPURIOUS 0xff	/* no end-of-interrupt */
 
 void irq_dispatch(struct trapframe *frame);

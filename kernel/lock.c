@@ -94,9 +94,8 @@ void preempt_enable(void) { preempt_on(); }
 
 void might_sleep(void)
 {
-	if (unlikely(this_cpu()->preempt_count || current->pagefault_disabled))
-		panic("sleeping where that is forbidden: preempt count %d, page faults disabled %d", this_cpu()->preempt_count,
-		      current->pagefault_disabled);
+	if (unlikely(preempt_count() || current->pagefault_disabled))
+		panic("sleeping where that is forbidden: preempt count %d, page faults disabled %d", preempt_count(), current->pagefault_disabled);
 }
 
 /* --- spinlocks --- */
@@ -109,10 +108,15 @@ void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank)
 /* Somebody has it. */
 static __attribute__((noinline)) void spin_until_free(struct spinlock *lock, int id)
 {
+	int free = 0;
+
 	if (atomic_read(&lock->locked) == id)
 		misuse("spinlock taken twice", lock->name, lock->caller);
-	while (atomic_read(&lock->locked) || atomic_xchg(&lock->locked, id))
+	/* Not by an exchange: that would overwrite the owner's number where somebody else was faster. */
+	while (atomic_read(&lock->locked) || !atomic_cmpxchg(&lock->locked, &free, id)) {
 		cpu_relax();
+		free = 0;
+	}
 }
 
 static __attribute__((noinline)) void acquire_slow(struct spinlock *lock, void *caller)

@@ -15,6 +15,7 @@
 #include "kernel/hang.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"
+#include "kernel/smp.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/trace.h"
@@ -73,7 +74,9 @@ void kmain(void)
 	acpi_init();			/* the firmware's tables */
 	vt_init();			/* the screen, if there is one: the log is on it from now on */
 	apic_init();			/* interrupt controllers */
+	sched_init();			/* run queues */
 	time_init();			/* clocks and the timer */
+	smp_init();			/* the other processors: idle until there are tasks */
 	pagecache_init();		/* page lock queues */
 	vdso_init();			/* the time without a system call */
 	trace_init();			/* trace points that the command line switches on */

@@ -14,6 +14,7 @@
 #include "kernel/cmdline.h"
 #include "kernel/cpu.h"
 #include "kernel/string.h"
+#include "kernel/time.h"
 
 static char log_ring[LOG_SIZE];		/* log_lock */
 static u64 log_next = 1;		/* log_lock: sequence number of the next byte; 0 means "from the oldest" */
@@ -93,7 +94,10 @@ void printk(const char *fmt, ...)
 	if (!panic_mode)
 		flags = spin_lock_irqsave(&log_lock);
 	log_text(line, min((size_t)n, sizeof(line) - 1));
-	WRITE_ONCE(news, true);
+	if (!READ_ONCE(news)) {
+		WRITE_ONCE(news, true);
+		tick_soon();
+	}
 	if (!panic_mode)
 		spin_unlock_irqrestore(&log_lock, flags);
 }

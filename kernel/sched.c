@@ -1,20 +1,20 @@
 /*
- * The scheduler: one run queue per CPU, fair by virtual run time.
+ * The scheduler: one run queue per CPU (kernel/runqueue.h), fair by virtual run time. On which CPU a task runs is balance.c's story.
  *
  * A task on a queue waits in order of vruntime; the smallest runs next. schedule() puts the current task back if it
- * is still runnable, takes the first and switches. The run queue's lock is taken by the task that leaves and released by the
- * one that comes (switch_to lies in between), so it keeps no record of an owner.
+ * is still runnable, takes the first and switches. The run queue's lock is held from the choice until the task that comes runs
+ * (finish_switch): who sees a task off its CPU under that lock knows that its registers are saved.
  *
  * Sleeping: a task sets its state, tests its condition, calls schedule(). A wake-up in between sets the state back
  * under the queue's lock, and schedule() finds the task runnable. Being preempted in between is harmless too:
  * schedule_preempt() keeps the task on the queue whatever its state says.
  */
-#include "kernel/sched.h"
+#include "kernel/runqueue.h"
 
-#include "kernel/cpu.h"
 #include "kernel/kstack.h"
 #include "kernel/printk.h"
 #include "kernel/proc_syscalls.h"
+#include "kernel/smp.h"
 #include "kernel/string.h"
 #include "kernel/time.h"
 #include "kernel/timers.h"
@@ -27,14 +27,7 @@
 #define SLEEPER_CREDIT_NS 3000000UL	/* how far behind the others a woken task may start */
 #define WAKEUP_GRAIN_NS 500000UL	/* a woken task preempts only if it is that much behind */
 
-static struct runqueue {
-	atomic_t locked;
-	struct list_head tasks;		/* by vruntime */
-	u64 min_vruntime;		/* never goes back */
-	struct task *dead;		/* to be freed by the task that runs next */
-} runqueues[NR_CPUS] = {
-	[0] = { .tasks = LIST_INIT(runqueues[0].tasks) },
-};
+struct runqueue runqueues[NR_CPUS];
 
 void switch_to(u64 *save_rsp, u64 next_rsp);
 extern char ret_from_fork[];
@@ -51,36 +44,41 @@ static u64 weight(int nice)
 	return max(w, 8UL);
 }
 
-static u64 rq_lock(struct runqueue *rq)
+/* t->cpu changes only while t is on no queue and no CPU, or with its queue locked. */
+struct runqueue *task_rq_lock(struct task *t)
 {
-	u64 flags = irq_save();
-
-	while (atomic_xchg(&rq->locked, 1))
-		while (atomic_read(&rq->locked))
-			cpu_relax();
-	return flags;
+	for (;;) {
+		int cpu = READ_ONCE(t->cpu);
+		struct runqueue *rq = &runqueues[cpu];
+		rq_lock_irqs_off(rq);
+		if (likely(cpu == READ_ONCE(t->cpu)))
+			return rq;
+		rq_unlock_irqs_off(rq);
+	}
 }
 
-static void rq_unlock(struct runqueue *rq, u64 flags)
-{
-	smp_store_release(&rq->locked.v, 0);
-	irq_restore(flags);
-}
-
-/* One CPU runs tasks now; every task belongs to its queue. */
-static struct runqueue *task_rq(const struct task *t)
-{
-	(void)t;
-	return &runqueues[0];
-}
-
-static void enqueue(struct runqueue *rq, struct task *t)
+void enqueue(struct runqueue *rq, struct task *t)
 {
 	struct list_head *at = rq->tasks.prev;
 
 	while (at != &rq->tasks && list_entry(at, struct task, run_node)->vruntime > t->vruntime)
 		at = at->prev;
 	list_add(&t->run_node, at);
+	WRITE_ONCE(rq->nr, rq->nr + 1);
+}
+
+void dequeue(struct runqueue *rq, struct task *t)
+{
+	list_del(&t->run_node);
+	WRITE_ONCE(rq->nr, rq->nr - 1);
+}
+
+void resched_cpu(int cpu)
+{
+	if (cpu == cpu_id())
+		cpus[cpu].need_resched = 1;
+	else if (!READ_ONCE(cpus[cpu].need_resched))
+		smp_kick(cpu);
 }
 
 /* Charge the time since the last look to the running task. Queue locked or interrupts off. */
@@ -109,97 +107,141 @@ void sched_account(bool user)
  * Load averages as /proc/loadavg gives them: every 5 s the number of tasks that run or want to goes into three
  * exponential means, of 1, 5 and 15 minutes; fixed point, 1/2048. The factors are 2048 * exp(-5 s / period).
  */
-static u64 load_averages[3], next_load_ns;	/* run queue's lock */
+static struct spinlock load_lock = SPINLOCK_INIT("load averages", RANK_LEAF);	/* taken by the tick */
+static u64 load_averages[3], next_load_ns;	/* load_lock */
 #define LOAD_PERIOD_NS 5000000000UL
 
-static void update_load(struct runqueue *rq)
+/* Idle CPUs have no tick, so whole periods may be made up for here: nothing was active in all but the last of them. */
+static void update_load(void)
 {
 	static const u64 factors[3] = { 1884, 2014, 2037 };
-	u64 now = ktime_ns(), active = current != this_cpu()->idle;
-	struct task *t;
+	u64 now = ktime_ns(), active = 0, flags;
 
-	if (now < next_load_ns)
+	if (now < READ_ONCE(next_load_ns))
 		return;
-	next_load_ns = now + LOAD_PERIOD_NS;
-	list_for_each(t, &rq->tasks, run_node)
-		active++;
-	for (int i = 0; i < 3; i++)
-		load_averages[i] = (load_averages[i] * factors[i] + active * 2048 * (2048 - factors[i])) / 2048;
+	for (int cpu = 0; cpu < nr_cpus_online; cpu++)
+		active += READ_ONCE(runqueues[cpu].nr) + (READ_ONCE(cpus[cpu].task) != cpus[cpu].idle);
+	flags = spin_lock_irqsave(&load_lock);
+	for (; now >= next_load_ns; next_load_ns += LOAD_PERIOD_NS) {
+		u64 n = next_load_ns + LOAD_PERIOD_NS > now ? active : 0;
+		for (int i = 0; i < 3; i++)
+			load_averages[i] = (load_averages[i] * factors[i] + n * 2048 * (2048 - factors[i])) / 2048;
+	}
+	spin_unlock_irqrestore(&load_lock, flags);
 }
 
 void sched_load(u64 hundredths[3])
 {
+	update_load();
 	for (int i = 0; i < 3; i++)
 		hundredths[i] = (READ_ONCE(load_averages[i]) * 100 + 1024) / 2048;
 }
 
 void sched_tick(void)
 {
-	struct runqueue *rq = &runqueues[this_cpu()->id];
-	u64 flags = rq_lock(rq);
+	struct cpu *cpu = this_cpu();
+	struct runqueue *rq = &runqueues[cpu->id];
 
-	update_load(rq);
-	if (!list_empty(&rq->tasks) && (current == this_cpu()->idle ||
-	    list_first(&rq->tasks, struct task, run_node)->vruntime < current->vruntime))
-		this_cpu()->need_resched = 1;
-	rq_unlock(rq, flags);
+	update_load();
+	rq_lock_irqs_off(rq);
+	balance_tick(rq);
+	if (rq->nr && (current == cpu->idle || list_first(&rq->tasks, struct task, run_node)->vruntime < current->vruntime))
+		cpu->need_resched = 1;
+	rq_unlock_irqs_off(rq);
 }
 
-static bool wake_locked(struct runqueue *rq, struct task *t)
-{
-	struct cpu *cpu = &cpus[0];
-	u64 floor = rq->min_vruntime > SLEEPER_CREDIT_NS ? rq->min_vruntime - SLEEPER_CREDIT_NS : 0;
+/* --- waking --- */
 
-	t->state = TASK_RUNNABLE;
-	if (t->on_cpu || !list_empty(&t->run_node))
-		return true;		/* it had not gone to sleep yet */
-	t->vruntime = max(t->vruntime, floor);
+/* Make t runnable, which sleeps or is about to. Its queue is locked, and free on return. */
+static void wake_locked(struct runqueue *rq, struct task *t)
+{
+	int cpu;
+	u64 base;
+
+	WRITE_ONCE(t->state, TASK_RUNNABLE);
+	if (t->on_cpu || !list_empty(&t->run_node)) {	/* it had not gone to sleep yet */
+		rq_unlock_irqs_off(rq);
+		return;
+	}
+	cpu = place_task(t);
+	if (unlikely(cpu != t->cpu)) {	/* runnable, on no queue: it is ours alone */
+		rq_unlock_irqs_off(rq);
+		change_queue(t, cpu);
+		rq = &runqueues[cpu];
+		rq_lock_irqs_off(rq);
+	}
+	base = rq->min_vruntime;
+	if (base > SLEEPER_CREDIT_NS)
+		t->vruntime = max(t->vruntime, base - SLEEPER_CREDIT_NS);
 	enqueue(rq, t);
-	if (cpu->task == cpu->idle || t->vruntime + WAKEUP_GRAIN_NS < cpu->task->vruntime)
-		cpu->need_resched = 1;
-	return true;
+	if (cpus[cpu].task == cpus[cpu].idle || t->vruntime + WAKEUP_GRAIN_NS < cpus[cpu].task->vruntime)
+		resched_cpu(cpu);
+	rq_unlock_irqs_off(rq);
 }
 
 bool task_wake(struct task *t)
 {
-	struct runqueue *rq = task_rq(t);
+	struct runqueue *rq;
 	u64 flags;
-	bool woken;
+	bool asleep;
 
 	preempt_disable();
-	flags = rq_lock(rq);
-	woken = t->state != TASK_RUNNABLE && t->state != TASK_DEAD && wake_locked(rq, t);
-	rq_unlock(rq, flags);
+	flags = irq_save();
+	rq = task_rq_lock(t);
+	asleep = t->state != TASK_RUNNABLE && t->state != TASK_DEAD;
+	if (asleep)
+		wake_locked(rq, t);
+	else
+		rq_unlock_irqs_off(rq);
+	irq_restore(flags);
 	preempt_enable();
-	return woken;
+	return asleep;
 }
 
 bool task_wake_signal(struct task *t, bool is_fatal)
 {
-	struct runqueue *rq = task_rq(t);
+	struct runqueue *rq;
 	u64 flags;
-	bool woken;
+	bool asleep;
 
 	preempt_disable();
-	flags = rq_lock(rq);
-	woken = (t->state == TASK_SLEEPING || (is_fatal && t->state == TASK_SLEEPING_KILLABLE)) && wake_locked(rq, t);
-	rq_unlock(rq, flags);
+	flags = irq_save();
+	rq = task_rq_lock(t);
+	asleep = t->state == TASK_SLEEPING || (is_fatal && t->state == TASK_SLEEPING_KILLABLE);
+	if (asleep) {
+		wake_locked(rq, t);
+	} else {
+		if (t->on_cpu && t != current)
+			smp_interrupt(t->cpu);	/* it may be in user mode: TF_SIGPENDING is looked at on the way back there */
+		rq_unlock_irqs_off(rq);
+	}
+	irq_restore(flags);
 	preempt_enable();
-	return woken;
+	return asleep;
 }
 
-/* After a switch, as the task that came: the queue is still locked by who left. */
+/* --- switching --- */
+
+/* After a switch, as the task that came: the queue is still locked by who left. Interrupts are off before and on afterwards. */
 static void finish_switch(struct runqueue *rq)
 {
-	struct task *dead = rq->dead;
+	struct task *dead = rq->dead, *moving = rq->moving;
+	struct mm *left = rq->left;
 
-	rq->dead = NULL;
-	rq_unlock(rq, 0x200);		/* interrupts on: every task switches with them on */
+	rq->dead = rq->moving = NULL;
+	rq->left = NULL;
+	rq_unlock_irqs_off(rq);
+	if (unlikely(moving))
+		move_task(moving, place_task(moving));
+	irq_enable();			/* every task switches with them on */
+	if (left)
+		mm_ref_put(left);
 	if (dead)
 		task_free(dead);
 }
 
-static void load_task(struct task *prev, struct task *next)
+/* Returns the address space that is not loaded any more, or NULL. */
+static struct mm *load_task(struct task *prev, struct task *next)
 {
 	if (prev->fpu && prev->state != TASK_DEAD)
 		fpu_save(prev->fpu);
@@ -213,35 +255,61 @@ static void load_task(struct task *prev, struct task *next)
 		wrmsr(MSR_FS_BASE, next->fs_base);
 		wrmsr(MSR_KERNEL_GS_BASE, next->gs_base);
 	}
-	mm_switch(next->mm);
 	cpu_set_kstack(next->kstack_top);
+	return mm_switch(next->mm);
+}
+
+/* The running task goes back on the queue, unless this is not its CPU any more. */
+static void put_back(struct runqueue *rq, struct task *prev)
+{
+	if (unlikely(!(prev->cpus_allowed & BIT(prev->cpu)) && prev->cpus_allowed & cpus_online()))
+		rq->moving = prev;
+	else
+		enqueue(rq, prev);
+}
+
+/* The first of the queue; if that is empty one that waits elsewhere; or the idle task. */
+static struct task *pick_next(struct runqueue *rq, struct cpu *cpu)
+{
+	struct task *next;
+
+	if (!rq->nr && (nr_cpus_online == 1 || !steal_task(rq, 1))) {
+		idle_enter(cpu->id);
+		return cpu->idle;
+	}
+	next = list_first(&rq->tasks, struct task, run_node);
+	dequeue(rq, next);
+	WRITE_ONCE(rq->min_vruntime, max(rq->min_vruntime, next->vruntime));
+	return next;
 }
 
 static void switch_tasks(bool preempted)
 {
 	struct cpu *cpu = this_cpu();
 	struct runqueue *rq = &runqueues[cpu->id];
-	struct task *prev = cpu->task, *next = cpu->idle;
+	struct task *prev = cpu->task, *next;
 	u64 now;
 
-	rq_lock(rq);
+	irq_disable();
+	rq_lock_irqs_off(rq);
 	now = ktime_ns();
-	cpu->need_resched = 0;
-	if (prev != cpu->idle) {
+	WRITE_ONCE(cpu->need_resched, 0);
+	if (prev == cpu->idle) {
+		idle_leave(cpu->id);
+	} else {
 		account(prev, now, false);
 		if (prev->state == TASK_RUNNABLE || preempted)
-			enqueue(rq, prev);
+			put_back(rq, prev);
 	}
-	if (!list_empty(&rq->tasks)) {
-		next = list_first(&rq->tasks, struct task, run_node);
-		list_del(&next->run_node);
-		rq->min_vruntime = max(rq->min_vruntime, next->vruntime);
-	}
+	next = pick_next(rq, cpu);
 	next->run_start = now;
 	if (next == prev) {
-		rq_unlock(rq, 0x200);
+		rq_unlock_irqs_off(rq);
+		irq_enable();
 		return;
 	}
+	if (prev == cpu->idle)
+		tick_restart(now);
 	/* Preempted between the change of its state and schedule(), a dead task is still on the queue: not to be freed yet. */
 	if (prev->state == TASK_DEAD && !preempted)
 		rq->dead = prev;
@@ -250,10 +318,10 @@ static void switch_tasks(bool preempted)
 	trace(TRACE_SWITCH, next->tid, prev->state, preempted);
 	prev->on_cpu = 0;
 	next->on_cpu = 1;
-	cpu->task = next;
-	load_task(prev, next);
+	WRITE_ONCE(cpu->task, next);
+	rq->left = load_task(prev, next);
 	switch_to(&prev->saved_rsp, next->saved_rsp);
-	finish_switch(&runqueues[this_cpu()->id]);
+	finish_switch(&runqueues[cpu_id()]);
 }
 
 void schedule(void)
@@ -270,17 +338,19 @@ void schedule_preempt(void)
 		preempt_disable();
 		switch_tasks(true);
 		__asm__ volatile("decl %%gs:32" ::: "memory", "cc");
-	} while (this_cpu()->need_resched);
+	} while (need_resched());
 }
 
 void sched_yield_cpu(void)
 {
-	struct runqueue *rq = &runqueues[0];
-	u64 flags = rq_lock(rq);
+	u64 flags = irq_save();
+	struct runqueue *rq = &runqueues[cpu_id()];
 
-	if (!list_empty(&rq->tasks))	/* behind the one that would run next */
+	rq_lock_irqs_off(rq);
+	if (rq->nr)			/* behind the one that would run next */
 		current->vruntime = max(current->vruntime, list_first(&rq->tasks, struct task, run_node)->vruntime + 1);
-	rq_unlock(rq, flags);
+	rq_unlock_irqs_off(rq);
+	irq_restore(flags);
 	schedule();
 }
 
@@ -292,7 +362,7 @@ struct trapframe *schedule_tail(void)
 {
 	struct task *t;
 
-	finish_switch(&runqueues[this_cpu()->id]);
+	finish_switch(&runqueues[cpu_id()]);
 	preempt_enable();
 	t = current;
 	if (t->kthread_fn) {
@@ -315,6 +385,8 @@ struct task *task_alloc(void)
 	}
 	t->state = TASK_SLEEPING_HARD;
 	t->nice = current->nice;
+	t->cpu = cpu_id();
+	t->cpus_allowed = current->cpus_allowed;
 	list_init(&t->run_node);
 	list_init(&t->pending.queue);
 	list_init(&t->thread_node);
@@ -336,7 +408,7 @@ void task_start(struct task *t)
 	memset(stack, 0, 8 * sizeof(u64));
 	stack[6] = (u64)ret_from_fork;
 	t->saved_rsp = (u64)stack;
-	t->vruntime = runqueues[0].min_vruntime;
+	t->vruntime = READ_ONCE(runqueues[t->cpu].min_vruntime);
 	task_wake(t);
 }
 
@@ -348,6 +420,7 @@ struct task *kthread_start(const char *name, void (*fn)(void *arg), void *arg)
 		return NULL;
 	str_copy(t->name, name, sizeof(t->name));
 	t->flags = TF_KTHREAD;
+	t->cpus_allowed = ~0UL;
 	t->process = &kernel_process;
 	t->kthread_fn = fn;
 	t->kthread_arg = arg;
@@ -356,13 +429,22 @@ struct task *kthread_start(const char *name, void (*fn)(void *arg), void *arg)
 	return t;
 }
 
+void sched_init(void)
+{
+	for (int cpu = 0; cpu < NR_CPUS; cpu++)
+		list_init(&runqueues[cpu].tasks);
+}
+
 void sched_idle(void)
 {
+	struct cpu *cpu = this_cpu();
+
 	str_copy(current->name, "idle", sizeof(current->name));
-	this_cpu()->preempt_count = 0;
+	idle_enter(cpu->id);
+	cpu->preempt_count = 0;
 	for (;;) {
 		irq_disable();
-		if (this_cpu()->need_resched) {
+		if (READ_ONCE(cpu->need_resched)) {
 			irq_enable();
 			schedule();
 		} else {
@@ -370,4 +452,3 @@ void sched_idle(void)
 		}
 	}
 }
-

@@ -22,5 +22,8 @@ void schedule_preempt(void);
 void sched_account(bool user);	/* the timer: charge the running task; interrupts off */
 void sched_load(u64 hundredths[3]);	/* load averages of 1, 5 and 15 minutes, in hundredths */
 void sched_tick(void);		/* the timer, each 4 ms: is it somebody else's turn? */
+void sched_init(void);		/* before the first task is made */
+/* Only these CPUs (bit = number; at least one is online). The current task has moved when it next returns to user mode. Takes the run queue's lock. */
+void sched_set_affinity(struct task *task, u64 cpus);
 /* The boot task becomes this CPU's idle task: enables preemption and interrupts, never returns. */
 __noreturn void sched_idle(void);

@@ -69,6 +69,8 @@ struct task {
 	u64 saved_rsp;			/* R: where switch_to left it */
 	int state;			/* R, written by the task itself before it sleeps; enum task_state */
 	int on_cpu;			/* R */
+	int cpu;			/* R: where it runs, or ran last (kernel/runqueue.h) */
+	u64 cpus_allowed;		/* R; inherited */
 	struct list_head run_node;	/* R */
 	u64 vruntime;			/* R: ns of CPU time, weighted by nice */
 	u64 run_start;			/* R */

@@ -33,7 +33,7 @@ void trace_init(void);			/* trace= on the command line */
 /* --- reading --- */
 struct trace_line {
 	u64 tsc;
-	u64 next[8];			/* of each CPU: the record to be looked at next; all 0: from the oldest */
+	u64 next[64];			/* of each CPU: the record to be looked at next; all 0: from the oldest */
 	char text[200];			/* with newline */
 };
 /* The next record of all CPUs by time, formatted; false: there is none. Lock-free: records written meanwhile may be missed. */

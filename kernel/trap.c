@@ -29,8 +29,6 @@ extern char trap_stubs[];
 
 void trap_init(void)
 {
-	struct { u16 limit; u64 base; } __packed idtr = { sizeof(idt) - 1, (u64)idt };
-
 	for (int i = 0; i < 256; i++) {
 		u64 stub = (u64)trap_stubs + 16 * i;
 		idt[i] = (struct idt_gate){
@@ -40,6 +38,13 @@ void trap_init(void)
 			.ist = i == VECTOR_NMI ? 1 : i == VECTOR_DOUBLE_FAULT ? 2 : i == VECTOR_MACHINE_CHECK ? 3 : 0,
 		};
 	}
+	trap_load();
+}
+
+void trap_load(void)
+{
+	struct { u16 limit; u64 base; } __packed idtr = { sizeof(idt) - 1, (u64)idt };
+
 	__asm__ volatile("lidt %0" :: "m"(idtr));
 }
 
@@ -129,7 +134,7 @@ void trap_dispatch(struct trapframe *f)
 		irq_dispatch(f);
 	irq_disable();
 	/* Preemption anywhere in the kernel where interrupts are on and nothing forbids it. */
-	if (!from_user(f) && f->rflags & RFLAGS_IF && f->vector != VECTOR_NMI && this_cpu()->need_resched && !this_cpu()->preempt_count)
+	if (!from_user(f) && f->rflags & RFLAGS_IF && f->vector != VECTOR_NMI && need_resched() && !preempt_count())
 		schedule_preempt();
 	irq_disable();
 }
@@ -139,16 +144,16 @@ void user_return_work(struct trapframe *f);
 void user_return_work(struct trapframe *f)
 {
 	/* Whatever happened, and whatever the arguments were: nothing stays locked, nothing stays forbidden. */
-	if (unlikely(current->held_count || current->pagefault_disabled || this_cpu()->preempt_count))
+	if (unlikely(current->held_count || current->pagefault_disabled || preempt_count()))
 		panic("after %s %s: %d locks held, preempt count %d, page faults disabled %d", trap_name(f->vector),
-		      f->vector == SYSCALL_VECTOR ? syscall_name(f->error) : "", current->held_count, this_cpu()->preempt_count,
+		      f->vector == SYSCALL_VECTOR ? syscall_name(f->error) : "", current->held_count, preempt_count(),
 		      current->pagefault_disabled);
 	for (;;) {
 		irq_disable();
-		if (likely(!READ_ONCE(this_cpu()->need_resched) && !(READ_ONCE(current->flags) & TF_SIGPENDING)))
+		if (likely(!need_resched() && !(READ_ONCE(current->flags) & TF_SIGPENDING)))
 			return;
 		irq_enable();
-		if (this_cpu()->need_resched)
+		if (need_resched())
 			schedule();
 		if (READ_ONCE(current->flags) & TF_SIGPENDING)
 			signal_deliver(f);

@@ -69,20 +69,19 @@ void mm_unmap_all(struct mm *mm)
 	vmas_close(&dead);
 }
 
-void mm_switch(struct mm *mm)
+struct mm *mm_switch(struct mm *mm)
 {
 	struct cpu *cpu = this_cpu();
 	struct mm *old = cpu->active_mm;
 
 	if (!mm || mm == old)
-		return;
+		return NULL;
 	mm_ref_get(mm);
 	/* The bit first: who changes an entry after the load of CR3 must see it (MECHANISMS.md, INV-S3). */
 	__atomic_fetch_or(&mm->cpus, BIT(cpu->id), __ATOMIC_SEQ_CST);
 	arch_load_root(page_to_phys(mm->root));
 	cpu->active_mm = mm;
-	if (old) {
+	if (old)
 		__atomic_fetch_and(&old->cpus, ~BIT(cpu->id), __ATOMIC_SEQ_CST);
-		mm_ref_put(old);
-	}
+	return old;
 }

@@ -80,8 +80,11 @@ struct mm *mm_create(void);				/* users = refs = 1; NULL: no memory */
 struct mm *mm_fork(struct mm *old);
 void mm_get(struct mm *mm);				/* users++ */
 void mm_put(struct mm *mm);				/* users--; the last unmaps all (sleeps) */
-/* Make CR3 hold mm (NULL: stay on what is loaded: a kernel thread). Called by the scheduler, preemption off. */
-void mm_switch(struct mm *mm);
+/*
+ * Make CR3 hold mm (NULL: stay on what is loaded: a kernel thread). Called by the scheduler and execve, preemption off. Returns what was
+ * loaded before, if that is another one: the caller owes it a mm_ref_put(), once no run queue is locked. Else NULL.
+ */
+struct mm *mm_switch(struct mm *mm);
 /* refs only: keeps struct mm and its root, not the mappings. Any context. */
 void mm_ref_get(struct mm *mm);
 void mm_ref_put(struct mm *mm);
