@@ -77,7 +77,7 @@ int proc_write_trace(const struct proc_subject *s, char *buf, size_t n) { return
 static void interrupt_line(struct text *t, const char *label, unsigned vector)
 {
 	text_printf(t, "%4s:", label);
-	for (int cpu = 0; cpu < max(nr_cpus_online, 1); cpu++)
+	for (int cpu = 0; cpu < nr_cpus_online; cpu++)
 		text_printf(t, " %10lu", irq_count(cpu, vector));
 }
 
@@ -86,7 +86,7 @@ int proc_show_interrupts(struct text *t, const struct proc_subject *s)
 	char name[80], label[8], *plus;
 
 	text_string(t, "     ");
-	for (int cpu = 0; cpu < max(nr_cpus_online, 1); cpu++)
+	for (int cpu = 0; cpu < nr_cpus_online; cpu++)
 		text_printf(t, "      CPU%-2d", cpu);
 	text_string(t, "\n");
 	for (unsigned irq = 0; irq < 16; irq++) {
@@ -102,6 +102,10 @@ int proc_show_interrupts(struct text *t, const struct proc_subject *s)
 	}
 	interrupt_line(t, "LOC", VECTOR_TIMER);
 	text_string(t, "  Local timer interrupts\n");
+	interrupt_line(t, "RES", VECTOR_RESCHED);
+	text_string(t, "  Rescheduling interrupts\n");
+	interrupt_line(t, "CAL", VECTOR_CALL);
+	text_string(t, "  Function call interrupts\n");
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "kernel/backtrace.h"
 #include "kernel/rusage.h"
+#include "kernel/smp.h"
 #include "kernel/string.h"
 #include "kernel/usermode.h"
 #include "mm/mm.h"
@@ -17,11 +18,11 @@
 /* Everything that tasklist_lock protects, read at once. */
 struct snapshot {
 	char name[16], state;
-	int id, ppid, pgid, sid, nr_threads, nice, tty_pgrp, exit_signal, exit_code, fd_size;
+	int id, ppid, pgid, sid, nr_threads, nice, tty_pgrp, exit_signal, exit_code, fd_size, cpu;
 	u32 tty, flags, umask;
 	u64 user, system, child_user, child_system, start_ns;
 	u64 min_flt, maj_flt, child_min_flt, child_maj_flt, switches, preemptions;
-	u64 pending, shared_pending, blocked, ignored, caught;
+	u64 cpus_allowed, pending, shared_pending, blocked, ignored, caught;
 	bool waits;
 	/* Memory, read afterwards */
 	struct mm *mm;			/* a reference, or NULL */
@@ -89,6 +90,8 @@ static void take_task(struct snapshot *s, const struct task *t, bool alone)
 	s->flags |= t->flags & TF_EXITING ? PF_EXITING : 0;
 	s->switches = t->nr_switches;
 	s->preemptions = t->nr_preemptions;
+	s->cpu = READ_ONCE(t->cpu);
+	s->cpus_allowed = READ_ONCE(t->cpus_allowed) & cpus_online();
 	if (t->fs)
 		s->umask = t->fs->umask;
 	if (alone) {
@@ -166,7 +169,7 @@ int proc_show_stat(struct text *t, const struct proc_subject *subject)
 	text_printf(t, "%d %d %d 0 %lu ", 20 + s.nice, s.nice, s.nr_threads, s.start_ns / NS_PER_TICK);
 	stat_memory(t, &s, p, permitted);
 	text_printf(t, "%lu %lu %lu %lu ", s.pending & 0x7fffffff, s.blocked & 0x7fffffff, s.ignored & 0x7fffffff, s.caught & 0x7fffffff);
-	text_printf(t, "%d 0 0 %d 0 0 0 0 0 0 ", permitted && s.waits, s.exit_signal);
+	text_printf(t, "%d 0 0 %d %d 0 0 0 0 0 ", permitted && s.waits, s.exit_signal, s.cpu);
 	if (s.mm && permitted)
 		text_printf(t, "%lu %lu %lu %lu %lu %lu %lu %d\n", s.mm->data_start, s.mm->data_end, s.mm->brk_start, s.mm->arg_start, s.mm->arg_end,
 			    s.mm->env_start, s.mm->env_end, s.exit_code);
@@ -204,18 +207,32 @@ static void status_identity(struct text *t, const struct snapshot *s, const stru
 	text_printf(t, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", p->pid, s->id, s->pgid, s->sid);
 }
 
+/* A set of CPUs as "0-3,6". */
+static void text_cpus(struct text *t, u64 set)
+{
+	const char *comma = "";
+
+	for (int first = 0, last; first < NR_CPUS; first = last + 1) {
+		last = first;
+		if (!(set & BIT(first)))
+			continue;
+		while (last + 1 < NR_CPUS && set & BIT(last + 1))
+			last++;
+		text_printf(t, last > first ? "%s%d-%d" : "%s%d", comma, first, last);
+		comma = ",";
+	}
+}
+
 static void status_rest(struct text *t, const struct snapshot *s, const struct process *p)
 {
 	u64 caps = p->euid ? 0 : ALL_CAPABILITIES, permitted = !p->uid || !p->euid || !p->suid ? ALL_CAPABILITIES : 0;
-	u64 allowed = BIT(max(nr_cpus_online, 1)) - 1;
 
 	text_printf(t, "Threads:\t%d\nSigQ:\t%u/%lu\n", s->nr_threads, READ_ONCE(p->nr_queued), (u64)p->limits[RLIMIT_SIGPENDING].rlim_cur);
 	text_printf(t, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", s->pending, s->shared_pending,
 		    s->blocked, s->ignored, s->caught);
 	text_printf(t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n", 0UL, permitted, caps, ALL_CAPABILITIES, 0UL);
-	text_printf(t, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%lx\nCpus_allowed_list:\t0", p->no_new_privs, allowed);
-	if (nr_cpus_online > 1)
-		text_printf(t, "-%d", nr_cpus_online - 1);
+	text_printf(t, "NoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%lx\nCpus_allowed_list:\t", p->no_new_privs, s->cpus_allowed);
+	text_cpus(t, s->cpus_allowed);
 	text_printf(t, "\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
 		    s->switches, s->preemptions);
 }

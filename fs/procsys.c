@@ -57,7 +57,7 @@ static int show_swaps(struct text *t, const struct proc_subject *s)
 static int show_cpuinfo(struct text *t, const struct proc_subject *s)
 {
 	const struct cpu_features *f = &cpu_features;
-	int n = max(nr_cpus_online, 1);
+	int n = nr_cpus_online;
 
 	for (int i = 0; i < n; i++) {
 		text_printf(t, "processor\t: %d\nvendor_id\t: %s\nmodel name\t: %s\ncpu MHz\t\t: %lu.%03lu\n", i, f->vendor, f->brand,
@@ -73,18 +73,13 @@ static int show_cpuinfo(struct text *t, const struct proc_subject *s)
 }
 
 struct load {
-	u64 user, system, idle;		/* ns, since boot */
 	int running, blocked, threads;
 };
 
 static void add_process(struct load *l, const struct process *p)
 {
 	struct task *t;
-	u64 user, system;
 
-	process_times(p, &user, &system);
-	l->user += user + p->child_utime_ns;
-	l->system += system + p->child_stime_ns;
 	list_for_each(t, &p->threads, thread_node) {
 		l->running += READ_ONCE(t->state) == TASK_RUNNABLE;
 		l->blocked += READ_ONCE(t->state) == TASK_SLEEPING_HARD && t->wait_page_mapping;
@@ -92,10 +87,8 @@ static void add_process(struct load *l, const struct process *p)
 	}
 }
 
-/* CPU time of all tasks; of dead processes what their parents inherited. */
 static void take_load(struct load *l)
 {
-	u64 up;
 	struct process *p;
 
 	*l = (struct load){ 0 };
@@ -104,16 +97,44 @@ static void take_load(struct load *l)
 	list_for_each(p, &process_list, all_node)
 		add_process(l, p);
 	spin_unlock(&tasklist_lock);
-	up = ktime_ns() * (u64)max(nr_cpus_online, 1);
-	l->idle = up > l->user + l->system ? up - l->user - l->system : 0;
+}
+
+/* What a CPU did not spend on tasks it was idle. */
+static u64 idle_ns(const struct cpu *cpu)
+{
+	u64 busy = READ_ONCE(cpu->user_ns) + READ_ONCE(cpu->system_ns), up = ktime_ns();
+
+	return up > busy ? up - busy : 0;
+}
+
+static void cpu_line(struct text *t, const char *name, u64 user, u64 system, u64 idle)
+{
+	text_printf(t, "cpu%s %lu 0 %lu %lu 0 0 0 0 0 0\n", name, user / NS_PER_TICK, system / NS_PER_TICK, idle / NS_PER_TICK);
+}
+
+static void cpu_lines(struct text *t)
+{
+	u64 user = 0, system = 0, idle = 0;
+	char number[8];
+
+	for (int i = 0; i < nr_cpus_online; i++) {
+		user += READ_ONCE(cpus[i].user_ns);
+		system += READ_ONCE(cpus[i].system_ns);
+		idle += idle_ns(&cpus[i]);
+	}
+	cpu_line(t, " ", user, system, idle);
+	for (int i = 0; i < nr_cpus_online; i++) {
+		ksnprintf(number, sizeof(number), "%d", i);
+		cpu_line(t, number, READ_ONCE(cpus[i].user_ns), READ_ONCE(cpus[i].system_ns), idle_ns(&cpus[i]));
+	}
 }
 
 static u64 interrupts(void)
 {
 	u64 n = 0;
 
-	for (int cpu = 0; cpu < max(nr_cpus_online, 1); cpu++)
-		for (unsigned v = 0; v < 256; v++)
+	for (int cpu = 0; cpu < nr_cpus_online; cpu++)
+		for (unsigned v = VECTOR_IRQ0; v < 256; v++)
 			n += irq_count(cpu, v);
 	return n;
 }
@@ -124,9 +145,8 @@ static int show_stat(struct text *t, const struct proc_subject *s)
 	struct load l;
 
 	take_load(&l);
-	for (int i = 0; i < 2; i++)	/* the sum, and the one CPU that runs tasks */
-		text_printf(t, "cpu%s %lu 0 %lu %lu 0 0 0 0 0 0\n", i ? "0" : " ", l.user / NS_PER_TICK, l.system / NS_PER_TICK, l.idle / NS_PER_TICK);
-	for (int cpu = 0; cpu < max(nr_cpus_online, 1); cpu++)
+	cpu_lines(t);
+	for (int cpu = 0; cpu < nr_cpus_online; cpu++)
 		switches += READ_ONCE(cpus[cpu].nr_switches);
 	text_printf(t, "intr %lu", interrupts());
 	for (unsigned irq = 0; irq < 16; irq++)
@@ -138,11 +158,11 @@ static int show_stat(struct text *t, const struct proc_subject *s)
 
 static int show_uptime(struct text *t, const struct proc_subject *s)
 {
-	u64 up = ktime_ns();
-	struct load l;
+	u64 up = ktime_ns(), idle = 0;
 
-	take_load(&l);
-	text_printf(t, "%lu.%02lu %lu.%02lu\n", up / NS_PER_SEC, up / 10000000 % 100, l.idle / NS_PER_SEC, l.idle / 10000000 % 100);
+	for (int i = 0; i < nr_cpus_online; i++)
+		idle += idle_ns(&cpus[i]);
+	text_printf(t, "%lu.%02lu %lu.%02lu\n", up / NS_PER_SEC, up / 10000000 % 100, idle / NS_PER_SEC, idle / 10000000 % 100);
 	return 0;
 }
 

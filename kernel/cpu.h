@@ -23,7 +23,8 @@ struct cpu {
 	u32 apic_id;
 	struct mm *active_mm;		/* whose tables CR3 holds (lazy: may be a dead task's) */
 	struct task *idle;
-	u64 nr_switches;		/* by this CPU only; read racily */
+	u64 nr_switches;		/* by this CPU only; read racily, as the next two */
+	u64 user_ns, system_ns;		/* that tasks ran on it */
 } __attribute__((aligned(64)));
 extern struct cpu cpus[NR_CPUS];
 extern int nr_cpus_online;		/* cpus[0 .. nr_cpus_online - 1] run; grows at boot only */

@@ -89,6 +89,7 @@ static void account(struct task *t, u64 now, bool user)
 	t->run_start = now;
 	t->runtime_ns += used;
 	*(user ? &t->utime_ns : &t->stime_ns) += used;
+	*(user ? &cpus[t->cpu].user_ns : &cpus[t->cpu].system_ns) += used;
 	if (likely(!(t->nice | t->policy)))
 		t->vruntime += used;
 	else

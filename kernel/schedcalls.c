@@ -1,9 +1,11 @@
 /*
  * The scheduling system calls. SCHED_OTHER goes by nice values, SCHED_BATCH is the same, SCHED_IDLE counts as nice 19 (sched.c);
- * there are no real-time policies. The CPU mask is accepted as long as it has a CPU that is there.
+ * there are no real-time policies.
  */
 #include "kernel/cpu.h"
 #include "kernel/proc_syscalls.h"
+#include "kernel/sched.h"
+#include "kernel/smp.h"
 #include "kernel/string.h"
 #include "kernel/times.h"
 #include "kernel/usermode.h"
@@ -31,30 +33,50 @@ static long check_task(int pid)
 	return found ? 0 : -ESRCH;
 }
 
-static u64 online_mask(void) { return BIT(nr_cpus_online) - 1; }
+static bool may_set(const struct task *t)
+{
+	const struct process *self = current->process;
+
+	return !self->euid || self->euid == t->process->uid || self->euid == t->process->euid;
+}
 
 long sys_sched_getaffinity(int pid, unsigned len, unsigned long __user *mask)
 {
-	u64 v = online_mask();
+	struct task *t;
+	u64 v = 0;
 
 	if (len * 8UL < (u64)nr_cpus_online || len % sizeof(u64))
 		return -EINVAL;
-	long r = check_task(pid);
-	if (r)
-		return r;
+	spin_lock(&tasklist_lock);
+	t = task_or_self(pid);
+	if (t)
+		v = READ_ONCE(t->cpus_allowed) & cpus_online();
+	spin_unlock(&tasklist_lock);
+	if (!t)
+		return -ESRCH;
 	return copy_to_user(mask, &v, sizeof(v)) ? -EFAULT : (long)sizeof(v);
 }
 
 long sys_sched_setaffinity(int pid, unsigned len, const unsigned long __user *mask)
 {
+	struct task *t;
 	u64 v = 0;
+	long r = 0;
 
 	if (copy_from_user(&v, mask, min((size_t)len, sizeof(v))))
 		return -EFAULT;
-	long r = check_task(pid);
-	if (r)
-		return r;
-	return v & online_mask() ? 0 : -EINVAL;
+	spin_lock(&tasklist_lock);
+	t = task_or_self(pid);
+	if (!t)
+		r = -ESRCH;
+	else if (!may_set(t))
+		r = -EPERM;
+	else if (!(v & cpus_online()))
+		r = -EINVAL;
+	else
+		sched_set_affinity(t, v & cpus_online());
+	spin_unlock(&tasklist_lock);
+	return r;
 }
 
 long sys_sched_getscheduler(int pid)
@@ -81,11 +103,9 @@ static int get_param(int pid, const int __user *param, int *priority)
 
 static long set_policy_locked(struct task *t, int policy)
 {
-	const struct process *self = current->process;
-
 	if (!t)
 		return -ESRCH;
-	if (self->euid && self->euid != t->process->uid && self->euid != t->process->euid)
+	if (!may_set(t))
 		return -EPERM;
 	t->policy = policy;
 	return 0;
@@ -172,11 +192,9 @@ static bool selected(const struct process *p, const struct task *t, int which, i
 
 static long set_nice(struct task *t, int nice)
 {
-	const struct process *self = current->process;
-
-	if (self->euid && self->euid != t->process->uid && self->euid != t->process->euid)
+	if (!may_set(t))
 		return -EPERM;
-	if (self->euid && nice < t->nice)
+	if (current->process->euid && nice < t->nice)
 		return -EACCES;
 	t->nice = nice;
 	return 0;

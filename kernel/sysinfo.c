@@ -90,9 +90,8 @@ long sys_sysinfo(struct sysinfo __user *info)
 
 long sys_getcpu(unsigned __user *cpu, unsigned __user *node, void __user *unused)
 {
-	preempt_disable();
-	unsigned id = (unsigned)this_cpu()->id;
-	preempt_enable();
+	unsigned id = (unsigned)cpu_id();
+
 	if (cpu && put_user(id, cpu))
 		return -EFAULT;
 	return node && put_user(0U, node) ? -EFAULT : 0;
