@@ -43,7 +43,6 @@ void *early_alloc(struct boot_info *info, u64 bytes);
 enum map_cache { MAP_CACHED, MAP_UNCACHED, MAP_COMBINING };
 int kernel_map(vaddr_t va, paddr_t pa, u64 pages, enum map_cache cache);
 void kernel_unmap(vaddr_t va, u64 pages);
-paddr_t kernel_root_phys(void);			/* tables without a user half, for CPUs that run no program */
 /* Tables for a processor that starts in the first of the low pages: the kernel's, and that page where it is, not writable. Below 4 GiB. */
 paddr_t low_tables(paddr_t low);
 /* Map device registers, uncached; NULL: no memory. */

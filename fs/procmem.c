@@ -247,18 +247,20 @@ const struct file_ops proc_pagemap_ops = { .open = pagemap_open, .read = pagemap
 static void add_memory(struct text *t, struct mm *mm, vaddr_t start, vaddr_t end)
 {
 	end = min(end, start + AREA_MAX);
+	down_read(&mm->mmap_lock);
 	while (start < end) {
 		u64 e = mm_entry(mm, start);
 		struct page *page = e & ENTRY_P ? entry_page(e) : NULL;
 		size_t n = min(end - start, PAGE_SIZE - (start & ~PAGE_MASK));
 
 		if (!page || !page_get_unless_free(page))
-			return;
+			break;
 		if (entry_page(mm_entry(mm, start)) == page)	/* it was not freed and reused before we had it */
 			text_add(t, (char *)page_address(page) + (start & ~PAGE_MASK), n);
 		page_put(page);
 		start += n;
 	}
+	up_read(&mm->mmap_lock);
 }
 
 static int show_area(struct text *t, const struct proc_subject *s, bool env)

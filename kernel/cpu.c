@@ -36,6 +36,7 @@ _Static_assert(offsetof(struct cpu, stack_canary) == 40, "-mstack-protector-guar
 #define CR4_OSFXSR BIT(9)
 #define CR4_OSXMMEXCPT BIT(10)
 #define CR4_UMIP BIT(11)
+#define CR4_PCIDE BIT(17)
 #define CR4_OSXSAVE BIT(18)
 #define CR4_SMEP BIT(20)
 #define CR4_SMAP BIT(21)
@@ -132,6 +133,7 @@ static void detect(void)
 	f->xsave = r[2] & BIT(26);
 	f->rdrand = r[2] & BIT(30);
 	f->x2apic = r[2] & BIT(21);
+	f->pcid = r[2] & BIT(17);
 	f->mca = f->mce && r[3] & BIT(14);
 	if (max_leaf >= 7) {
 		cpuid(7, 0, r);
@@ -173,6 +175,7 @@ static void cpu_control(void)
 	cr4 |= f->umip ? CR4_UMIP : 0;
 	cr4 |= f->smep ? CR4_SMEP : 0;
 	cr4 |= f->xsave ? CR4_OSXSAVE : 0;
+	cr4 |= f->pcid ? CR4_PCIDE : 0;	/* CR3 has PCID 0 now, as it must */
 	write_cr4(cr4);
 	if (f->xsave) {
 		__asm__ volatile("xsetbv" :: "c"(0), "a"((u32)f->xcr0), "d"((u32)(f->xcr0 >> 32)));

@@ -63,7 +63,7 @@ static inline struct task *get_current(void)
 
 /* What CPUID found and the kernel uses (kernel/cpu.c). */
 extern struct cpu_features {
-	bool nx, smep, smap, umip, xsave, pge, fsgsbase, erms, rdrand, pages_1g, invariant_tsc, apic, x2apic, pat, mce, mca, hypervisor;
+	bool nx, smep, smap, umip, xsave, pge, fsgsbase, erms, rdrand, pages_1g, invariant_tsc, apic, x2apic, pat, pcid, mce, mca, hypervisor;
 	u32 tsc_khz;			/* the TSC's frequency, if CPUID knows it; else 0 */
 	u32 xsave_size;
 	u64 xcr0;

@@ -254,7 +254,9 @@ static void switch_mm(struct exec *e)
 	t->robust_list = NULL;
 	spin_lock(&tasklist_lock);	/* /proc takes a reference on it under this lock */
 	t->mm = e->mm;
+	u64 flags = irq_save();
 	left = mm_switch(e->mm);
+	irq_restore(flags);
 	spin_unlock(&tasklist_lock);
 	if (left)
 		mm_ref_put(left);

@@ -14,8 +14,7 @@ struct page;
 static inline struct page *page_array(void) { return (struct page *)0xffffea0000000000UL; }
 
 struct mm;
-/* Drop this CPU's translations of mm (user half): one page, or everything. The callers of mm/tlb.h
- * decide which CPUs. */
+/* Drop this CPU's translations of mm (user half), which is loaded: one page, or everything. mm/shootdown.c decides which CPUs. */
 static inline void arch_flush_page(struct mm *mm, vaddr_t va) { (void)mm; invlpg(va); }
 static inline void arch_flush_all(struct mm *mm) { (void)mm; write_cr3(read_cr3()); }
 
@@ -32,8 +31,10 @@ static inline void arch_init_root(u64 *root)
 	current_root += 256;
 	__asm__ volatile("rep movsq" : "+D"(root), "+S"(current_root), "+c"(n) :: "memory");
 }
-/* Use this root from now on. No PCID: drops all translations of the user half. */
+/* Use this root from now on. Without a PCID in its low bits, and a bit 63 that says keep, drops all translations of the user half. */
 static inline void arch_load_root(paddr_t root) { write_cr3(root); }
+
+paddr_t kernel_root_phys(void);		/* boot/paging.c: a root without a user half, for CPUs that run no program */
 
 /* A whole frame. */
 static inline void arch_clear_page(void *page)

@@ -40,7 +40,7 @@ static void replace(struct fault *f, struct page *leaf, entry_t *e, u64 seen, st
 	if (entry_same(entry_read(e), seen)) {
 		u64 was = entry_exchange_locked(leaf, e, 0);
 		/* No CPU may read the old page through this address after one has written the new (INV-S2). */
-		tlb_flush_page(f->mm, f->address);
+		tlb_flush_page(f->mm, f->address, TLB_COW);
 		page_ref_to_holder(copy);
 		entry_exchange_locked(leaf, e, page_to_phys(copy) | vma_entry_bits(f->vma) | ENTRY_RW | ENTRY_D |
 				      ENTRY_PRIV | ENTRY_EXCL);

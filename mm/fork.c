@@ -134,7 +134,7 @@ struct mm *mm_fork(struct mm *old)
 		if (!(old->vmas[i]->flags & VM_DONTFORK))
 			error = copy_vma(old, new, old->vmas[i]);
 	/* Before anybody can read through the child: the parent's threads lose write access to what is shared now. */
-	tlb_flush_mm(old);
+	tlb_flush_mm(old, TLB_FORK);
 	up_write(&old->mmap_lock);
 	if (error) {
 		mm_put(new);

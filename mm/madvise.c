@@ -13,7 +13,7 @@ static int zap_vma(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t end, b
 
 	if (vma->flags & VM_LOCKED || (anonymous_only && vma->mapping))
 		return -EINVAL;
-	tlb_batch_init(&batch, mm);
+	tlb_batch_init(&batch, mm, TLB_UNMAP);
 	zap_range(mm, start, end, ZAP_FILE | ZAP_PRIVATE, &batch);
 	tlb_batch_finish(&batch);
 	return 0;

@@ -2,8 +2,8 @@
  * Life and death of address spaces.
  *
  * Two counts. `users` are tasks; the last one unmaps everything. `refs` keep the struct and its root table: all users
- * together have one, and so has each CPU on which the root is loaded, so that a dead address space may stay loaded
- * under a kernel thread. Its user half is empty by then.
+ * together have one, and so has each CPU on which the root is loaded (mm/shootdown.c), so that a dead address space may stay
+ * loaded until the CPU switches. Its user half is empty by then.
  */
 #include "mm/mm.h"
 
@@ -11,6 +11,8 @@
 #include "kernel/printk.h"
 #include "mm/slab.h"
 #include "mm/vma.h"
+
+static atomic64_t last_id;
 
 struct mm *mm_create(void)
 {
@@ -27,6 +29,7 @@ struct mm *mm_create(void)
 	rwsem_init(&mm->mmap_lock, "mmap_lock", RANK_MMAP);
 	atomic_set(&mm->users, 1);
 	atomic_set(&mm->refs, 1);
+	mm->id = atomic64_add_return(&last_id, 1);
 	mm->mmap_top = USER_TOP - STACK_GUARD_GAP;
 	return mm;
 }
@@ -67,21 +70,4 @@ void mm_unmap_all(struct mm *mm)
 	ASSERT(mm->total_pages == 0);
 	up_write(&mm->mmap_lock);
 	vmas_close(&dead);
-}
-
-struct mm *mm_switch(struct mm *mm)
-{
-	struct cpu *cpu = this_cpu();
-	struct mm *old = cpu->active_mm;
-
-	if (!mm || mm == old)
-		return NULL;
-	mm_ref_get(mm);
-	/* The bit first: who changes an entry after the load of CR3 must see it (MECHANISMS.md, INV-S3). */
-	__atomic_fetch_or(&mm->cpus, BIT(cpu->id), __ATOMIC_SEQ_CST);
-	arch_load_root(page_to_phys(mm->root));
-	cpu->active_mm = mm;
-	if (old)
-		__atomic_fetch_and(&old->cpus, ~BIT(cpu->id), __ATOMIC_SEQ_CST);
-	return old;
 }

@@ -70,7 +70,9 @@ struct mm {
 	u64 peak_pages;			/* M: the most that it ever was */
 	u64 locked_pages;		/* M */
 	u64 def_flags;			/* M: VM_LOCKED for new mappings after mlockall(MCL_FUTURE) */
-	u64 cpus;			/* A: CPUs that may hold translations */
+	u64 id;				/* I: never used again */
+	atomic64_t cpus;		/* A: CPUs whose CR3 holds root (mm/shootdown.c) */
+	atomic64_t flushes;		/* A: how often translations were dropped, by all CPUs that have any */
 	u64 auxv[48];			/* I after exec: /proc/PID/auxv */
 };
 
@@ -81,7 +83,7 @@ struct mm *mm_fork(struct mm *old);
 void mm_get(struct mm *mm);				/* users++ */
 void mm_put(struct mm *mm);				/* users--; the last unmaps all (sleeps) */
 /*
- * Make CR3 hold mm (NULL: stay on what is loaded: a kernel thread). Called by the scheduler and execve, preemption off. Returns what was
+ * mm/shootdown.c: make CR3 hold mm (NULL: a kernel thread's, no user half). Called by the scheduler and execve, interrupts off. Returns what was
  * loaded before, if that is another one: the caller owes it a mm_ref_put(), once no run queue is locked. Else NULL.
  */
 struct mm *mm_switch(struct mm *mm);
@@ -160,6 +162,6 @@ void rmap_write_protect(struct address_space *mapping, u64 first, u64 last);
  * 0 or -EFAULT, -ENOMEM. Takes mmap_lock, sleeps. Undo with page_unpin_read / page_unpin_exclusive. */
 int pin_user_page(vaddr_t va, bool write, struct page **page);
 
-/* Walks for /proc, gup, tests: the leaf entry of va (0 if none), under no lock. */
+/* Walks for /proc, gup, tests: the leaf entry of va (0 if none). mm is the current task's, or its mmap_lock is held, or the i_mmap_lock of a VMA around va. */
 u64 mm_entry(struct mm *mm, vaddr_t va);
 u64 mm_rss_pages(struct mm *mm);	/* present pages, by walking; takes mmap_lock for reading */

@@ -260,7 +260,7 @@ static void unmap_vmas(struct mm *mm, vaddr_t start, vaddr_t end, struct list_he
 	LIST_HEAD(removed);
 	struct vma *vma;
 
-	tlb_batch_init(&batch, mm);
+	tlb_batch_init(&batch, mm, TLB_UNMAP);
 	for (; last < mm->nr_vmas && mm->vmas[last]->start < end; last++)
 		zap_range(mm, mm->vmas[last]->start, mm->vmas[last]->end, ZAP_FILE | ZAP_PRIVATE, &batch);
 	if (last == i)

@@ -26,7 +26,13 @@ static u64 new_value(u64 old, const struct vma *vma)
 	return value;
 }
 
-static void change_leaf(struct page *leaf, vaddr_t va, vaddr_t end, const struct vma *vma)
+/* Could a CPU do through the old entry what the new one forbids? */
+static bool loses_rights(u64 old, u64 value)
+{
+	return old & ENTRY_P && (!(value & ENTRY_P) || (old & ~value & ENTRY_RW) || (value & ~old & ENTRY_NX));
+}
+
+static void change_leaf(struct page *leaf, vaddr_t va, vaddr_t end, const struct vma *vma, struct tlb_batch *batch)
 {
 	spin_lock(&leaf->lock);
 	for (; va < end; va += PAGE_SIZE) {
@@ -35,27 +41,30 @@ static void change_leaf(struct page *leaf, vaddr_t va, vaddr_t end, const struct
 		if (!old)
 			continue;
 		u64 value = new_value(old, vma);
-		if (!value) {
+		if (!value)
 			entry_exchange_locked(leaf, e, 0);
-			continue;
-		}
-		while (!atomic64_cmpxchg(e, &old, value))	/* the MMU may set A and D meanwhile */
-			value = new_value(old, vma);
+		else
+			while (!atomic64_cmpxchg(e, &old, value))	/* the MMU may set A and D meanwhile */
+				value = new_value(old, vma);
+		if (loses_rights(old, value))
+			tlb_batch_range(batch, va, va + PAGE_SIZE);
 	}
 	spin_unlock(&leaf->lock);
 }
 
-/* Bring all entries of the VMA in line with its flags, and flush. */
+/* Bring all entries of the VMA in line with its flags, and flush those that lost something. */
 static void change_entries(struct mm *mm, const struct vma *vma)
 {
+	struct tlb_batch batch;
 	vaddr_t next;
 
+	tlb_batch_init(&batch, mm, TLB_PROTECT);
 	for (vaddr_t va = vma->start; va < vma->end; va = next) {
 		struct page *leaf = leaf_find(mm, va, &next);
 		if (leaf && READ_ONCE(leaf->live))
-			change_leaf(leaf, va, min(next, vma->end), vma);
+			change_leaf(leaf, va, min(next, vma->end), vma, &batch);
 	}
-	tlb_flush_range(mm, vma->start, vma->end);
+	tlb_batch_finish(&batch);
 }
 
 static int check_access(const struct vma *vma, u64 access, vaddr_t start, vaddr_t end)

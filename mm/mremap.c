@@ -105,7 +105,7 @@ static long move_mapping(struct mm *mm, struct vma *old, const struct move *m, s
 	if (!target_vma(mm, old, m))
 		return -ENOMEM;
 	move_entries(mm, m->from, m->to, min(m->old_len, m->new_len));
-	tlb_flush_range(mm, m->from, m->from + m->old_len);
+	tlb_flush_range(mm, m->from, m->from + m->old_len, TLB_MOVE);
 	unmap_locked(mm, m->from, m->from + m->old_len, dead);
 	vma_merge_range(mm, m->to, m->to + m->new_len, dead);
 	return m->to;

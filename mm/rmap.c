@@ -54,7 +54,7 @@ static void zap_locked(struct address_space *mapping, u64 first, u64 last, unsig
 		struct tlb_batch batch;
 		if (!vma_part(vma, first, last, &start, &end))
 			continue;
-		tlb_batch_init(&batch, vma->mm);
+		tlb_batch_init(&batch, vma->mm, TLB_ZAP);
 		zap_range(vma->mm, start, end, what, &batch);
 		vmstat_inc(VM_RMAP_ZAP);
 		tlb_batch_finish(&batch);
@@ -118,7 +118,7 @@ void rmap_write_protect(struct address_space *mapping, u64 first, u64 last)
 		}
 		vmstat_add(VM_RMAP_PROTECT, any);
 		if (any)
-			tlb_flush_range(vma->mm, start, end);
+			tlb_flush_range(vma->mm, start, end, TLB_CLEAN);
 	}
 	mutex_unlock(&mapping->i_mmap_lock);
 }

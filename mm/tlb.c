@@ -1,47 +1,34 @@
-/*
- * Flushing translations, and dropping what they pointed to only afterwards (mm/tlb.h).
- *
- * One CPU runs programs, and without PCIDs only the loaded address space has translations; flushing for an mm that
- * is not loaded is harmless. With more CPUs, tlb_flush_* will ask those in mm->cpus.
- */
+/* Flushing translations, and dropping what they pointed to only afterwards (mm/tlb.h). */
 #include "mm/tlb.h"
 
 #include "kernel/printk.h"
 #include "kernel/trace.h"
+#include "mm/layout.h"
 #include "mm/table.h"
 #include "mm/vmstat.h"
 
-#define FLUSH_PAGES_MAX 32	/* above this, dropping everything is cheaper */
-
-void tlb_flush_page(struct mm *mm, vaddr_t va)
+void tlb_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, enum tlb_reason why)
 {
-	vmstat_inc(VM_TLB_FLUSH_PAGE);
-	trace(TRACE_FLUSH, va, va + PAGE_SIZE, 0);
-	arch_flush_page(mm, va);
-}
+	bool all = (end - start) >> PAGE_SHIFT > FLUSH_PAGES_MAX;
+	unsigned asked;
 
-void tlb_flush_range(struct mm *mm, vaddr_t start, vaddr_t end)
-{
 	if (start >= end)
 		return;
-	if ((end - start) >> PAGE_SHIFT > FLUSH_PAGES_MAX) {
-		tlb_flush_mm(mm);
-		return;
-	}
-	for (vaddr_t va = start; va < end; va += PAGE_SIZE)
-		tlb_flush_page(mm, va);
+	trace(TRACE_FLUSH, start, end, why);
+	vmstat_add(all ? VM_TLB_FLUSH_ALL : VM_TLB_FLUSH_PAGE, all ? 1 : (end - start) >> PAGE_SHIFT);
+	vmstat_inc(VM_TLB + why);
+	asked = tlb_shootdown(mm, start, end);
+	if (asked)
+		vmstat_add(VM_TLB_CALL + why, asked);
 }
 
-void tlb_flush_mm(struct mm *mm)
-{
-	vmstat_inc(VM_TLB_FLUSH_ALL);
-	trace(TRACE_FLUSH, 0, USER_TOP, 0);
-	arch_flush_all(mm);
-}
+void tlb_flush_page(struct mm *mm, vaddr_t va, enum tlb_reason why) { tlb_flush_range(mm, va & PAGE_MASK, (va & PAGE_MASK) + PAGE_SIZE, why); }
+void tlb_flush_mm(struct mm *mm, enum tlb_reason why) { tlb_flush_range(mm, 0, USER_TOP, why); }
 
-void tlb_batch_init(struct tlb_batch *b, struct mm *mm)
+void tlb_batch_init(struct tlb_batch *b, struct mm *mm, enum tlb_reason why)
 {
 	b->mm = mm;
+	b->why = why;
 	b->start = ~0UL;
 	b->end = 0;
 	b->nr = b->nr_tables = 0;
@@ -62,12 +49,12 @@ void tlb_batch_table(struct tlb_batch *b, struct page *table)
 void tlb_batch_finish(struct tlb_batch *b)
 {
 	if (b->nr_tables)
-		tlb_flush_mm(b->mm);	/* the paging-structure caches too */
+		tlb_flush_mm(b->mm, b->why);	/* the paging-structure caches too */
 	else
-		tlb_flush_range(b->mm, b->start, b->end);
+		tlb_flush_range(b->mm, b->start, b->end, b->why);
 	for (unsigned i = 0; i < b->nr; i++)
 		page_drop_holder(b->holders[i]);
 	for (unsigned i = 0; i < b->nr_tables; i++)
 		table_put(b->tables[i]);
-	tlb_batch_init(b, b->mm);
+	tlb_batch_init(b, b->mm, b->why);
 }

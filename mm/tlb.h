@@ -1,9 +1,10 @@
 /*
  * Telling the TLBs. Whoever takes permissions away or replaces a page gathers the change here and
  * flushes before the frame or table is freed, and before the lock that hides the change is dropped
- * (DESIGN.md 7, MECHANISMS.md H). Not-present to present needs no flush.
+ * (DESIGN.md 7, MECHANISMS.md H). Not-present to present needs no flush, nor does a change to more rights of the same frame.
  *
- * One CPU runs programs now; these functions are where other CPUs will be asked.
+ * On return no CPU has the old translation any more. CPUs that run the address space are asked by an interrupt (mm/shootdown.c), so
+ * these are called with interrupts on; spinlocks may be held if nobody takes them with interrupts off (INV-S4).
  */
 #pragma once
 
@@ -11,21 +12,32 @@
 
 struct mm;
 
-void tlb_flush_page(struct mm *mm, vaddr_t va);
-void tlb_flush_range(struct mm *mm, vaddr_t start, vaddr_t end);
-void tlb_flush_mm(struct mm *mm);
+/* Why: each has its two counters in /proc/vmstat, flushes and CPUs asked. */
+enum tlb_reason { TLB_FAULT, TLB_COW, TLB_FORK, TLB_UNMAP, TLB_PROTECT, TLB_MOVE, TLB_ZAP, TLB_CLEAN, NR_TLB_REASONS };
+
+void tlb_flush_page(struct mm *mm, vaddr_t va, enum tlb_reason why);
+void tlb_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, enum tlb_reason why);
+void tlb_flush_mm(struct mm *mm, enum tlb_reason why);
+
+/*
+ * mm/shootdown.c: drop the translations of [start, end), or everything with the paging-structure caches if that is more than FLUSH_PAGES_MAX
+ * pages, here and on every CPU that runs mm. Returns how many others were asked.
+ */
+#define FLUSH_PAGES_MAX 32	/* above this, dropping everything is cheaper */
+unsigned tlb_shootdown(struct mm *mm, vaddr_t start, vaddr_t end);
 
 /* Frames and tables that lost their entries and wait for the flush. On the stack; no lock of its own. */
 #define TLB_BATCH 64
 struct tlb_batch {
 	struct mm *mm;
+	enum tlb_reason why;
 	vaddr_t start, end;		/* what must be flushed; empty if start >= end */
 	unsigned nr;
 	struct page *holders[TLB_BATCH];	/* drop one holder each after the flush */
 	unsigned nr_tables;
 	struct page *tables[TLB_BATCH];		/* table_put each after the flush */
 };
-void tlb_batch_init(struct tlb_batch *b, struct mm *mm);
+void tlb_batch_init(struct tlb_batch *b, struct mm *mm, enum tlb_reason why);
 static inline void tlb_batch_range(struct tlb_batch *b, vaddr_t start, vaddr_t end)	/* needs a flush */
 {
 	b->start = min(b->start, start);

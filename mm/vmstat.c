@@ -19,6 +19,10 @@ const char *const vmstat_names[NR_VMSTAT] = {
 	[VM_WRITEBACK] = "writeback", [VM_RECLAIM_SCAN] = "reclaim_scan", [VM_RECLAIM_FREED] = "reclaim_freed",
 	[VM_OOM_KILL] = "oom_kill",
 	[VM_TLB_FLUSH_PAGE] = "tlb_flush_page", [VM_TLB_FLUSH_ALL] = "tlb_flush_all",
+	[VM_TLB + TLB_FAULT] = "tlb_fault", [VM_TLB + TLB_COW] = "tlb_cow", [VM_TLB + TLB_FORK] = "tlb_fork", [VM_TLB + TLB_UNMAP] = "tlb_unmap",
+	[VM_TLB + TLB_PROTECT] = "tlb_protect", [VM_TLB + TLB_MOVE] = "tlb_move", [VM_TLB + TLB_ZAP] = "tlb_zap", [VM_TLB + TLB_CLEAN] = "tlb_clean",
+	[VM_TLB_CALL + TLB_FAULT] = "tlb_call_fault", [VM_TLB_CALL + TLB_COW] = "tlb_call_cow", [VM_TLB_CALL + TLB_FORK] = "tlb_call_fork", [VM_TLB_CALL + TLB_UNMAP] = "tlb_call_unmap",
+	[VM_TLB_CALL + TLB_PROTECT] = "tlb_call_protect", [VM_TLB_CALL + TLB_MOVE] = "tlb_call_move", [VM_TLB_CALL + TLB_ZAP] = "tlb_call_zap", [VM_TLB_CALL + TLB_CLEAN] = "tlb_call_clean",
 	[VM_TABLE_ALLOC] = "table_alloc", [VM_TABLE_FREE] = "table_free",
 	[VM_HANG] = "hang",
 };

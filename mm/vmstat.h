@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernel/atomic.h"
+#include "mm/tlb.h"
 
 enum vmstat_item {
 	VM_PAGE_ALLOC, VM_PAGE_FREE, VM_ALLOC_FAIL,
@@ -19,6 +20,7 @@ enum vmstat_item {
 	VM_TRUNCATE_PAGE, VM_RMAP_ZAP, VM_RMAP_PROTECT,	/* pages removed; VMAs cleared or write-protected for it, reclaim, writeback */
 	VM_WRITEBACK, VM_RECLAIM_SCAN, VM_RECLAIM_FREED, VM_OOM_KILL,
 	VM_TLB_FLUSH_PAGE, VM_TLB_FLUSH_ALL,
+	VM_TLB, VM_TLB_CALL = VM_TLB + NR_TLB_REASONS, VM_TLB_LAST = VM_TLB_CALL + NR_TLB_REASONS - 1,	/* by reason: flushes; other CPUs asked */
 	VM_TABLE_ALLOC, VM_TABLE_FREE, VM_HANG,
 	NR_VMSTAT,
 };

@@ -62,11 +62,11 @@ u64 mm_entry(struct mm *mm, vaddr_t va)
 {
 	vaddr_t next;
 
-	/* Tables are freed after a flush that asks every CPU; one that may not be preempted has not answered yet. */
-	preempt_disable();
+	/* Tables are freed after a flush that asks every CPU which runs mm; one with interrupts off has not answered yet. */
+	u64 flags = irq_save();
 	struct page *leaf = leaf_find(mm, va, &next);
 	u64 value = leaf ? entry_read(leaf_entry(leaf, va)) : 0;
-	preempt_enable();
+	irq_restore(flags);
 	return value;
 }
 

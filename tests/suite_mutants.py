@@ -15,8 +15,8 @@ MUTANTS = [
     ("adopt_ignores_read_pins", "mm/cow.c", "!page_adoptable(entry_page(now))", "!page_sole_holder(entry_page(now))",
      "cow_lifetime_reference"),                                                       # INV-E1, D2
     ("cow_reuses_shared", "mm/cow.c", "!(now & ENTRY_EXCL) && !page_adoptable", "false && !page_adoptable", "cow_fork history_random"),
-    ("cow_without_flush", "mm/cow.c", "tlb_flush_page(f->mm, f->address);", "", "mem_demand_zero history_random cow_fork"),   # S2
-    ("fork_without_flush", "mm/fork.c", "tlb_flush_mm(old);", "", "cow_fork history_random"),
+    ("cow_without_flush", "mm/cow.c", "tlb_flush_page(f->mm, f->address, TLB_COW);", "", "mem_demand_zero history_random cow_fork"),   # S2
+    ("fork_without_flush", "mm/fork.c", "tlb_flush_mm(old, TLB_FORK);", "", "cow_fork history_random"),
     ("fork_keeps_excl", "mm/fork.c", "atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL))", "atomic64_fetch_and(from, ~ENTRY_RW)",
      "cow_fork history_random"),                                                      # E2
     ("share_ignores_pins", "mm/own.c", "while (own_xpins(own) == 0 && own_holders", "while (own_holders", "page_own_rules cow_pinned_fork"),
@@ -44,9 +44,9 @@ MUTANTS = [
      "file_write_random history_random"),
     ("size_not_published", "mm/write.c", "smp_store_release(&m->size, end);", "", "file_write_random"),
     ("tail_not_zeroed", "mm/write.c", "int error = pagecache_zero_tail(m);", "int error = 0;", "file_mapped_tail file_truncate_mapped history_random"),  # T3
-    ("unmap_drops_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm);", "\tfor (unsigned i = 0; i < b->nr; i++)\n\t\tpage_drop_holder(b->holders[i]);\n\tb->nr = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm);",
+    ("unmap_drops_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);", "\tfor (unsigned i = 0; i < b->nr; i++)\n\t\tpage_drop_holder(b->holders[i]);\n\tb->nr = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);",
      "race_map_fault"),                                                               # S2
-    ("table_freed_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm);", "\tfor (unsigned i = 0; i < b->nr_tables; i++)\n\t\ttable_put(b->tables[i]);\n\tb->nr_tables = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm);",
+    ("table_freed_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);", "\tfor (unsigned i = 0; i < b->nr_tables; i++)\n\t\ttable_put(b->tables[i]);\n\tb->nr_tables = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);",
      "race_unmap_tables"),                                                            # S5, S6
     ("residue_forgotten", "mm/usercopy.c", "	might_sleep();\n	return checked_from_user(dst, src, n);", "	might_sleep();\n	checked_from_user(dst, src, n);\n	return 0;",
      "file_bad_source"),                                                              # A1

@@ -67,6 +67,16 @@ void arch_flush_all(struct mm *mm)
 	tlb_forget_mm(mm);
 }
 
+unsigned tlb_shootdown(struct mm *mm, vaddr_t start, vaddr_t end)
+{
+	if ((end - start) >> PAGE_SHIFT > FLUSH_PAGES_MAX)
+		arch_flush_all(mm);
+	else
+		for (vaddr_t va = start; va < end; va += PAGE_SIZE)
+			arch_flush_page(mm, va);
+	return 0;
+}
+
 /* The entry of va in the table at level, and what it allows together with those above. */
 static entry_t *walk(struct mm *mm, vaddr_t va, bool *write, bool *exec, paddr_t *leaf_table)
 {
