@@ -1,6 +1,7 @@
 /*
  * The hosted tests' view of the world: the kernel's own mm/ compiled for the host, on top of
- *   sched.c  tasks, locks and wait queues on a cooperative scheduler that explores interleavings
+ *   sched.c  tasks and CPUs on a cooperative scheduler; explore.c who runs next: random, PCT, or every schedule
+ *   locks.c  locks that check themselves; tso.c store buffers; report.c what a failure prints
  *   mmu.c    the arena of frames, page walks, a TLB that keeps every translation until it is flushed
  *   disk.c   files: an address_space over an array of bytes, with asynchronous I/O and injected errors
  *   check.c  recounts who holds which frame and table, and compares with the ownership words
@@ -49,6 +50,7 @@ void host_revive(void);			/* the current task: the fatal signal is forgotten */
 /* From now on switch at random at preemption points, one in `rate`; rate 0: only when a task sleeps. */
 void host_explore(u64 seed, unsigned rate);
 void host_preempt(const char *where);
+extern bool host_tso;				/* stores by WRITE_ONCE and atomic_set may be seen late (tso.c) */
 u32 host_random(u32 below);			/* the test's own stream */
 void host_seed(u64 seed);
 bool host_log_contains(const char *text);
@@ -57,6 +59,22 @@ extern void (*host_on_deadlock)(void);		/* called instead of failing; must not r
 extern unsigned long host_preemptions;		/* points passed */
 extern bool host_lenient_faults;		/* do not insist on INV-T5 */
 void host_set_mm(struct mm *mm);		/* the current task's (mm_switch, too) */
+
+/* --- explore.c --- */
+/* Tasks that run together; setup before and finish (with checks) after each schedule. */
+struct scenario {
+	void (*setup)(void), (*finish)(void);
+	struct mm **mm;				/* *mm after setup is the tasks' address space; or NULL */
+	unsigned n;
+	void (*fn[4])(void *);
+	unsigned rate;				/* random: switch at one point of this many; 0: varies with the seed */
+	bool pct;				/* every other seed by PCT */
+};
+/* Options of both: seed=N or choices=... one schedule again. A failure prints them. */
+void explore_random(const struct scenario *s, unsigned schedules);	/* options: schedules=, from= (the first seed) */
+/* Every schedule with at most `bound` preemptions. Options: bound=, limit= (of schedules), random=N (so many random ones instead). */
+void explore_exhaustive(const struct scenario *s, unsigned bound);
+extern unsigned long host_schedules;
 
 /* --- mmu.c --- */
 /* An access by the program of the current task: 0, or the signal it gets (then host_fault_code() and _address()). */

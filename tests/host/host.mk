@@ -10,8 +10,8 @@ ifeq ($(WERROR)$(COVERAGE),1)
 KCC  += -Werror
 endif
 # extable.c searches a section that only the kernel's link has; shootdown.c loads CR3: mmu.c stands for it.
-MM   := $(filter-out mm/extable.c mm/shootdown.c,$(wildcard mm/*.c))
-SHIM := tests/host/sched.c tests/host/mmu.c tests/host/disk.c tests/host/proc.c tests/host/check.c
+MM   := $(filter-out mm/extable.c mm/shootdown.c,$(wildcard mm/*.c)) kernel/wait.c
+SHIM := $(patsubst %,tests/host/%.c,sched explore locks tso report mmu disk proc check)
 TEST := $(wildcard tests/host/test_*.c)
 OBJ  := $(MM:%.c=$(OUT)/%.o) $(SHIM:%.c=$(OUT)/%.o) $(TEST:%.c=$(OUT)/%.o) $(OUT)/tests/host/sys.o
 

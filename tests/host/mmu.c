@@ -348,4 +348,5 @@ void host_boot(unsigned megabytes)
 	page_init_begin(frames);
 	page_add_range(0, frames * PAGE_SIZE);
 	page_init_end();
+	pagecache_init();
 }

@@ -14,7 +14,11 @@ void *sys_map(size_t bytes);			/* zeroed pages, aligned to 2 MiB */
 void *sys_calloc(size_t bytes);
 void sys_free(void *p);
 unsigned long sys_option(const char *name, unsigned long def);	/* name=value on the command line */
+const char *sys_option_text(const char *name);	/* NULL: not given */
 double sys_seconds(void);
+void *sys_shared(size_t bytes);			/* zeroed, and still the same memory in processes forked off */
+int sys_fork(void);				/* 0 in the child */
+int sys_wait(void);				/* until the child has ended: 0, or it failed */
 
 /* Fibers: stacks to switch between (ucontext), known to ASan. */
 struct fiber;

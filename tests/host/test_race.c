@@ -14,7 +14,6 @@
 
 static struct hfile *f, *g;
 static struct mm *mm;
-static u64 seed;
 static unsigned fixed_rate;		/* 0: a rate that varies with the seed */
 static u8 text[PAGES * PAGE_SIZE];
 
@@ -26,28 +25,13 @@ static struct hfile *marked(const char *name)
 	return hfile_create(name, 64 * PAGE_SIZE, text, sizeof(text));
 }
 
-/* Run fn[0..n-1] together under many schedules; setup before and finish after each. */
+/* Run fn[0..n-1] together under many random schedules; setup before and finish after each. */
 static void explore(unsigned schedules, unsigned n, void (*const fn[])(void *), void (*setup)(void), void (*finish)(void))
 {
-	static const unsigned rates[] = { 2, 3, 5, 10, 30, 100 };
-	u64 one = sys_option("seed", 0);
-	schedules = sys_option("schedules", schedules);
-	for (seed = one ? one : 1; seed <= (one ? one : schedules); seed++) {
-		struct task *t[4];
-		host_seed(seed);
-		setup();
-		host_explore(seed, fixed_rate ? fixed_rate : rates[seed % ARRAY_SIZE(rates)]);
-		for (unsigned i = 0; i < n; i++) {
-			static const char *const names[] = { "A", "B", "C", "D" };
-			t[i] = host_spawn(names[i], mm, fn[i], NULL);
-		}
-		for (unsigned i = 0; i < n; i++)
-			host_join(t[i]);
-		host_explore(0, 0);
-		finish();
-	}
+	struct scenario s = { .setup = setup, .finish = finish, .mm = &mm, .n = n, .rate = fixed_rate };
+	memcpy(s.fn, fn, n * sizeof(fn[0]));
+	explore_random(&s, schedules);
 }
-static void note_seed(void) { sys_printf("  seed=%lu\n", (unsigned long)seed); }
 
 static void setup_one(void)
 {
@@ -67,7 +51,6 @@ static void finish_one(void)
 		if (i % 512 == 0) {
 			CHECK_EQ(hfile_pread(f, &c, 1, i), 1);
 			if ((f->block_state[i >> 12] ? f->disk[i] : 0) != c) {
-				note_seed();
 				host_fail("byte %lu: disk %02x, cache %02x", (unsigned long)i, f->disk[i], c);
 			}
 		}
@@ -162,7 +145,6 @@ static void finish_two_faults(void)
 		user_load(BASE + (1 << 20) + p * PAGE_SIZE, &a);
 		user_load(BASE + (1 << 20) + p * PAGE_SIZE + 8, &b);
 		if (a != p + 1 || b != p + 100) {
-			note_seed();
 			host_fail("page %u: %lu %lu", p, (unsigned long)a, (unsigned long)b);
 		}
 	}
@@ -185,7 +167,6 @@ static void reader(void *arg)
 		for (unsigned k = 0; k < 2 * PAGE_SIZE; k += 7) {
 			u8 own = p + k / PAGE_SIZE + 1;
 			if (b[k] != own && b[k] != own + 0x80) {
-				note_seed();
 				host_fail("INV-W3: a reader saw %02x", b[k]);
 			}
 		}
@@ -271,7 +252,7 @@ TEST(race_write_crossed, "INV-W1: A writes f from g while B writes g from f, wit
 }
 static void found(void)
 {
-	sys_printf("deadlock found with atomic_copy=0, seed %lu\n", (unsigned long)seed);
+	sys_printf("deadlock found with atomic_copy=0 in schedule %lu\n", host_schedules);
 	sys_exit(0);
 }
 TEST(race_atomic_copy_matters, "the same with atomic_copy=0 (kernels before 2002) must be found to deadlock")
@@ -383,7 +364,6 @@ static void pinner(void *arg)
 	for (unsigned i = 0; i < 8; i++) {
 		sched_yield_cpu();
 		if (own_holders(p->own.v) != 1 || entry_page(mm_entry(mm, BASE + (1 << 20))) != p) {
-			note_seed();
 			host_fail("INV-G1: the pinned page is no longer the one mapped");
 		}
 	}
@@ -410,7 +390,6 @@ static void finish_fork(void)
 	proc_run(forked);
 	CHECK_EQ(user_load(BASE + (1 << 20), &w), 0);
 	if (v != w) {
-		note_seed();
 		host_fail("the child saw the parent's later store");
 	}
 	proc_exit(forked);
@@ -431,7 +410,6 @@ static void reader_of_0(void *arg)
 		CHECK_EQ(hfile_pread(f, buf, PAGE_SIZE, 0), PAGE_SIZE);
 		for (unsigned k = 0; k < PAGE_SIZE; k += 512)
 			if (buf[k] != 1) {
-				note_seed();
 				host_fail("T2: a read of page 0 gave a byte of another page: %02x", buf[k]);
 			}
 	}

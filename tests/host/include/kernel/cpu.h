@@ -1,25 +1,28 @@
 /*
- * The processor as the hosted tests see it: replaces kernel/cpu.h. Every task has its own "CPU", so that
- * interleavings of several CPUs are explored, not only those of one; interrupts do not exist.
+ * The processor as the hosted tests see it: replaces kernel/cpu.h. Every task starts on a simulated CPU of its own, so that
+ * interleavings of several CPUs are explored, not only those of one. Interrupts are calls from other CPUs (kernel/smp.h).
  */
 #pragma once
 
 #include "kernel/task.h"
 
-#define NR_CPUS 8
+#define NR_CPUS 32
 
 struct cpu {
 	struct cpu *self;
-	struct task *current;
+	struct task *task;
 	int preempt_count;
 	int need_resched;
 	int id;
+	bool irqs_off;
 	struct mm *active_mm;
 	struct task *idle;
 };
+extern struct cpu cpus[NR_CPUS];
 extern int nr_cpus_online;
 
 struct cpu *this_cpu(void);
+static inline int cpu_id(void) { return this_cpu()->id; }
 struct task *get_current(void);
 #define current get_current()
 
@@ -27,10 +30,10 @@ extern struct cpu_features {
 	bool nx, smep, smap, umip, xsave, pge, fsgsbase, erms, rdrand, pages_1g, invariant_tsc;
 } cpu_features;
 
-static inline u64 irq_save(void) { return 0; }
-static inline void irq_restore(u64 flags) { (void)flags; }
-static inline void irq_enable(void) { }
-static inline void irq_disable(void) { }
-static inline bool irqs_off(void) { return false; }
+u64 irq_save(void);
+void irq_restore(u64 flags);
+void irq_enable(void);
+void irq_disable(void);
+bool irqs_off(void);
 void cpu_relax(void);		/* lets another task run */
 u64 rdtsc(void);

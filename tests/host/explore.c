@@ -1,0 +1,290 @@
+/*
+ * Who runs next in the hosted tests.
+ *
+ * Random: at each point switch with probability 1/rate to any other task that can run. PCT (Burckhardt et al., ASPLOS 2010): random
+ * priorities, the highest runs, and at d random points the running task falls below all others. Exhaustive: every schedule with at
+ * most k preemptions (iterative context bounding: Musuvathi and Qadeer, PLDI 2007); where a task cannot go on, whoever can
+ * is tried at no charge. The process forks at each choice, the child takes the other way and ends with its schedule: nothing is
+ * replayed and nothing is left over from one schedule to the next. The choices that were not the first are its name:
+ * choices=N:A,... on the command line takes them again.
+ */
+#include "sched.h"
+
+#define MAX_CHOICES 100000	/* in one schedule: more is no progress */
+
+static enum { NEVER, RANDOM, PCT, EXHAUSTIVE, REPLAY } mode;
+static u64 test_rng = 88172645463325252UL, sched_rng = 1, test_seed;
+static unsigned rate;
+
+/* --- random numbers --- */
+static u32 next_random(u64 *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 7;
+	*s ^= *s << 17;
+	return *s >> 16;
+}
+static u64 seeded(u64 seed, u64 factor)
+{
+	u64 s = (seed + 1) * factor | 1;
+	for (int i = 0; i < 8; i++)
+		next_random(&s);
+	return s;
+}
+u32 host_random(u32 below) { return next_random(&test_rng) % below; }
+void host_seed(u64 seed)
+{
+	test_seed = seed;
+	test_rng = seeded(seed, 0x9e3779b97f4a7c15UL);
+}
+void host_explore(u64 seed, unsigned one_in)
+{
+	mode = one_in ? RANDOM : NEVER;
+	rate = one_in;
+	sched_rng = seeded(seed, 0xbf58476d1ce4e5b9UL);
+	trace_clear();
+}
+
+/* --- PCT --- */
+#define MAX_DEPTH 5
+static unsigned long step, usual_steps = 500, change_at[MAX_DEPTH];
+static s64 lowest;
+
+static void pct_begin(u64 seed, unsigned depth)
+{
+	host_explore(seed, 1);
+	mode = PCT;
+	step = 0;
+	lowest = 0;
+	for (unsigned i = 0; i < MAX_DEPTH; i++)
+		change_at[i] = i < depth ? 1 + next_random(&sched_rng) % usual_steps : 0;
+	for_each_task(h)
+		explore_spawned(h);
+}
+void explore_spawned(struct host_task *h) { h->priority = 1 + next_random(&sched_rng); }
+static struct host_task *highest(struct host_task **able, unsigned n)
+{
+	struct host_task *best = able[0];
+	for (unsigned i = 1; i < n; i++)
+		if (able[i]->priority > best->priority)
+			best = able[i];
+	return best;
+}
+static struct host_task *pct_preempt(struct host_task **able, unsigned n)
+{
+	step++;
+	for (unsigned i = 0; i < MAX_DEPTH; i++)
+		if (step == change_at[i])
+			host_running->priority = --lowest;
+	struct host_task *best = highest(able, n);
+	return best->priority > host_running->priority ? best : NULL;
+}
+
+/* --- all schedules --- */
+static struct {
+	unsigned long schedules, points, limit;
+	bool cut, reported;
+} *all;			/* shared by the processes */
+static unsigned budget, choice_nr;
+static char choices[1024];
+static size_t choices_len;
+static const char *replay;
+
+static void note_choice(unsigned nr, unsigned alternative)
+{
+	choices_len += sys_snprintf(choices + choices_len, sizeof(choices) - choices_len, "%s%u:%u", choices_len ? "," : "", nr, alternative);
+	if (choices_len >= sizeof(choices))
+		host_fail("too many choices to write down");
+}
+
+static unsigned number(void)
+{
+	unsigned n = 0;
+	while (*replay >= '0' && *replay <= '9')
+		n = n * 10 + (unsigned)(*replay++ - '0');
+	return n;
+}
+
+static unsigned replayed(unsigned nr, unsigned n)
+{
+	const char *at = replay;
+	unsigned want = number(), alternative;
+	if (want != nr || *replay != ':') {
+		replay = at;
+		return 0;
+	}
+	replay++;
+	alternative = number();
+	replay += *replay == ',';
+	if (alternative >= n)
+		host_fail("choice %u has %u ways, not %u: these choices belong to another kernel or test", nr, n, alternative);
+	return alternative;
+}
+
+/* One of n ways to go on; 0 is the usual one. */
+static unsigned choose(unsigned n, bool preempts)
+{
+	unsigned nr = ++choice_nr;
+	if (nr > MAX_CHOICES)
+		host_fail("no end after %u choices", nr);
+	if (mode == REPLAY)
+		return replayed(nr, n);
+	if (preempts && !budget)
+		return 0;
+	for (unsigned alternative = 1; alternative < n; alternative++) {
+		if (all->schedules >= all->limit) {
+			all->cut = true;
+			return 0;
+		}
+		if (!sys_fork()) {
+			note_choice(nr, alternative);
+			budget -= preempts;
+			return alternative;
+		}
+		if (!sys_wait())
+			continue;
+		if (!all->reported) {
+			note_choice(nr, alternative);
+			explore_describe();
+		}
+		sys_exit(1);
+	}
+	return 0;
+}
+
+/* --- what sched.c asks --- */
+struct host_task *explore_preempt(const char *where)
+{
+	struct host_task *able[MAX_TASKS];
+	(void)where;
+	if (mode == NEVER)
+		return NULL;
+	host_preemptions++;
+	if (mode == RANDOM && next_random(&sched_rng) % rate)
+		return NULL;
+	unsigned n = host_others(able), stores = tso_pending() + 1, way;
+	if (!n)
+		return NULL;
+	if (mode == PCT) {
+		struct host_task *next = pct_preempt(able, n);
+		if (next)
+			tso_drain(host_running, next_random(&sched_rng) % stores);
+		return next;
+	}
+	way = mode == RANDOM ? 1 + next_random(&sched_rng) % (n * stores) : choose(1 + n * stores, true);
+	if (!way)
+		return NULL;
+	tso_drain(host_running, (way - 1) % stores);
+	return able[(way - 1) / stores];
+}
+
+struct host_task *explore_next(struct host_task **able, unsigned n, bool yield)
+{
+	if (mode == PCT) {
+		if (yield)
+			host_running->priority = --lowest;
+		return highest(able, n);
+	}
+	if (mode == NEVER || mode == RANDOM)
+		return able[next_random(&sched_rng) % n];
+	if (n == 1)
+		return able[0];
+	if (!yield)
+		return able[choose(n, false)];
+	for (unsigned i = 0; i < n; i++)	/* who only gives others a turn gets no tree of ways */
+		if (able[i] > host_running)
+			return able[i];
+	return able[0];
+}
+
+bool explore_failed(void)
+{
+	bool before = all && all->reported;
+	if (all)
+		all->reported = true;
+	return before;
+}
+void explore_describe(void)
+{
+	sys_printf("  again: seed=%lu%s%s\n", (unsigned long)test_seed, choices_len ? " choices=" : "", choices);
+}
+
+/* --- what tests call --- */
+static void run_together(const struct scenario *s)
+{
+	static const char *const names[] = { "A", "B", "C", "D" };
+	struct task *t[4];
+	unsigned long before = host_preemptions;
+	for (unsigned i = 0; i < s->n; i++)
+		t[i] = host_spawn(names[i], s->mm ? *s->mm : NULL, s->fn[i], NULL);
+	for (unsigned i = 0; i < s->n; i++)
+		host_join(t[i]);
+	mode = NEVER;
+	usual_steps = max(10UL, host_preemptions - before);
+	tso_drain_all();
+	s->finish();
+}
+
+void explore_random(const struct scenario *s, unsigned schedules)
+{
+	static const unsigned rates[] = { 2, 3, 5, 10, 30, 100 };
+	u64 one = sys_option("seed", 0), first = sys_option("from", 1), last = first + sys_option("schedules", schedules) - 1;
+	if (one)
+		first = last = one;
+	for (u64 seed = first; seed <= last; seed++) {
+		host_seed(seed);
+		s->setup();
+		if (s->pct && seed % 2)
+			pct_begin(seed, (unsigned)(seed / 2 % (MAX_DEPTH + 1)));
+		else
+			host_explore(seed, s->rate ? s->rate : rates[seed % ARRAY_SIZE(rates)]);
+		host_schedules++;
+		run_together(s);
+	}
+}
+
+/* One process is the whole tree of schedules with at most k preemptions; its parent waits for the end. */
+static void explore_tree(const struct scenario *s, unsigned k)
+{
+	budget = k;
+	host_seed(1);
+	s->setup();
+	host_explore(1, 1);
+	mode = replay ? REPLAY : EXHAUSTIVE;
+	choice_nr = 0;
+	run_together(s);
+	__atomic_fetch_add(&all->schedules, 1, __ATOMIC_SEQ_CST);
+	all->points = max(all->points, (unsigned long)choice_nr);
+	sys_exit(0);
+}
+
+void explore_exhaustive(const struct scenario *s, unsigned bound)
+{
+	unsigned long total = 0;
+	bound = (unsigned)sys_option("bound", bound);
+	all = sys_shared(sizeof(*all));
+	all->limit = sys_option("limit", 1000000);
+	replay = sys_option_text("choices");
+	if (sys_option("random", 0)) {
+		explore_random(s, (unsigned)sys_option("random", 0));
+		return;
+	}
+	for (unsigned k = replay ? bound : 0; k <= bound; k++) {
+		all->schedules = all->points = 0;
+		if (!sys_fork())
+			explore_tree(s, k);
+		if (sys_wait()) {
+			if (!all->reported)
+				sys_printf("FAIL: the test's process ended\n");
+			sys_printf("  found with %u preemptions after %lu schedules\n", k, total + all->schedules + 1);
+			sys_exit(1);
+		}
+		if (replay) {
+			sys_printf("these choices lead to no failure\n");
+			return;
+		}
+		total += all->schedules;
+		sys_printf("  %u preemptions: %lu schedules of at most %lu choices%s\n", k, all->schedules, all->points,
+			   all->cut ? ", not all: limit reached" : ", all there are");
+	}
+}
