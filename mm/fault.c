@@ -92,7 +92,7 @@ enum fault_result fault_map_file(struct fault *f, struct page *page, bool writab
 		} else {
 			/* The page was replaced in the cache meanwhile; its entry here is about to be zapped anyway. */
 			entry_exchange_locked(leaf, e, 0);
-			tlb_flush_page(f->mm, f->address, TLB_FAULT);
+			tlb_flush_page(f->mm, f->address, TLB_COW);
 			entry_exchange_locked(leaf, e, value);
 		}
 	}
@@ -115,7 +115,7 @@ enum fault_result fault_map_private(struct fault *f, struct page *copy, u64 seen
 		if (entry_same(old, seen) && !(old & ENTRY_PRIV)) {
 			if (old) {
 				entry_exchange_locked(leaf, e, 0);
-				tlb_flush_page(f->mm, f->address, TLB_FAULT);
+				tlb_flush_page(f->mm, f->address, TLB_COW);
 			}
 			page_ref_to_holder(copy);
 			u64 value = page_to_phys(copy) | vma_entry_bits(f->vma) | ENTRY_PRIV | ENTRY_EXCL;

@@ -153,6 +153,10 @@ def counters():
     status, out, err, log = guest([PROGRAMS + "guest_vmstat", "/root"], append="ramdisk_latency_us=2000", timeout=120)
     text = out.decode()
     equal((status, [line for line in text.splitlines() if not line.endswith(" moved")]), (0, []), text + err.decode() + log[-500:])
+    # Flushes by reason, and whom they ask, need several CPUs; the program also checks that nobody is asked where one thread runs.
+    status, out, err, log = guest([PROGRAMS + "guest_tlb", "/root"], smp=4, timeout=120)
+    equal((status, [line for line in out.decode().splitlines() if not line.endswith(" moved")]), (0, []), out.decode() + err.decode() + log[-500:])
+    text += out.decode()
     names = {line.split()[0] for line in guest_ok(["cat", "/proc/vmstat"]).decode().splitlines()}
     elsewhere = {"page_alloc_fail", "oom_kill", "hang", "fork_copy"}     # below; fork_copy: nothing pins pages exclusively yet
     equal({n for n in names if not n.startswith("nr_")} - elsewhere, {line.split()[0] for line in text.splitlines()}, "counters that the program moves")
