@@ -1,5 +1,5 @@
 # Cowslip's only Makefile. Sources are found by folder; everything made goes under build/ (BUILD=).
-# Variables: CROSS=x86_64-elf- (prefix of the tools), CC=, LLVM=1 (clang, lld), UAPI= (Linux's headers), WERROR=1 (as the tests do), V=1 (show commands).
+# Variables: CROSS=x86_64-elf- (prefix of the tools), CC=, LLVM=1 (clang, lld), UAPI= (Linux's headers), WERROR=1 (as the tests do), DEBUG=1 (a kernel that checks its locks), V=1 (show commands).
 # Lines with two hashes after a target are its help.
 
 BUILD   ?= build
@@ -20,7 +20,7 @@ Q       := $(if $(V),,@)
 say     = @echo "  $(1)$(if $(V),:)"
 
 DIRS := boot kernel mm fs fs/ext2 drivers
-CSRC := $(wildcard $(DIRS:=/*.c))
+CSRC := $(filter-out $(if $(DEBUG),,kernel/lockcheck.c),$(wildcard $(DIRS:=/*.c)))
 ASRC := $(wildcard $(DIRS:=/*.asm))
 OBJS := $(CSRC:%.c=$(BUILD)/obj/%.o) $(ASRC:%.asm=$(BUILD)/obj/%.asm.o) $(BUILD)/obj/font.o $(BUILD)/obj/vdso.o
 USER := $(patsubst %.c,$(BUILD)/%,$(wildcard user/*.c user/tests/*.c))
@@ -33,6 +33,8 @@ KFLAGS  := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -m
 	-fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
 	-mstack-protector-guard-offset=40 $(WARN) -I. -iquote . -idirafter $(UAPI) -idirafter $(UAPI)/x86_64-linux-gnu
 ERROR   := $(if $(WERROR),$(if $(COVERAGE),,-Werror))
+# DEBUG=1 (--debug): locks check themselves (kernel/lockcheck.h).
+KFLAGS  += $(if $(DEBUG),-DDEBUG_BUILD=1)
 # COVERAGE=1 (./cowslip coverage): gcc's line counters, which tools/coverage.py reads from the stopped machine.
 ifneq ($(COVERAGE),)
 KFLAGS  += -fprofile-arcs -ftest-coverage -fprofile-info-section -fprofile-update=atomic

@@ -181,7 +181,7 @@ paddr_t low_tables(paddr_t low)
 	return root;
 }
 
-static struct spinlock kernel_map_lock = SPINLOCK_INIT("kernel map", RANK_LEAF);
+static struct spinlock kernel_map_lock = SPINLOCK_INIT("kernel map", RANK_LAST_SPIN);
 
 /* The slot of va's PTE, its tables made on the way. Tables of the kernel's half are never freed. */
 static u64 *kernel_pte(vaddr_t va, bool make)

@@ -113,7 +113,7 @@ static struct {
 	bool requested, end;
 	bool busy;			/* a reader is copying */
 	struct wait_queue wait;
-} in = { .lock = SPINLOCK_INIT("hostin", RANK_LEAF), .wait = WAIT_QUEUE_INIT(in.wait) };
+} in = { .lock = SPINLOCK_INIT("hostin", RANK_LAST_SPIN), .wait = WAIT_QUEUE_INIT(in.wait) };
 
 static void request_packet(void)
 {

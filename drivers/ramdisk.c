@@ -22,7 +22,7 @@ static struct {
 	struct list_head queue;		/* struct bio.node */
 	struct wait_queue work;
 } ram = {
-	.lock = SPINLOCK_INIT("ramdisk queue", RANK_LEAF),
+	.lock = SPINLOCK_INIT("ramdisk queue", RANK_IRQ),
 	.queue = LIST_INIT(ram.queue),
 	.work = WAIT_QUEUE_INIT(ram.work),
 };

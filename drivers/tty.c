@@ -24,7 +24,7 @@ struct tty *tty_create(const struct tty_driver *driver, void *data, u64 rdev, un
 		kfree(t);
 		return NULL;
 	}
-	mutex_init(&t->lock, "tty", RANK_SLEEPING);
+	mutex_init(&t->lock, "tty", RANK_LAST_SLEEPING);
 	t->driver = driver;
 	t->data = data;
 	t->rdev = rdev;

@@ -38,7 +38,7 @@ struct tty_driver {
  * the line being typed. In raw mode everything up to head may be read.
  */
 struct tty {
-	struct mutex lock;		/* RANK_SLEEPING */
+	struct mutex lock;		/* RANK_LAST_SLEEPING */
 	const struct tty_driver *driver;	/* I */
 	void *data;			/* I: the driver's */
 	u64 rdev;			/* I */

@@ -13,7 +13,7 @@ static struct fs_context *context_alloc(void)
 	if (!fs)
 		return NULL;
 	atomic_set(&fs->refs, 1);
-	spin_init(&fs->lock, "fs_context", RANK_LEAF);
+	spin_init(&fs->lock, "fs_context", RANK_FS_CONTEXT);
 	return fs;
 }
 

@@ -64,7 +64,7 @@ struct item_table {
 	struct epitem *item;
 };
 
-static struct mutex epoll_mutex = MUTEX_INIT(epoll_mutex, "epoll", RANK_FS_TREE);
+static struct mutex epoll_mutex = MUTEX_INIT(epoll_mutex, "epoll", RANK_EPOLL);
 static const struct file_ops epoll_ops;
 
 /* --- the ready list --- */
@@ -507,13 +507,15 @@ long sys_epoll_create1(int flags)
 	ep = kzalloc(sizeof(*ep));
 	if (!ep)
 		return -ENOMEM;
-	mutex_init(&ep->mutex, "epoll items", RANK_FS_TREE);
-	spin_init(&ep->ready_lock, "epoll ready", RANK_WAITQUEUE);
+	mutex_init(&ep->mutex, "epoll items", RANK_EPOLL_ITEMS);
+	spin_init(&ep->ready_lock, "epoll ready", RANK_EPOLL_READY);
 	list_init(&ep->ready);
 	for (int i = 0; i < HASH_SIZE; i++)
 		list_init(&ep->items[i]);
 	wait_queue_init(&ep->wait);
+	spin_init(&ep->wait.lock, "epoll wait", RANK_LAST_WAITQUEUE);
 	wait_queue_init(&ep->poll_wait);
+	spin_init(&ep->poll_wait.lock, "epoll watched", RANK_EPOLL_WATCHED);
 	file = anon_file("[eventpoll]", &epoll_ops, ep, 0);
 	if (IS_ERR(file)) {
 		kfree(ep);

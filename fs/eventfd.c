@@ -107,7 +107,7 @@ long sys_eventfd2(unsigned count, int flags)
 	e = kzalloc(sizeof(*e));
 	if (!e)
 		return -ENOMEM;
-	spin_init(&e->lock, "eventfd", RANK_LEAF);
+	spin_init(&e->lock, "eventfd", RANK_LAST_SPIN);
 	wait_queue_init(&e->read_wait);
 	wait_queue_init(&e->write_wait);
 	e->count = count;

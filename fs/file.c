@@ -25,7 +25,7 @@ struct file *file_alloc(const struct path *path, u32 flags)
 		return ERR_PTR(-ENOMEM);
 	*file = (struct file){ .refs = ATOMIC_INIT(1), .path = *path, .inode = path->dentry->inode };
 	path_get(path);
-	mutex_init(&file->pos_lock, "file position", RANK_FS_TREE);
+	mutex_init(&file->pos_lock, "file position", RANK_FILE_POS);
 	file->flags = flags & ~(u32)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
 	if ((flags & O_ACCMODE) == O_RDONLY || (flags & O_ACCMODE) == O_RDWR)
 		file->mode |= FMODE_READ;

@@ -11,7 +11,7 @@
 
 #define HASH_SIZE 1024
 
-static struct spinlock inode_lock = SPINLOCK_INIT("inodes", RANK_DCACHE);	/* hash, sb lists, dirty list, state */
+static struct spinlock inode_lock = SPINLOCK_INIT("inodes", RANK_INODES);	/* hash, sb lists, dirty list, state */
 static struct list_head inode_hash[HASH_SIZE];
 static LIST_HEAD(dirty_inodes);
 static struct wait_queue inode_wait = WAIT_QUEUE_INIT(inode_wait);	/* I_NEW cleared, or an inode has gone */

@@ -19,7 +19,7 @@ void inodes_write_dirty(void);			/* every dirty inode to its metadata pages; no 
 /* The inode after `prev` (NULL: the first) on sb's list, with a reference; prev's is dropped. Sleeps. super_lock held, or sb in use. */
 struct inode *inode_next(struct super_block *sb, struct inode *prev);
 extern struct list_head super_list;		/* super_lock */
-extern struct mutex super_lock;			/* RANK_FS_TREE */
+extern struct mutex super_lock;			/* RANK_SUPER */
 
 /* --- names in memory (fs/dentry.c) --- */
 extern struct spinlock dcache_lock;		/* RANK_DCACHE: the dentry tree, the hash, dentry->mounted */
@@ -128,7 +128,7 @@ void mount_put(struct mount *m);
 struct mount *mount_at_locked(const struct path *where);	/* what lies there, or NULL; dcache_lock held */
 const struct fs_type *fs_type_nth(int n);	/* NULL after the last */
 extern struct mount *root_mount;
-extern struct mutex mount_mutex;		/* RANK_FS_TREE: the list of mounts */
+extern struct mutex mount_mutex;		/* RANK_MOUNT: the list of mounts */
 extern struct list_head mount_list;		/* mount_mutex */
 
 /* --- opening (fs/open.c, fs/file.c) --- */

@@ -157,7 +157,7 @@ static int link_locked(struct place *p, struct dentry *d, const struct path *old
 		return -EXDEV;
 	if (S_ISDIR(inode->mode) || !dir->ops->link || !may_link(inode))
 		return -EPERM;
-	down_write(&inode->i_rwsem);
+	down_write_nested(&inode->i_rwsem, &dir->i_rwsem);
 	error = inode->nlink || inode->state & I_LINKABLE ? dir->ops->link(dir, p->name.text, p->name.len, inode) : -ENOENT;
 	if (!error && inode->state & I_LINKABLE)
 		inode_set_linkable(inode, false);
@@ -216,7 +216,7 @@ static int remove_locked(struct place *p, struct dentry *d, bool directory)
 		return error;
 	if (directory ? !dir->ops->rmdir : !dir->ops->unlink)
 		return -EPERM;
-	down_write(&inode->i_rwsem);
+	down_write_nested(&inode->i_rwsem, &dir->i_rwsem);
 	error = directory ? dir->ops->rmdir(dir, p->name.text, p->name.len, inode) : dir->ops->unlink(dir, p->name.text, p->name.len, inode);
 	up_write(&inode->i_rwsem);
 	if (!error)

@@ -24,7 +24,7 @@ struct file_lock {
 	loff_t start, end;		/* the last byte is part of it */
 };
 
-static struct mutex locks_mutex = MUTEX_INIT(locks_mutex, "file locks", RANK_SLEEPING);
+static struct mutex locks_mutex = MUTEX_INIT(locks_mutex, "file locks", RANK_LAST_SLEEPING);
 static u64 releases;			/* written under locks_mutex */
 static struct wait_queue lock_wait = WAIT_QUEUE_INIT(lock_wait);
 

@@ -21,7 +21,7 @@
 #define MOUNT_FLAGS (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME)
 
 struct mount *root_mount;
-struct mutex mount_mutex = MUTEX_INIT(mount_mutex, "mount_mutex", RANK_FS_TREE);
+struct mutex mount_mutex = MUTEX_INIT(mount_mutex, "mount_mutex", RANK_MOUNT);
 LIST_HEAD(mount_list);
 static atomic_t last_id;
 

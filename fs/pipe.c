@@ -37,7 +37,7 @@ struct pipe {
 };
 
 static struct super_block *pipe_sb;
-static struct mutex fifo_mutex = MUTEX_INIT(fifo_mutex, "fifo", RANK_FS_TREE);	/* making inode->private */
+static struct mutex fifo_mutex = MUTEX_INIT(fifo_mutex, "fifo", RANK_FIFO);	/* making inode->private */
 
 static struct pipe *pipe_of(const struct file *file) { return file->inode->private; }
 
@@ -47,7 +47,7 @@ static struct pipe *pipe_alloc(void)
 
 	if (!p)
 		return NULL;
-	mutex_init(&p->lock, "pipe", RANK_SLEEPING);
+	mutex_init(&p->lock, "pipe", RANK_LAST_SLEEPING);
 	wait_queue_init(&p->read_wait);
 	wait_queue_init(&p->write_wait);
 	return p;

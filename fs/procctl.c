@@ -86,7 +86,7 @@ static int show_uuid(struct text *t, const struct proc_subject *s)
 /* One for each boot, made when it is first asked for. */
 static int show_boot_id(struct text *t, const struct proc_subject *s)
 {
-	static struct mutex lock = MUTEX_INIT(lock, "boot_id", RANK_NONE);
+	static struct mutex lock = MUTEX_INIT(lock, "boot_id", RANK_LAST_SLEEPING);
 	static u8 id[16];			/* lock */
 	static bool made;			/* lock */
 	u8 copy[16];

@@ -6,6 +6,7 @@
 #include "kernel/fork.h"
 #include "kernel/irq.h"
 #include "kernel/kstack.h"
+#include "kernel/lockcheck.h"
 #include "kernel/rusage.h"
 #include "kernel/sched.h"
 #include "kernel/string.h"
@@ -82,7 +83,7 @@ static void add_process(struct load *l, const struct process *p)
 
 	list_for_each(t, &p->threads, thread_node) {
 		l->running += READ_ONCE(t->state) == TASK_RUNNABLE;
-		l->blocked += READ_ONCE(t->state) == TASK_SLEEPING_HARD && t->wait_page_mapping;
+		l->blocked += READ_ONCE(t->state) == TASK_SLEEPING_HARD && READ_ONCE(t->waits_for.object) && t->waits_for.kind == HELD_PAGE;
 		l->threads++;
 	}
 }
@@ -206,6 +207,16 @@ static int show_filesystems(struct text *t, const struct proc_subject *s)
 	return 0;
 }
 
+static int show_lock_order(struct text *t, const struct proc_subject *s)
+{
+	char line[256];
+	unsigned at = 0;
+
+	while (DEBUG_BUILD && lockcheck_edge(&at, line, sizeof(line)))
+		text_printf(t, "%s", line);
+	return 0;
+}
+
 static int show_locks(struct text *t, const struct proc_subject *s)
 {
 	locks_show(t);
@@ -243,6 +254,7 @@ const struct proc_item proc_root_items[] = {
 	PROC_FILE("meminfo", show_meminfo),
 	{ .name = "mounts", .mode = S_IFLNK | 0777, .link = link_mounts },
 	PROC_DIR("net", proc_net_items),
+	{ .name = "lock_order", .mode = S_IFREG | 0400, .show = show_lock_order },
 	PROC_FILE("partitions", proc_show_partitions),
 	{ .name = "self", .mode = S_IFLNK | 0777, .link = link_self },
 	{ .name = "slabinfo", .mode = S_IFREG | 0400, .show = proc_show_slabinfo },

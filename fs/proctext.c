@@ -107,7 +107,7 @@ static int text_open(struct inode *inode, struct file *file)
 	f = kzalloc(sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	spin_init(&f->lock, "proc text", RANK_LEAF);
+	spin_init(&f->lock, "proc text", RANK_LAST_SPIN);
 	file->private = f;
 	return 0;
 }

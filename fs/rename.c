@@ -8,7 +8,7 @@
 
 #include "fs/syscalls.h"
 
-static struct mutex rename_mutex = MUTEX_INIT(rename_mutex, "rename", RANK_FS_TREE);
+static struct mutex rename_mutex = MUTEX_INIT(rename_mutex, "rename", RANK_RENAME);
 
 static void lock_dirs(struct dentry *a, struct dentry *b)
 {
@@ -24,7 +24,7 @@ static void lock_dirs(struct dentry *a, struct dentry *b)
 		b = t;
 	}
 	down_write(&a->inode->i_rwsem);
-	down_write(&b->inode->i_rwsem);
+	down_write_nested(&b->inode->i_rwsem, &a->inode->i_rwsem);
 }
 
 static void unlock_dirs(struct dentry *a, struct dentry *b)
@@ -98,7 +98,7 @@ static int rename_locked(struct rename_request *r)
 	if (error || there == inode)
 		return error;
 	if (there)
-		down_write(&there->i_rwsem);
+		down_write_nested(&there->i_rwsem, &new_dir->i_rwsem);
 	if (exchange)
 		error = old_dir->ops->exchange(old_dir, old->text, old->len, inode, new_dir, new->text, new->len, there);
 	else

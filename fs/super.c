@@ -10,7 +10,7 @@
 
 #include <stdarg.h>
 
-struct mutex super_lock = MUTEX_INIT(super_lock, "super_lock", RANK_FS_TREE);
+struct mutex super_lock = MUTEX_INIT(super_lock, "super_lock", RANK_SUPER);
 LIST_HEAD(super_list);
 static struct fs_type *fs_types;		/* filled at boot only */
 static u32 next_dev = 1;			/* super_lock */

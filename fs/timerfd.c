@@ -109,7 +109,7 @@ long sys_timerfd_create(int clock, int flags)
 	if (!t)
 		return -ENOMEM;
 	ktimer_init(&t->timer, expired);
-	spin_init(&t->lock, "timerfd", RANK_FILES);
+	spin_init(&t->lock, "timerfd", RANK_LAST_SPIN);
 	wait_queue_init(&t->wait);
 	t->realtime = clock == CLOCK_REALTIME;
 	file = anon_file("[timerfd]", &timerfd_ops, t, flags & TFD_NONBLOCK);

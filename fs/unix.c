@@ -7,7 +7,7 @@
 
 #define DEFAULT_LIMIT 212992
 
-struct spinlock unix_lock = SPINLOCK_INIT("unix sockets", RANK_LEAF);
+struct spinlock unix_lock = SPINLOCK_INIT("unix sockets", RANK_UNIX);
 LIST_HEAD(unix_sockets);
 static LIST_HEAD(bound);			/* unix_lock */
 
@@ -21,7 +21,7 @@ struct unix_sock *unix_alloc(int type)
 		return NULL;
 	atomic_set(&s->refs, 1);
 	s->type = type;
-	mutex_init(&s->read_lock, "socket reader", RANK_FS_TREE);
+	mutex_init(&s->read_lock, "socket reader", RANK_SOCKET_READER);
 	list_init(&s->bound_node);
 	list_init(&s->queue);
 	list_init(&s->waiting);

@@ -15,7 +15,7 @@
 #include "kernel/string.h"
 #include "mm/slab.h"
 
-static struct mutex rights_mutex = MUTEX_INIT(rights_mutex, "socket rights", RANK_SLEEPING);
+static struct mutex rights_mutex = MUTEX_INIT(rights_mutex, "socket rights", RANK_LAST_SLEEPING);
 static LIST_HEAD(in_flight);		/* rights_mutex: sockets with in_flight > 0 */
 static u64 total;			/* rights_mutex: open files in messages */
 

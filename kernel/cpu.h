@@ -25,6 +25,7 @@ struct cpu {
 	struct task *idle;
 	u64 nr_switches;		/* by this CPU only; read racily, as the next two */
 	u64 user_ns, system_ns;		/* that tasks ran on it */
+	int irq_depth;			/* interrupt handlers that run now */
 } __attribute__((aligned(64)));
 extern struct cpu cpus[NR_CPUS];
 extern int nr_cpus_online;		/* cpus[0 .. nr_cpus_online - 1] run; grows at boot only */

@@ -15,7 +15,7 @@ static __attribute__((noinline)) int overflow_stack(volatile int *depth)
 	return frame[0] < 0 ? 0 : overflow_stack(frame) + frame[0];
 }
 
-static struct spinlock crash_lock = SPINLOCK_INIT("crash test", RANK_LEAF);
+static struct spinlock crash_lock = SPINLOCK_INIT("crash test", RANK_LAST_SPIN);
 
 void crash_if_asked(void)
 {

@@ -38,14 +38,14 @@ static struct bucket {
 	struct spinlock lock;
 	struct list_head waiters;
 } buckets[NR_BUCKETS];
-static struct spinlock init_lock = SPINLOCK_INIT("futex init", RANK_LEAF);
+static struct spinlock init_lock = SPINLOCK_INIT("futex init", RANK_LAST_SPIN);
 static bool buckets_ready;
 
 static void init_buckets(void)
 {
 	spin_lock(&init_lock);
 	for (int i = 0; i < NR_BUCKETS && !buckets_ready; i++) {
-		spin_init(&buckets[i].lock, "futex", RANK_LEAF);
+		spin_init(&buckets[i].lock, "futex", RANK_FUTEX);
 		list_init(&buckets[i].waiters);
 	}
 	smp_store_release(&buckets_ready, true);

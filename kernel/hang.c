@@ -1,72 +1,128 @@
 /*
- * The hang detector: a kernel thread that looks once a second for tasks that have waited too long for a page lock, and
- * says who holds it. It reads other tasks without their locks: what it prints is a snapshot.
+ * The hang detector: a kernel thread that looks twice a second for tasks that have waited too long for a lock (wait_begin()), and follows
+ * from each to who holds that lock, to what that one waits for, and so on. If this leads back it is a cycle, and it says so. Who waits for
+ * anything else than a lock (a reader of a pipe, a sleeper) does not hang. It reads other tasks without their locks: what it prints is a
+ * snapshot.
+ *
+ * A CPU that spins for a spinlock looks itself (hang_spinning()): perhaps no thread runs any more.
  */
 #include "kernel/hang.h"
 
 #include "kernel/cmdline.h"
+#include "kernel/cpu.h"
+#include "kernel/held.h"
 #include "kernel/printk.h"
-#include "kernel/usermode.h"
+#include "kernel/string.h"
 #include "kernel/task.h"
+#include "kernel/usermode.h"
 #include "mm/pagecache.h"
 #include "mm/vmstat.h"
 
 #define SECOND_NS 1000000000UL
+#define MAX_CHAIN 16
 
-static u64 limit_ns;
+static u64 limit_ns = 3 * SECOND_NS;
+
+/* --- who holds what --- */
+
+/* t's record of the lock, whatever the kind of the hold (an rwsem is held for reading or writing). */
+static const struct held_lock *record_of(const struct task *t, const struct held_lock *lock)
+{
+	for (int i = 0; i < min(READ_ONCE(t->held_count), HELD_MAX); i++)
+		if (t->held[i].object == lock->object && t->held[i].index == lock->index)
+			return &t->held[i];
+	return NULL;
+}
 
 /* Call fn for every task until it returns true. tasklist_lock held. */
-static struct task *find_task(bool (*fn)(struct task *t, const void *mapping, u64 index), const void *mapping, u64 index)
+static struct task *find_task(bool (*fn)(const struct task *t, const struct held_lock *lock), const struct held_lock *lock)
 {
 	struct process *p;
 	struct task *t;
 
 	list_for_each(t, &kernel_process.threads, thread_node)
-		if (fn(t, mapping, index))
+		if (fn(t, lock))
 			return t;
 	list_for_each(p, &process_list, all_node)
 		list_for_each(t, &p->threads, thread_node)
-			if (fn(t, mapping, index))
+			if (fn(t, lock))
 				return t;
 	return NULL;
 }
 
-static struct held_lock *page_held(struct task *t, const void *mapping, u64 index)
+static bool holds(const struct task *t, const struct held_lock *lock) { return record_of(t, lock); }
+
+/* A wait for a spinlock is looked at by its CPU: what it waits for may be gone when we look. */
+static bool waits_for_lock(const struct task *t) { return READ_ONCE(t->waits_for.object) && t->waits_for.kind != HELD_SPIN; }
+
+static bool waits_too_long(const struct task *t, const struct held_lock *lock)
 {
-	for (int i = 0; i < min(READ_ONCE(t->held_count), HELD_MAX); i++) {
-		struct held_lock *h = &t->held[i];
-		if (h->kind == HELD_PAGE && h->object == mapping && h->index == index)
-			return h;
+	return waits_for_lock(t) && !t->hang_reported && ktime_ns() - READ_ONCE(t->wait_since_ns) > limit_ns;
+}
+
+/* --- the report --- */
+
+/* "mutex rename", "page lock /etc/passwd:3" */
+static void name_lock(const struct held_lock *lock, char *buf, size_t size)
+{
+	const struct address_space *m = lock->object;
+	char file[128] = "?";
+
+	if (lock->kind != HELD_PAGE) {
+		ksnprintf(buf, size, "%s %s", lock->kind == HELD_SPIN ? "spinlock" : lock->kind == HELD_MUTEX ? "mutex" : "rwsem", held_name(lock));
+		return;
 	}
-	return NULL;
-}
-
-static bool holds(struct task *t, const void *mapping, u64 index)
-{
-	return page_held(t, mapping, index);
-}
-
-static bool waits_too_long(struct task *t, const void *mapping, u64 index)
-{
-	return READ_ONCE(t->wait_page_mapping) && !t->hang_reported && ktime_ns() - READ_ONCE(t->wait_since_ns) > limit_ns;
-}
-
-static void report(struct task *t)
-{
-	struct address_space *m = (struct address_space *)t->wait_page_mapping;
-	u64 index = t->wait_page_index;
-	struct task *owner = find_task(holds, m, index);
-	struct held_lock *h = owner ? page_held(owner, m, index) : NULL;
-	char file[128] = "?", function[80] = "?";
-
 	if (m->ops->name)
-		m->ops->name(m, file, sizeof(file));
-	if (h) {
-		symbol_name(h->caller, function, sizeof(function));
-		printk("hang: %s(%d) waits for page lock %s:%lu held by %s(%d) at %s\n", t->name, t->tid, file, index,
-		       owner->name, owner->tid, function);
-	} else {
-		printk("hang: %s(%d) waits for page lock %s:%lu held by I/O\n", t->name, t->tid, file, index);
+		m->ops->name((struct address_space *)m, file, sizeof(file));
+	ksnprintf(buf, size, "page lock %s:%lu", file, lock->index);
+}
+
+/* t waits for a lock: say who holds it. NULL: no task does. */
+static struct task *report_wait(const struct task *t)
+{
+	struct held_lock lock = t->waits_for;
+	struct task *owner = find_task(holds, &lock);
+	const struct held_lock *h = owner ? record_of(owner, &lock) : NULL;
+	char name[160], function[80];
+
+	name_lock(&lock, name, sizeof(name));
+	if (!h) {
+		printk("hang: %s(%d) waits for %s held by %s\n", t->name, t->tid, name, lock.kind == HELD_PAGE ? "I/O" : "nobody known");
+		return NULL;
+	}
+	symbol_name(h->caller, function, sizeof(function));
+	printk("hang: %s(%d) waits for %s held by %s(%d) at %s\n", t->name, t->tid, name, owner->name, owner->tid, function);
+	return owner;
+}
+
+/* The members of chain[from..n), the last of which waits for the first. */
+static void report_cycle(struct task *const *chain, int from, int n)
+{
+	char text[400];
+	size_t len = 0;
+
+	for (int i = from; i <= n; i++) {
+		const struct task *t = chain[i < n ? i : from];
+		len = min(len + ksnprintf(text + len, sizeof(text) - len, "%s%s(%d)", i > from ? " -> " : "", t->name, t->tid), sizeof(text) - 1);
+	}
+	printk("hang: a cycle: %s\n", text);
+}
+
+/* From t along what each waits for, until somebody does not wait for a lock, or it leads back. */
+static void report_chain(struct task *t)
+{
+	struct task *chain[MAX_CHAIN];
+	int n = 0;
+
+	while (t && waits_for_lock(t) && n < MAX_CHAIN) {
+		for (int i = 0; i < n; i++)
+			if (chain[i] == t) {
+				report_cycle(chain, i, n);
+				return;
+			}
+		t->hang_reported = true;	/* once a wait: cleared when the next one begins */
+		chain[n++] = t;
+		t = report_wait(t);
 	}
 }
 
@@ -76,16 +132,15 @@ static void hang_thread(void *arg)
 		struct task *t;
 
 		sleep_until_ns(ktime_ns() + SECOND_NS / 2, WAIT_UNINTERRUPTIBLE);
-		spin_lock(&page_wait_lock);	/* who waits keeps the mapping alive, until it has stopped waiting */
+		spin_lock(&waits_lock);		/* who waits keeps the lock's memory alive, until it has stopped waiting */
 		spin_lock(&tasklist_lock);
-		t = find_task(waits_too_long, NULL, 0);
+		t = find_task(waits_too_long, NULL);
 		if (t) {
-			t->hang_reported = true;	/* once a wait: cleared when the next one begins */
-			report(t);
+			report_chain(t);
 			vmstat_inc(VM_HANG);
 		}
 		spin_unlock(&tasklist_lock);
-		spin_unlock(&page_wait_lock);
+		spin_unlock(&waits_lock);
 	}
 }
 
@@ -94,4 +149,72 @@ void hang_start(void)
 	limit_ns = cmdline_u64("hang_seconds", 3) * SECOND_NS;
 	if (!kthread_start("hang", hang_thread, NULL))
 		printk("hang detector: no memory to start it\n");
+}
+
+/* --- spinlocks --- */
+
+/* The task on the CPU that has the lock; NULL: free. */
+static struct task *spin_owner(const struct spinlock *lock)
+{
+	int cpu = atomic_read(&lock->locked) - 1;
+
+	return cpu >= 0 ? READ_ONCE(cpus[cpu].task) : NULL;
+}
+
+/* What t spins for, if it has done so for long. */
+static const struct spinlock *spins_for(const struct task *t)
+{
+	const struct spinlock *lock = READ_ONCE(t->waits_for.object);
+
+	return t->waits_for.kind == HELD_SPIN ? lock : NULL;
+}
+
+static void report_spin(const struct task *t, const struct spinlock *lock, const struct task *owner)
+{
+	char function[80];
+
+	symbol_name(lock->caller, function, sizeof(function));
+	printk("hang: %s(%d) spins for spinlock %s held by %s(%d) on CPU %d at %s\n", t->name, t->tid, lock->name, owner->name, owner->tid,
+	       atomic_read(&lock->locked) - 1, function);
+}
+
+/* Everybody in a cycle spins with preemption off, so once it is there it stays, and what is read of it is so. */
+static bool spin_cycle(struct task *self, bool report)
+{
+	struct task *t = self;
+
+	for (int i = 0; i < MAX_CHAIN; i++) {
+		const struct spinlock *lock = spins_for(t);
+		struct task *owner = lock ? spin_owner(lock) : NULL;
+
+		if (!owner || owner == t)
+			return false;
+		if (report)
+			report_spin(t, lock, owner);
+		if (owner == self)
+			return true;
+		t = owner;
+	}
+	return false;
+}
+
+void hang_spinning(const struct spinlock *lock, bool first)
+{
+	struct task *self = current, *owner;
+
+	if (first) {
+		wait_begin(HELD_SPIN, lock, 0, NULL);
+		return;
+	}
+	if (self->hang_reported || ktime_ns() - self->wait_since_ns < limit_ns)
+		return;
+	self->hang_reported = true;
+	if (spin_cycle(self, false)) {
+		if (lock->rank < RANK_LOG)	/* otherwise there is nothing to print with */
+			spin_cycle(self, true);
+		panic("spinlocks in a cycle: %s", lock->name);
+	}
+	owner = spin_owner(lock);
+	if (owner && lock->rank < RANK_LOG)
+		report_spin(self, lock, owner);
 }

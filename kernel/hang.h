@@ -1,4 +1,10 @@
-/* The hang detector (kernel/hang.c): `hang_seconds=` on the command line says how long a wait may take, 3 by default. */
+/* The hang detector (kernel/hang.c): `hang_seconds=` on the command line says how long a wait for a lock may take, 3 by default. */
 #pragma once
 
+#include "kernel/lock.h"
+
 void hang_start(void);
+
+#define HANG_SPINS (1U << 20)		/* turns of spin_lock()'s loop between two looks at the clock */
+/* The current task spins for `lock`, for so many turns more. */
+void hang_spinning(const struct spinlock *lock, bool first);

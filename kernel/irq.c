@@ -3,7 +3,6 @@
 
 #include "drivers/apic.h"
 #include "kernel/cpu.h"
-#include "kernel/nmi.h"
 #include "kernel/printk.h"
 #include "kernel/smp.h"
 
@@ -61,12 +60,11 @@ void irq_dispatch(struct trapframe *frame)
 	if (vector == VECTOR_SPURIOUS || (vector >= VECTOR_PIC && vector < VECTOR_PIC + 16))
 		return;			/* of the local APIC or of a PIC: no end-of-interrupt is due */
 	this_cpu()->preempt_count++;	/* a handler is never preempted */
+	this_cpu()->irq_depth++;
 	if (vector == VECTOR_TIMER)
 		timer_interrupt(from_user(frame));
 	else if (vector == VECTOR_CALL)
 		smp_call_interrupt();
-	else if (vector == VECTOR_LATER)
-		nmi_later();
 	else if (vector == VECTOR_RESCHED)
 		;			/* what it is for comes on the way back */
 	else if (vector >= VECTOR_IRQ0 && vector < VECTOR_IRQ0 + NR_IRQS && handlers[vector - VECTOR_IRQ0].handler)
@@ -74,7 +72,6 @@ void irq_dispatch(struct trapframe *frame)
 	else
 		unexpected(vector);
 	apic_end_of_interrupt();
+	this_cpu()->irq_depth--;
 	this_cpu()->preempt_count--;
-	if (unlikely(vector == VECTOR_LATER))
-		nmi_signal(frame);
 }

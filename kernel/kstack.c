@@ -12,7 +12,7 @@
 #define SLOT (2 * KSTACK_SIZE)
 #define MAX_SLOTS 65536UL
 
-static struct spinlock kstack_lock = SPINLOCK_INIT("kernel stacks", RANK_LEAF);
+static struct spinlock kstack_lock = SPINLOCK_INIT("kernel stacks", RANK_LAST_SPIN);
 static u64 free_stacks;		/* kstack_lock: tops, linked through the word below the top; 0 = none */
 static u64 used_slots;		/* kstack_lock: slots ever given out */
 

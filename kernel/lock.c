@@ -2,11 +2,15 @@
  * Spinlocks, mutexes, reader-writer semaphores, and the record of who holds what.
  *
  * The checks that are always on: taking a spinlock twice, unlocking what another took, sleeping with preemption off or
- * page faults disabled. Each is a panic that names the lock and the first caller.
+ * page faults disabled. Each is a panic that names the lock and the first caller. What costs more is in kernel/lockcheck.c,
+ * called if (DEBUG_BUILD).
  */
 #include "kernel/lock.h"
 
 #include "kernel/cpu.h"
+#include "kernel/hang.h"
+#include "kernel/held.h"
+#include "kernel/lockcheck.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"
 
@@ -19,11 +23,25 @@ static inline void record(enum held_kind kind, const void *object, u64 index, vo
 	struct task *t = current;
 	int i = t->held_count;
 
-	/* Take the place first: an interrupt may come between the two and add and remove its own above it. */
+	/* Take the place first: an interrupt may come between the two and add and remove its own above it. The object last: what it finds
+	 * there without one is not a record yet. */
 	WRITE_ONCE(t->held_count, i + 1);
 	barrier();
-	if (likely(i < HELD_MAX))
-		t->held[i] = (struct held_lock){ kind, object, index, caller };
+	if (likely(i < HELD_MAX)) {
+		struct held_lock *h = &t->held[i];
+		h->kind = kind;
+		h->index = index;
+		h->caller = caller;
+		barrier();
+		WRITE_ONCE(h->object, object);
+	}
+}
+
+/* The checks of the debug build rely on what is in the records also in an interrupt right here. */
+static inline void erase(struct task *t, unsigned i)
+{
+	if (DEBUG_BUILD)
+		WRITE_ONCE(t->held[i].object, NULL);
 }
 
 /* Not the last one, or deeper than we keep. */
@@ -36,10 +54,14 @@ static __attribute__((noinline)) void forget_slow(enum held_kind kind, const voi
 		if (t->held[i].object == object && t->held[i].index == index && t->held[i].kind == kind)
 			break;
 	if (i < 0) {
-		ASSERT(t->held_count > HELD_MAX);	/* not recorded: deeper than we keep */
+		struct held_lock h = { kind, object, index, NULL };
+
+		if (t->held_count <= HELD_MAX)		/* otherwise it may be one that was not recorded */
+			lock_misuse("released by a task that does not hold it", held_name(&h), NULL);
 	} else {
 		for (; i < n - 1; i++)
 			t->held[i] = t->held[i + 1];
+		erase(t, (unsigned)n - 1);
 	}
 	barrier();
 	WRITE_ONCE(t->held_count, t->held_count - 1);
@@ -50,21 +72,51 @@ static inline void forget(enum held_kind kind, const void *object, u64 index)
 	struct task *t = current;
 	unsigned last = (unsigned)t->held_count - 1;
 
-	if (likely(last < HELD_MAX && t->held[last].object == object && t->held[last].index == index && t->held[last].kind == kind))
+	if (likely(last < HELD_MAX && t->held[last].object == object && t->held[last].index == index && t->held[last].kind == kind)) {
+		erase(t, last);
 		WRITE_ONCE(t->held_count, (int)last);
-	else
+	} else {
 		forget_slow(kind, object, index);
+	}
 }
 
 void held_add(enum held_kind kind, const void *object, u64 index, void *caller) { record(kind, object, index, caller); }
 void held_remove(enum held_kind kind, const void *object, u64 index) { forget(kind, object, index); }
 
-static __noreturn void misuse(const char *what, const char *name, void *first)
+/* Debug build: before waiting, and after a try that succeeded. */
+static inline void check_take(enum held_kind kind, const void *object, void *caller)
 {
-	char where[80];
+	if (DEBUG_BUILD)
+		lockcheck_take(&(struct held_lock){ kind, object, 0, caller }, NULL);
+}
 
-	symbol_name(first, where, sizeof(where));
-	panic("%s: %s (taken at %s)", what, name, where);
+static inline void check_tried(enum held_kind kind, const void *object, void *caller)
+{
+	if (DEBUG_BUILD)
+		lockcheck_tried(&(struct held_lock){ kind, object, 0, caller });
+}
+
+/* --- and of who waits --- */
+
+struct spinlock waits_lock = SPINLOCK_INIT("waits", RANK_WAITS);
+
+void wait_begin(enum held_kind kind, const void *object, u64 index, void *caller)
+{
+	struct task *t = current;
+
+	t->waits_for.kind = kind;
+	t->waits_for.index = index;
+	t->waits_for.caller = caller;
+	t->wait_since_ns = ktime_ns();
+	t->hang_reported = false;
+	smp_store_release(&t->waits_for.object, object);
+}
+
+void wait_end(void)
+{
+	spin_lock(&waits_lock);
+	WRITE_ONCE(current->waits_for.object, NULL);
+	spin_unlock(&waits_lock);
 }
 
 /* --- preemption --- */
@@ -94,6 +146,8 @@ void preempt_enable(void) { preempt_on(); }
 
 void might_sleep(void)
 {
+	if (DEBUG_BUILD)
+		lockcheck_sleep(CALLER);
 	if (unlikely(preempt_count() || current->pagefault_disabled))
 		panic("sleeping where that is forbidden: preempt count %d, page faults disabled %d", preempt_count(), current->pagefault_disabled);
 }
@@ -109,14 +163,19 @@ void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank)
 static __attribute__((noinline)) void spin_until_free(struct spinlock *lock, int id)
 {
 	int free = 0;
+	u32 turns = 0;
 
 	if (atomic_read(&lock->locked) == id)
-		misuse("spinlock taken twice", lock->name, lock->caller);
+		lock_misuse("spinlock taken twice", lock->name, lock->caller);
 	/* Not by an exchange: that would overwrite the owner's number where somebody else was faster. */
 	while (atomic_read(&lock->locked) || !atomic_cmpxchg(&lock->locked, &free, id)) {
 		cpu_relax();
 		free = 0;
+		if (unlikely(++turns % HANG_SPINS == 0))
+			hang_spinning(lock, turns == HANG_SPINS);
 	}
+	if (unlikely(turns >= HANG_SPINS))
+		WRITE_ONCE(current->waits_for.object, NULL);
 }
 
 static __attribute__((noinline)) void acquire_slow(struct spinlock *lock, void *caller)
@@ -131,6 +190,7 @@ static inline void acquire(struct spinlock *lock, void *caller)
 {
 	int free = 0;
 
+	check_take(HELD_SPIN, lock, caller);
 	if (unlikely(!atomic_cmpxchg(&lock->locked, &free, cpu_id() + 1))) {
 		acquire_slow(lock, caller);
 		return;
@@ -142,7 +202,7 @@ static inline void acquire(struct spinlock *lock, void *caller)
 static __attribute__((noinline)) void release_slow(struct spinlock *lock)
 {
 	if (atomic_read(&lock->locked) != cpu_id() + 1)
-		misuse("spinlock released that this CPU does not hold", lock->name, lock->caller);
+		lock_misuse("spinlock released that this CPU does not hold", lock->name, lock->caller);
 	forget_slow(HELD_SPIN, lock, 0);
 	smp_store_release(&lock->locked.v, 0);
 }
@@ -155,6 +215,7 @@ static inline bool release(struct spinlock *lock)
 
 	if (unlikely(atomic_read(&lock->locked) != cpu_id() + 1 || last >= HELD_MAX || t->held[last].object != lock || t->held[last].kind != HELD_SPIN))
 		return false;
+	erase(t, last);
 	WRITE_ONCE(t->held_count, (int)last);
 	smp_store_release(&lock->locked.v, 0);
 	return true;
@@ -189,6 +250,7 @@ bool spin_trylock(struct spinlock *lock)
 		preempt_on();
 		return false;
 	}
+	check_tried(HELD_SPIN, lock, CALLER);
 	lock->caller = CALLER;
 	record(HELD_SPIN, lock, 0, lock->caller);
 	return true;
@@ -260,15 +322,18 @@ static __attribute__((noinline)) void mutex_wait(struct mutex *m, void *caller)
 		return;
 	}
 	if (mutex_owner(m) == current)
-		misuse("mutex taken twice", m->name, m->caller);
+		lock_misuse("mutex taken twice", m->name, m->caller);
 	list_add_tail(&w.node, &m->waiters);
+	wait_begin(HELD_MUTEX, m, 0, caller);
 	wait_for_grant(&m->lock, &w, flags);
+	wait_end();
 }
 
 void mutex_lock(struct mutex *m)
 {
 	u64 free = 0;
 
+	check_take(HELD_MUTEX, m, CALLER);
 	might_sleep();
 	if (likely(atomic64_cmpxchg(&m->state, &free, (u64)current)))
 		m->caller = CALLER;
@@ -307,7 +372,7 @@ void mutex_unlock(struct mutex *m)
 	u64 mine = (u64)current;
 
 	if (unlikely(mutex_owner(m) != current))
-		misuse("mutex released by another task", m->name, m->caller);
+		lock_misuse("mutex released by another task", m->name, m->caller);
 	forget(HELD_MUTEX, m, 0);
 	if (unlikely(!atomic64_cmpxchg(&m->state, &mine, 0)))
 		mutex_hand_over(m);
@@ -348,7 +413,7 @@ static __attribute__((noinline)) void rwsem_wait(struct rwsem *s, u64 take, void
 	u64 flags, old;
 
 	if (s->writer == current)
-		misuse("rwsem taken twice", s->name, s->caller);
+		lock_misuse("rwsem taken twice", s->name, s->caller);
 	flags = spin_lock_irqsave(&s->lock);
 	for (;;) {
 		if (rwsem_take(s, take)) {
@@ -360,7 +425,9 @@ static __attribute__((noinline)) void rwsem_wait(struct rwsem *s, u64 take, void
 			break;
 	}
 	list_add_tail(&w.node, &s->waiters);
+	wait_begin(take == RWSEM_WRITER ? HELD_WRITE : HELD_READ, s, 0, caller);
 	wait_for_grant(&s->lock, &w, flags);
+	wait_end();
 }
 
 /* Give up `held`, and hand the lock to the first waiter, and if that is a reader to all readers up to the next writer. */
@@ -399,8 +466,10 @@ static inline void rwsem_release(struct rwsem *s, u64 held)
 		}
 }
 
-static inline void rwsem_lock(struct rwsem *s, u64 take, void *caller)
+static inline void rwsem_lock(struct rwsem *s, u64 take, const struct rwsem *under, void *caller)
 {
+	if (DEBUG_BUILD)
+		lockcheck_take(&(struct held_lock){ take == RWSEM_WRITER ? HELD_WRITE : HELD_READ, s, 0, caller }, under);
 	might_sleep();
 	if (unlikely(!rwsem_take(s, take)))
 		rwsem_wait(s, take, caller);
@@ -415,8 +484,9 @@ static inline bool rwsem_trylock(struct rwsem *s, u64 take, void *caller)
 	return true;
 }
 
-void down_read(struct rwsem *s) { rwsem_lock(s, RWSEM_READER, CALLER); }
-void down_write(struct rwsem *s) { rwsem_lock(s, RWSEM_WRITER, CALLER); }
+void down_read(struct rwsem *s) { rwsem_lock(s, RWSEM_READER, NULL, CALLER); }
+void down_write(struct rwsem *s) { rwsem_lock(s, RWSEM_WRITER, NULL, CALLER); }
+void down_write_nested(struct rwsem *s, const struct rwsem *under) { rwsem_lock(s, RWSEM_WRITER, under, CALLER); }
 bool down_read_trylock(struct rwsem *s) { return rwsem_trylock(s, RWSEM_READER, CALLER); }
 bool down_write_trylock(struct rwsem *s) { return rwsem_trylock(s, RWSEM_WRITER, CALLER); }
 
@@ -430,7 +500,7 @@ void up_read(struct rwsem *s)
 void up_write(struct rwsem *s)
 {
 	if (unlikely(s->writer != current))
-		misuse("rwsem released by another task", s->name, s->caller);
+		lock_misuse("rwsem released by another task", s->name, s->caller);
 	forget(HELD_WRITE, s, 0);
 	s->writer = NULL;
 	rwsem_release(s, RWSEM_WRITER);

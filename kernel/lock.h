@@ -1,16 +1,20 @@
 /*
  * Locks. Spinlocks disable preemption and know owner and caller; mutexes and rwsems sleep and
- * know their owner. Every lock held is recorded in the task (struct held_lock), so that a panic
- * and the hang detector can tell who holds what.
+ * know their owner. Every lock held is recorded in the task (struct held_lock), and so is what it waits for, so
+ * that a panic and the hang detector can tell who holds what and who waits for whom.
  *
  * Rules: ranks of kernel/lockrank.h; nothing sleeps with a spinlock held or preemption off; a
- * lock is released by the task that took it.
+ * lock is released by the task that took it. The debug build (make DEBUG=1) checks them: kernel/lockcheck.h.
  */
 #pragma once
 
 #include "kernel/atomic.h"
 #include "kernel/list.h"
 #include "kernel/lockrank.h"
+
+#ifndef DEBUG_BUILD
+#define DEBUG_BUILD 0		/* 1 by make DEBUG=1 */
+#endif
 
 struct task;
 
@@ -73,6 +77,11 @@ void down_read(struct rwsem *s);	/* sleeps */
 bool down_read_trylock(struct rwsem *s);
 void up_read(struct rwsem *s);
 void down_write(struct rwsem *s);	/* sleeps */
+/*
+ * A second one of the same rank: `under`, which the task holds, keeps the two in order. The locks of directories come before those of
+ * what is in them: a directory's children stay its children while it is locked, and rename_mutex keeps ancestors ancestors.
+ */
+void down_write_nested(struct rwsem *s, const struct rwsem *under);
 bool down_write_trylock(struct rwsem *s);
 void up_write(struct rwsem *s);
 bool rwsem_held(const struct rwsem *s);	/* by anyone, for assertions */
@@ -91,9 +100,18 @@ struct held_lock {
 };
 void held_add(enum held_kind kind, const void *object, u64 index, void *caller);
 void held_remove(enum held_kind kind, const void *object, u64 index);
+/*
+ * The current task begins to wait for a lock, and has it, or has given up. Until wait_end() the lock's memory must stay: the hang
+ * detector, which holds waits_lock then, looks at it.
+ */
+void wait_begin(enum held_kind kind, const void *object, u64 index, void *caller);
+void wait_end(void);
+extern struct spinlock waits_lock;
 
 /* Preemption. preempt_enable() reschedules if that was due. Nests. */
 void preempt_disable(void);
 void preempt_enable(void);
 /* Asserts that the caller may sleep: no spinlock, preemption and page faults enabled. */
 void might_sleep(void);
+/* The same in the debug build only: for fast paths that sleep now and then. */
+#define debug_might_sleep() do { if (DEBUG_BUILD) might_sleep(); } while (0)

@@ -3,14 +3,13 @@
  */
 #include "kernel/panic.h"
 
-#include "drivers/apic.h"
 #include "drivers/debugcon.h"
 #include "drivers/power.h"
 #include "drivers/serial.h"
 #include "drivers/vt.h"
 #include "kernel/backtrace.h"
-#include "kernel/clock.h"
 #include "kernel/cpu.h"
+#include "kernel/held.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/trace.h"
@@ -51,21 +50,6 @@ static void backtrace(u64 rip, u64 rbp)
 	}
 }
 
-static void print_held(const struct task *t)
-{
-	static const char *const kinds[] = { "spinlock", "mutex", "rwsem (read)", "rwsem (write)", "page lock" };
-	char name[80];
-
-	for (int i = 0; i < t->held_count && i < HELD_MAX; i++) {
-		const struct held_lock *h = &t->held[i];
-		const char *lock = h->kind == HELD_SPIN ? ((const struct spinlock *)h->object)->name :
-			h->kind == HELD_MUTEX ? ((const struct mutex *)h->object)->name :
-			h->kind == HELD_PAGE ? "page" : ((const struct rwsem *)h->object)->name;
-		symbol_name(h->caller, name, sizeof(name));
-		printk("  holds %s %s (%p, %lu) taken at %s\n", kinds[h->kind], lock, h->object, h->index, name);
-	}
-}
-
 static void print_registers(const struct trapframe *f)
 {
 	printk("rip %016lx rsp %016lx rflags %lx cs %lx ss %lx\n", f->rip, f->rsp, f->rflags, f->cs, f->ss);
@@ -75,7 +59,6 @@ static void print_registers(const struct trapframe *f)
 	printk("r13 %016lx r14 %016lx r15 %016lx\n", f->r13, f->r14, f->r15);
 }
 
-/* The machine is stopped: the runner wants to know. */
 static __noreturn void stop(void)
 {
 	debugcon_control("P\n", 2);
@@ -83,20 +66,15 @@ static __noreturn void stop(void)
 		__asm__ volatile("cli; hlt");
 }
 
-/* The CPU that tells, and the one that it has asked to tell too: number + 1, 0 for none. */
-static atomic_t panicking, asked;
-
-/* Only the first panic speaks; one inside it stops at once. On another CPU it waits: the first one asks by an NMI where that CPU is. */
+/* Only the first panic speaks; one inside it stops at once. */
 static bool first_panic(void)
 {
-	int nobody = 0;
+	static atomic_t panics;
 
 	irq_disable();
-	if (!atomic_cmpxchg(&panicking, &nobody, cpu_id() + 1))
-		return false;
 	log_panic_mode();
 	vt_panic();
-	return true;
+	return atomic_add_return(&panics, 1) == 1;
 }
 
 #define TRACE_LINES 32
@@ -112,50 +90,16 @@ static void print_trace(void)
 		printk("trace: %s", line.text);
 }
 
-static void print_cpu(u64 rip, u64 rbp)
+static __noreturn void report(const struct trapframe *f, u64 rip, u64 rbp)
 {
 	struct task *t = current;
 
-	printk("CPU %d, task %d (%s), preempt count %d\n", cpu_id(), t->tid, t->name, preempt_count());
-	print_held(t);
-	backtrace(rip, rbp);
-}
-
-void panic_if_asked(const struct trapframe *f)
-{
-	if (!atomic_read(&panicking) || atomic_read(&asked) != cpu_id() + 1)
-		return;
-	if (from_user(f))
-		printk("CPU %d, task %d (%s), in user mode at %016lx\n", cpu_id(), current->tid, current->name, f->rip);
-	else
-		print_cpu(f->rip, f->rbp);
-	atomic_set(&asked, 0);
-	for (;;)
-		__asm__ volatile("cli; hlt");
-}
-
-/* One after the other, so that their lines do not mix. */
-static void stop_others(void)
-{
-	for (int cpu = 0; cpu < nr_cpus_online; cpu++) {
-		if (cpu == cpu_id())
-			continue;
-		atomic_set(&asked, cpu + 1);
-		apic_nmi(cpus[cpu].apic_id);
-		for (int ms = 0; ms < 200 && atomic_read(&asked); ms++)
-			clock_delay_us(1000);
-		if (atomic_xchg(&asked, 0))
-			printk("CPU %d does not answer\n", cpu);
-	}
-}
-
-static __noreturn void report(const struct trapframe *f, u64 rip, u64 rbp)
-{
 	if (f)
 		print_registers(f);
 	printk("cr0 %lx cr2 %016lx cr3 %lx cr4 %lx\n", read_cr0(), read_cr2(), read_cr3(), read_cr4());
-	print_cpu(rip, rbp);
-	stop_others();
+	printk("CPU %d, task %d (%s), preempt count %d\n", this_cpu()->id, t->tid, t->name, this_cpu()->preempt_count);
+	held_print(t);
+	backtrace(rip, rbp);
 	print_trace();
 	printk("stopped.\n");
 	stop();
@@ -165,12 +109,8 @@ static __noreturn void panic_at(const struct trapframe *f, u64 rip, u64 rbp, con
 {
 	char text[256];
 
-	if (!first_panic()) {
-		if (atomic_read(&panicking) == cpu_id() + 1)
-			stop();
-		for (;;)
-			__asm__ volatile("hlt");
-	}
+	if (!first_panic())
+		stop();
 	kvsnprintf(text, sizeof(text), fmt, ap);
 	printk("PANIC: %s\n", text);
 	report(f, rip, rbp);

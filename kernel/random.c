@@ -10,7 +10,7 @@
 #include "mm/layout.h"
 #include "mm/usercopy.h"
 
-static struct spinlock random_lock = SPINLOCK_INIT("random", RANK_LEAF);
+static struct spinlock random_lock = SPINLOCK_INIT("random", RANK_LAST_SPIN);
 static u32 key[8];		/* random_lock */
 static u64 counter;		/* random_lock */
 static bool seeded;		/* random_lock */

@@ -108,7 +108,7 @@ void sched_account(bool user)
  * Load averages as /proc/loadavg gives them: every 5 s the number of tasks that run or want to goes into three
  * exponential means, of 1, 5 and 15 minutes; fixed point, 1/2048. The factors are 2048 * exp(-5 s / period).
  */
-static struct spinlock load_lock = SPINLOCK_INIT("load averages", RANK_LEAF);	/* taken by the tick */
+static struct spinlock load_lock = SPINLOCK_INIT("load averages", RANK_IRQ);	/* taken by the tick */
 static u64 load_averages[3], next_load_ns;	/* load_lock */
 #define LOAD_PERIOD_NS 5000000000UL
 

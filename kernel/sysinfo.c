@@ -13,7 +13,7 @@
 
 #define NAME_LENGTH 64
 
-static struct spinlock uts_lock = SPINLOCK_INIT("uts", RANK_LEAF);
+static struct spinlock uts_lock = SPINLOCK_INIT("uts", RANK_LAST_SPIN);
 static struct new_utsname uts = {	/* uts_lock */
 	.sysname = "Linux", .nodename = "cowslip", .release = "6.1.0-cowslip", .version = "#1 SMP PREEMPT Cowslip",
 	.machine = "x86_64", .domainname = "(none)",

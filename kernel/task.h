@@ -113,9 +113,8 @@ struct task {
 
 	/* Debugging: who holds what (kernel/lock.c) and waits for what */
 	struct held_lock held[HELD_MAX];	/* T; read racily by panic and the hang detector */
-	const void *wait_page_mapping;		/* T: page lock waited for, for the hang detector */
-	u64 wait_page_index;
-	u64 wait_since_ns;
+	struct held_lock waits_for;		/* T: the lock waited for, object NULL if none: wait_begin(), wait_end() */
+	u64 wait_since_ns;			/* T */
 	bool hang_reported;			/* the hang detector has told of this wait */
 };
 

@@ -204,7 +204,7 @@ void time_init(void)
 {
 	clock_init();
 	for (int cpu = 0; cpu < NR_CPUS; cpu++) {
-		spin_init(&cpu_times[cpu].lock, "timers", RANK_LEAF);
+		spin_init(&cpu_times[cpu].lock, "timers", RANK_IRQ);
 		list_init(&cpu_times[cpu].timers);
 		cpu_times[cpu].next_tick_ns = NEVER;
 	}

@@ -52,15 +52,13 @@ static int copy_leaf(struct page *from, struct mm *new, const struct vma *vma, v
 		return -ENOMEM;
 	while (va < end) {
 		bool stuck = false;
-		spin_lock(&from->lock);
-		spin_lock(&to->lock);
+		table_lock_two(from, to);
 		for (; va < end && !stuck; va += stuck ? 0 : PAGE_SIZE) {
 			entry_t *e = leaf_entry(from, va);
 			if (entry_read(e) & ENTRY_PRIV)
 				stuck = !copy_entry(vma, to, va, e, &spare);
 		}
-		spin_unlock(&to->lock);
-		spin_unlock(&from->lock);
+		table_unlock_two(from, to);
 		if (stuck && !(spare = page_alloc(0, 0)))
 			return -ENOMEM;
 	}

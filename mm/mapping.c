@@ -10,7 +10,7 @@
 #include "kernel/string.h"
 #include "kernel/wait.h"
 
-struct spinlock mapping_lists = SPINLOCK_INIT("mapping lists", RANK_LEAF);
+struct spinlock mapping_lists = SPINLOCK_INIT("mapping lists", RANK_LAST_SPIN);
 struct list_head all_mappings = LIST_INIT(all_mappings);
 static struct wait_queue visitors_gone = WAIT_QUEUE_INIT(visitors_gone);
 

@@ -41,14 +41,10 @@ static void move_entries(struct mm *mm, vaddr_t from, vaddr_t to, u64 length)
 		vaddr_t stop = min(next, end);
 		stop = min(stop, from + (to_next - to));
 		/* Both at once: truncate must find the entry in one of them (mm/rmap.c). */
-		spin_lock(&from_leaf->lock);
-		if (to_leaf != from_leaf)
-			spin_lock(&to_leaf->lock);
+		table_lock_two(from_leaf, to_leaf);
 		for (; from < stop; from += PAGE_SIZE, to += PAGE_SIZE)
 			move_entry(from_leaf, to_leaf, from, to);
-		if (to_leaf != from_leaf)
-			spin_unlock(&to_leaf->lock);
-		spin_unlock(&from_leaf->lock);
+		table_unlock_two(from_leaf, to_leaf);
 	}
 }
 

@@ -97,8 +97,6 @@ void page_unlock(struct address_space *m, u64 index, entry_t *slot, u64 set, u64
 /* Sleep until the slot is not locked (somebody's I/O is over). Holds nothing. 0 or -EINTR. */
 int page_wait_unlocked(struct address_space *m, u64 index, bool killable);
 int page_wait_writeback(struct address_space *m, u64 index);
-/* While it is held no task's wait_page_mapping is cleared, so the mapping that it names lives: for the hang detector. */
-extern struct spinlock page_wait_lock;
 
 /* I/O completions, from any context, one atomic operation each. error: 0 or negative errno. */
 void pagecache_read_done(struct address_space *m, u64 index, int error);

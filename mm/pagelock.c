@@ -4,11 +4,12 @@
  * The lock is taken by compare-and-swap on the entry that was looked up, and released by one atomic operation that
  * also publishes what the owner did. Waiters sleep in one of 256 queues, hashed by (mapping, index) and not by the
  * entry's address, so that a waiter needs nothing of the mapping's memory while it sleeps. A task that waits says
- * for what in its wait_page_* fields, and one that holds has a HELD_PAGE record: the hang detector prints both.
+ * for what (wait_begin()), and one that holds has a HELD_PAGE record: the hang detector prints both.
  * While I/O owns the lock no task holds it.
  */
 #include "mm/slot.h"
 
+#include "kernel/lockcheck.h"
 #include "kernel/printk.h"
 #include "kernel/trace.h"
 #include "kernel/wait.h"
@@ -22,9 +23,7 @@ static struct wait_queue queues[NR_QUEUES];
  * slot does not tell what to release at the end.
  */
 static struct page *in_flight[NR_QUEUES];
-static struct spinlock in_flight_lock = SPINLOCK_INIT("writeback in flight", RANK_LEAF);	/* irqsave: completions come from anywhere */
-
-struct spinlock page_wait_lock = SPINLOCK_INIT("page waits", RANK_DCACHE);
+static struct spinlock in_flight_lock = SPINLOCK_INIT("writeback in flight", RANK_IRQ);	/* irqsave: completions come from anywhere */
 
 void pagelock_init(void)
 {
@@ -60,7 +59,7 @@ static bool slot_has(struct address_space *m, u64 index, u64 bits)
 }
 
 /* Sleep until none of `bits` is set in the slot. */
-static int wait_bits(struct address_space *m, u64 index, u64 bits, bool killable)
+static int wait_bits(struct address_space *m, u64 index, u64 bits, bool killable, void *caller)
 {
 	enum wait_mode mode = killable ? WAIT_KILLABLE : WAIT_UNINTERRUPTIBLE;
 	struct wait_entry entry = { 0 };
@@ -73,12 +72,8 @@ static int wait_bits(struct address_space *m, u64 index, u64 bits, bool killable
 	might_sleep();
 	since = ktime_ns();
 	vmstat_inc(VM_PAGE_LOCK_WAIT);
-	if (bits & ENTRY_LOCKED) {
-		current->wait_page_index = index;
-		current->wait_since_ns = since;
-		current->hang_reported = false;
-		smp_store_release(&current->wait_page_mapping, m);
-	}
+	if (bits & ENTRY_LOCKED)
+		wait_begin(HELD_PAGE, m, index, caller);
 	for (;;) {
 		wait_prepare(wq, &entry, mode, key);
 		smp_mb();		/* pairs with page_wake */
@@ -90,20 +85,29 @@ static int wait_bits(struct address_space *m, u64 index, u64 bits, bool killable
 	}
 	wait_finish(wq, &entry);
 	trace(TRACE_WAIT, m, index, ktime_ns() - since);
-	spin_lock(&page_wait_lock);
-	current->wait_page_mapping = NULL;
-	spin_unlock(&page_wait_lock);
+	if (bits & ENTRY_LOCKED)
+		wait_end();
 	return error ? -EINTR : 0;
+}
+
+/* Debug build, also where there is nothing to wait for. */
+static inline void check_wait(struct address_space *m, u64 index, void *caller)
+{
+	if (DEBUG_BUILD)
+		lockcheck_take(&(struct held_lock){ HELD_PAGE, m, index, caller }, NULL);
+	debug_might_sleep();
 }
 
 int page_wait_unlocked(struct address_space *m, u64 index, bool killable)
 {
-	return wait_bits(m, index, ENTRY_LOCKED, killable);
+	check_wait(m, index, __builtin_return_address(0));
+	return wait_bits(m, index, ENTRY_LOCKED, killable, __builtin_return_address(0));
 }
 
 int page_wait_writeback(struct address_space *m, u64 index)
 {
-	return wait_bits(m, index, ENTRY_WRITEBACK, false);
+	debug_might_sleep();
+	return wait_bits(m, index, ENTRY_WRITEBACK, false, __builtin_return_address(0));
 }
 
 /* --- the lock --- */
@@ -112,6 +116,7 @@ static int lock_slot(struct address_space *m, u64 index, entry_t **slot, bool ki
 {
 	u64 since = 0;		/* when we began to wait, if that is traced */
 
+	check_wait(m, index, caller);
 	for (;;) {
 		int error = slot_own(m, index, slot);
 		u64 e;
@@ -130,7 +135,7 @@ static int lock_slot(struct address_space *m, u64 index, entry_t **slot, bool ki
 		}
 		if (trace_on(TRACE_LOCK) && !since)
 			since = ktime_ns();
-		error = wait_bits(m, index, ENTRY_LOCKED, killable);
+		error = wait_bits(m, index, ENTRY_LOCKED, killable, caller);
 		if (error)
 			return error;
 	}

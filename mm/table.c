@@ -42,6 +42,20 @@ void table_put(struct page *table)
 	page_put(table);
 }
 
+void table_lock_two(struct page *a, struct page *b)
+{
+	spin_lock(&min(a, b)->lock);
+	if (a != b)
+		spin_lock(&max(a, b)->lock);
+}
+
+void table_unlock_two(struct page *a, struct page *b)
+{
+	spin_unlock(&a->lock);
+	if (a != b)
+		spin_unlock(&b->lock);
+}
+
 struct page *table_own(struct page *parent, unsigned slot)
 {
 	entry_t *e = &table_entries(parent)[slot];

@@ -64,6 +64,10 @@ void table_put(struct page *table);
  */
 struct page *table_own(struct page *parent, unsigned slot);
 
+/* The locks of two tables of one level, which may be the same: in the order of RANK_TABLE_PROCESS. */
+void table_lock_two(struct page *a, struct page *b);
+void table_unlock_two(struct page *a, struct page *b);
+
 /* Set or clear an entry under the table's lock, keeping `live`. Returns the old value. */
 static inline u64 entry_exchange_locked(struct page *table, entry_t *e, u64 value)
 {

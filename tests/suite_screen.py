@@ -11,6 +11,7 @@ import time
 
 import coverage
 import suite_emulator
+from common import kernel_file
 from testlib import BUILD, ROOT, Fail, build_kernel, check, command, equal, package, scratch
 
 HOST = False
@@ -190,7 +191,7 @@ def iso(directory, *options):
     with runner.build_lock():
         import image
         image.root_image(directory, runner.Options(size=8 << 20))
-        shutil.copyfile(runner.KERNEL, os.path.join(directory, "cowslip.elf"))
+        shutil.copyfile(kernel_file(), os.path.join(directory, "cowslip.elf"))
     path = os.path.join(directory, "cowslip.iso")
     module.make_iso(path, directory, " ".join(options[1:]), 0, options[0] if options else "graphics")
     return path
@@ -202,7 +203,7 @@ def direct(directory, append="", put=()):
     import runner
     with runner.build_lock():
         image.root_image(directory, runner.Options(size=8 << 20, puts=list(put)))
-    return ["-kernel", runner.KERNEL, "-initrd", os.path.join(directory, "root.img"), "-append", append]
+    return ["-kernel", kernel_file(), "-initrd", os.path.join(directory, "root.img"), "-append", append]
 
 
 PROMPT = r"^~ # $|^~ #$"

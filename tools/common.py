@@ -6,6 +6,21 @@ import os
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
 
+# Builds of the kernel besides the ordinary one: the variables of make. `run --NAME` and `test --NAME` choose one.
+VARIANTS = {"debug": ["DEBUG=1"]}
+
+
+def choose_variant(name):
+    os.environ["COWSLIP_VARIANT"] = name        # so that the programs that we start know it too
+
+
+def variant():
+    return os.environ.get("COWSLIP_VARIANT", "")
+
+
+def kernel_file():
+    return os.path.join(BUILD, variant(), "cowslip.elf")
+
 
 class Failure(Exception):
     """An error of the runner's own: its text goes to stderr after "cowslip: ", the exit status is 125."""

@@ -10,7 +10,7 @@ import termios
 import threading
 import traceback
 
-from common import BUILD, ROOT, Failure
+from common import BUILD, ROOT, VARIANTS, Failure, choose_variant, kernel_file
 
 sys.dont_write_bytecode = False
 
@@ -133,6 +133,9 @@ def parse(words, extra=None):
         elif word in FLAGS:
             setattr(options, FLAGS[word], True)
             options.iso |= options.uefi
+        elif word[2:] in VARIANTS and word.startswith("--"):
+            choose_variant(word[2:])
+            options.kernel = kernel_file()
         elif extra and extra(word, words):
             pass
         elif word.startswith("-"):
@@ -207,7 +210,7 @@ def run(words):
     if streams.tty:
         signal.signal(signal.SIGWINCH, lambda *_: guest.send_window())
     if options.gdb:
-        print(f"cowslip: waiting for: gdb {BUILD}/cowslip.elf -ex 'target remote {guest.directory.file('gdb.sock')}'",
+        print(f"cowslip: waiting for: gdb {kernel_file()} -ex 'target remote {guest.directory.file('gdb.sock')}'",
               file=sys.stderr, flush=True)
     try:
         status = guest.run()
@@ -272,7 +275,7 @@ def gdb(words):
         signal.signal(signum, lambda number, _: (guest.kill(), leave(number)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)        # GDB's, which stops the kernel with it
     scripts = os.path.join(ROOT, "tools/gdb")
-    command = ["gdb", "-q", "-ix", f"{scripts}/cowslip.gdb", runner.KERNEL, "-x", f"{scripts}/cowslip_gdb.py",
+    command = ["gdb", "-q", "-ix", f"{scripts}/cowslip.gdb", kernel_file(), "-x", f"{scripts}/cowslip_gdb.py",
                "-ex", f"target remote {os.path.relpath(sock)}",
                "-ex", f"k start {runner.first_instruction(options.iso):#x}"] + gdb_words
     status = subprocess.run(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)).returncode
@@ -292,7 +295,7 @@ def build_iso(options, target):
                 shutil.copyfile(options.image, directory.file("root.img"))
             else:
                 image.root_image(directory.path, options)
-            shutil.copyfile(runner.KERNEL, directory.file("cowslip.elf"))
+            shutil.copyfile(kernel_file(), directory.file("cowslip.elf"))
         runner.make_iso(directory.file("cowslip.iso"), directory.path, options.append, 3, options.entry)
         shutil.move(directory.file("cowslip.iso"), target)
     finally:

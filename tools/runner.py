@@ -21,7 +21,7 @@ import time
 
 import coverage
 import image
-from common import BUILD, ROOT, Failure, build_lock
+from common import BUILD, ROOT, VARIANTS, Failure, build_lock, kernel_file, variant
 from extract import extract
 from iso import ENTRIES, make_iso
 from media import MEDIA, OVMF, WINDOW, window_kind
@@ -29,21 +29,19 @@ from packages import need
 from rundir import RunDirectory
 from streams import ByteStreams, HostStreams  # noqa: F401 (HostStreams: for cowslip.py)
 
-KERNEL = os.path.join(BUILD, "cowslip.elf")
 STDIN_PACKET = 4096
 WINDOW_SIZE = 0xFFFF                            # length of a packet that holds rows and columns instead of bytes
 TIMEOUT, ERROR, NOT_FOUND = 124, 125, 127
-DEFAULT_SMP = int(os.environ.get("COWSLIP_TEST_SMP", "1"))      # `./cowslip test --smp N` sets it
 
 
 class Options:
     """Options of a run, by the names of the command line."""
 
     def __init__(self, **given):
-        self.smp, self.mem, self.append, self.timeout = DEFAULT_SMP, 512 << 20, "", None
+        self.smp, self.mem, self.append, self.timeout = 1, 512 << 20, "", None
         self.packages, self.roots, self.puts = [], [], []       # Debian packages; directories; (host path, path)
         self.gets = []                                          # (path or /dev/ram0, host path)
-        self.kernel = KERNEL
+        self.kernel = kernel_file()
         self.size, self.block = None, 4096
         self.icount = self.iso = self.gdb = self.kvm = self.uefi = self.window = False
         self.medium = "cd"                                      # of the ISO image: cd, xhci, ehci (USB sticks) or disk
@@ -60,22 +58,22 @@ class Options:
 
 def build(werror=False):
     """make the kernel and the user programs; what make prints goes to build/build.log, and to the error if it fails."""
-    command = ["make", "--no-print-directory", "-C", ROOT, f"-j{os.cpu_count() or 1}", "kernel", "user"]
-    if werror:
-        command.append("WERROR=1")
+    command = ["make", "--no-print-directory", "-C", ROOT, f"-j{os.cpu_count() or 1}", *(["WERROR=1"] if werror else [])]
+    name = variant()
+    commands = [command + ["user"], command + ["kernel", f"BUILD=build/{name}", *VARIANTS[name]]] if name else [command + ["kernel", "user"]]
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     if os.environ.get("LLVM"):
         need("clang", "clang")
     with build_lock(), open(os.path.join(BUILD, "build.log"), "w+", errors="replace") as log:
-        made = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment)
-        if made.returncode != 0:
-            log.seek(0)
-            raise Failure("the build failed:\n" + log.read().rstrip())
+        for command in commands:
+            if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment).returncode:
+                log.seek(0)
+                raise Failure("the build failed:\n" + log.read().rstrip())
 
 
 def first_instruction(by_grub):
     """The physical address where GRUB (the ELF header's entry), or QEMU's -kernel (the PVH note) starts the kernel."""
-    with open(KERNEL, "rb") as file:
+    with open(kernel_file(), "rb") as file:
         elf = file.read()
     entry, headers = struct.unpack_from("<QQ", elf, 24)
     size, count = struct.unpack_from("<HH", elf, 54)
@@ -479,17 +477,17 @@ def copy_sparse(source, target):
 
 # ---------------------------------------------------------------- for the tests
 
-def run_guest(argv, stdin=b"", append="", smp=None, mem=None, timeout=60, packages=(), root=(), put=(), iso=False,
+def run_guest(argv, stdin=b"", append="", smp=1, mem=None, timeout=60, packages=(), root=(), put=(), iso=False,
               icount=False, get=None, size=None, block=4096, cpu=None, image=None, qemu=(), uefi=False, medium="cd",
               entry=ENTRIES[0], kernel=None):
     """Run argv in a fresh kernel: (status, stdout, stderr, kernel log), as `./cowslip run` would do it. Nothing is
     built. put: (host path, path) pairs; mem and size in bytes; image: a root image to use as it is; get: a file for
     /dev/ram0; qemu: further arguments for QEMU; uefi, medium, entry: how iso boots;
     kernel: another one than build/cowslip.elf. The runner's own messages are at the end of stderr. May be called by several threads at a time."""
-    options = Options(append=append, smp=smp or DEFAULT_SMP, mem=mem or 512 << 20, timeout=timeout, packages=list(packages), roots=list(root), puts=list(put),
+    options = Options(append=append, smp=smp, mem=mem or 512 << 20, timeout=timeout, packages=list(packages), roots=list(root), puts=list(put),
                       iso=iso, icount=icount, gets=[("/dev/ram0", get)] if get else [], size=size, block=block, image=image, qemu=list(qemu), uefi=uefi,
                       medium=medium, entry=entry)
-    options.cpu, options.kernel = cpu or options.cpu, kernel or KERNEL
+    options.cpu, options.kernel = cpu or options.cpu, kernel or options.kernel
     streams = ByteStreams(stdin)
     guest = Guest(options, argv, streams)
     status = guest.run()

@@ -18,7 +18,7 @@ static void hold(enum held_kind kind, const void *object, u64 index, unsigned ra
 	for (int i = 0; i < me->nr_held; i++) {
 		struct held *h = &me->held[i];
 		bool same_ok = rank == h->rank && (rank == RANK_INODE || rank == RANK_TABLE_FILE || rank == RANK_TABLE_PROCESS);
-		if (!tried && !host_lenient_faults && rank != RANK_NONE && h->rank != RANK_NONE && h->rank >= rank && !same_ok)
+		if (!tried && !host_lenient_faults && h->rank >= rank && !same_ok)
 			host_fail("lock order: %s (rank %u) taken while %s (rank %u) is held", name, rank, h->name, h->rank);
 	}
 	if (me->nr_held == MAX_HELD)
@@ -44,9 +44,14 @@ static void unhold(enum held_kind kind, const void *object, u64 index, const cha
 void held_add(enum held_kind kind, const void *object, u64 index, void *caller)
 {
 	(void)caller;
-	unsigned rank = kind == HELD_PAGE ? ((const struct address_space *)object)->lock_rank : RANK_NONE;
+	unsigned rank = kind == HELD_PAGE ? ((const struct address_space *)object)->lock_rank : RANK_FILE_POS;
 	hold(kind, object, index, rank, kind == HELD_PAGE ? "page lock" : "held", true);
 }
+void wait_begin(enum held_kind kind, const void *object, u64 index, void *caller)
+{
+	host_running->t.waits_for = (struct held_lock){ kind, object, index, caller };
+}
+void wait_end(void) { host_running->t.waits_for.object = NULL; }
 void held_remove(enum held_kind kind, const void *object, u64 index) { unhold(kind, object, index, "page lock"); }
 
 /* --- preemption --- */

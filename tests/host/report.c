@@ -33,9 +33,9 @@ static void show_tasks(void)
 		sys_printf("  task %s (%s at %s) holds:", h->t.name, state_name(h), h->where ? h->where : "?");
 		for (int i = 0; i < h->nr_held; i++)
 			sys_printf(" %s%s", h->held[i].name ? h->held[i].name : "?", h->held[i].kind == HELD_READ ? "(read)" : "");
-		if (h->t.wait_page_mapping)
-			sys_printf("; waits for page %lu of %s", (unsigned long)h->t.wait_page_index,
-				   container_of(h->t.wait_page_mapping, struct hfile, mapping)->name);
+		if (h->t.waits_for.object)
+			sys_printf("; waits for page %lu of %s", (unsigned long)h->t.waits_for.index,
+				   container_of(h->t.waits_for.object, struct hfile, mapping)->name);
 		sys_printf("\n");
 	}
 }

@@ -185,7 +185,7 @@ void schedule(void)
 {
 	struct host_task *me = host_running;
 	host_can_sleep("sleeping");
-	if (!host_lenient_faults && me->t.state != TASK_RUNNABLE && me->t.wait_page_mapping)
+	if (!host_lenient_faults && me->t.state != TASK_RUNNABLE && me->t.waits_for.object)
 		for (int i = 0; i < me->nr_held; i++)
 			if (me->held[i].rank == RANK_MMAP)
 				host_fail("INV-T5, W7: sleeps for a page lock with mmap_lock held");

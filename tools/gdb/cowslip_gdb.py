@@ -80,6 +80,10 @@ def state_name(task):
     return states.get(int(task["state"]), "?").replace("TASK_", "").lower()
 
 
+def waits_for_page(task):
+    return int(task["waits_for"]["object"]) and str(task["waits_for"]["kind"]) == "HELD_PAGE"
+
+
 class Ps(Command):
     """k ps: every task: its struct task, TID, PID, state, whether it runs on a CPU, how many locks it holds, name, and the page
     lock it waits for. Kernel threads have TID 0."""
@@ -91,8 +95,8 @@ class Ps(Command):
         print("TASK                 TID   PID STATE                  CPU HELD NAME")
         for process, task in tasks():
             waits = ""
-            if int(task["wait_page_mapping"]):
-                waits = f"  waits for page lock {int(task['wait_page_mapping']):#x}:{int(task['wait_page_index'])}"
+            if waits_for_page(task):
+                waits = f"  waits for page lock {int(task['waits_for']['object']):#x}:{int(task['waits_for']['index'])}"
             print(f"{int(task.address):#x} {int(task['tid']):5} {int(process['pid']):5} {state_name(task):22} {int(task['on_cpu']):3} "
                   f"{int(task['held_count']):4} {task_name(task)}{waits}")
 
@@ -156,8 +160,8 @@ class Locks(Command):
                 self.waiters(address, kind)
             seen.add(address)
         for _, task in tasks():
-            if int(task["wait_page_mapping"]):
-                mapping, index = int(task["wait_page_mapping"]), int(task["wait_page_index"])
+            if waits_for_page(task):
+                mapping, index = int(task["waits_for"]["object"]), int(task["waits_for"]["index"])
                 owners = [task_name(t) for t, l in held if str(l["kind"]) == "HELD_PAGE" and int(l["object"]) == mapping and int(l["index"]) == index]
                 print(f"{task_name(task)}[{int(task['tid'])}] waits for page lock {kfile.mapping_name(mapping)}:{index}, held by "
                       f"{', '.join(owners) or 'I/O'}")
