@@ -47,8 +47,8 @@ trampoline_long:
 	mov	gs, ax
 	mov	rsp, [rel trampoline_stack]
 	xor	ebp, ebp			; ends the backtrace
-	call	[rel trampoline_entry]
-	ud2
+	push	0			; nobody called it
+	jmp	[rel trampoline_entry]
 
 	align 8
 trampoline_gdt:

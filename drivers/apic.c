@@ -31,6 +31,7 @@
 #define DELIVER_STARTUP (6 << 8)
 #define ICR_PENDING BIT(12)
 #define ICR_ASSERT BIT(14)
+#define ICR_SELF BIT(18)
 
 #define IOAPIC_ADDRESS 0xfec00000UL	/* where there is no MADT */
 #define IOAPIC_VERSION 1
@@ -178,6 +179,15 @@ static void send(u32 apic_id, u32 what)
 }
 
 void apic_ipi(u32 apic_id, unsigned vector) { send(apic_id, ICR_ASSERT | vector); }
+/* By the shorthand, which needs no destination: the high half may just be somebody else's. */
+void apic_ipi_self(unsigned vector)
+{
+	if (x2apic)
+		wrmsr(MSR_X2APIC + LAPIC_ICR / 16, ICR_SELF | ICR_ASSERT | vector);
+	else
+		lapic_write(LAPIC_ICR, ICR_SELF | ICR_ASSERT | vector);
+}
+
 void apic_nmi(u32 apic_id) { send(apic_id, ICR_ASSERT | DELIVER_NMI); }
 void apic_reset(u32 apic_id) { send(apic_id, ICR_ASSERT | DELIVER_INIT); }
 void apic_startup(u32 apic_id, paddr_t page) { send(apic_id, ICR_ASSERT | DELIVER_STARTUP | (u32)(page >> PAGE_SHIFT)); }

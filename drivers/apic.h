@@ -15,6 +15,7 @@ void apic_timer_start(unsigned vector, u32 count);	/* once (vector 0: no interru
 u32 apic_timer_count(void);
 /* To the CPU with this APIC id; any context, interrupts on or off. */
 void apic_ipi(u32 apic_id, unsigned vector);
+void apic_ipi_self(unsigned vector);		/* also from an NMI, between any two instructions of the others */
 void apic_nmi(u32 apic_id);
 void apic_reset(u32 apic_id);			/* INIT: it waits for a startup interrupt */
 void apic_startup(u32 apic_id, paddr_t page);	/* it begins in real mode at this page below 1 MiB */

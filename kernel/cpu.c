@@ -4,6 +4,7 @@
  */
 #include "kernel/cpu.h"
 
+#include "kernel/nmi.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/trap.h"
@@ -220,6 +221,7 @@ __attribute__((no_stack_protector)) void early_cpu_init(void)
 	cpu->stack_canary = (rdtsc() * 0x9e3779b97f4a7c15UL) & ~0xffUL;	/* a NUL byte stops string overruns */
 	trap_init();
 	cpu_control();
+	machine_check_init();
 }
 
 int cpu_prepare(int id, u32 apic_id, struct task *idle)
@@ -243,5 +245,6 @@ __attribute__((no_stack_protector)) void cpu_init(int id)
 	enter(&cpus[id]);
 	trap_load();
 	cpu_control();
+	machine_check_init();
 	cpu_protect();
 }

@@ -3,6 +3,7 @@
 
 #include "drivers/apic.h"
 #include "kernel/cpu.h"
+#include "kernel/nmi.h"
 #include "kernel/printk.h"
 #include "kernel/smp.h"
 
@@ -65,6 +66,8 @@ void irq_dispatch(struct trapframe *frame)
 		timer_interrupt(from_user(frame));
 	else if (vector == VECTOR_CALL)
 		smp_call_interrupt();
+	else if (vector == VECTOR_LATER)
+		nmi_later();
 	else if (vector == VECTOR_RESCHED)
 		;			/* what it is for comes on the way back */
 	else if (vector >= VECTOR_IRQ0 && vector < VECTOR_IRQ0 + NR_IRQS && handlers[vector - VECTOR_IRQ0].handler)
@@ -74,4 +77,6 @@ void irq_dispatch(struct trapframe *frame)
 	apic_end_of_interrupt();
 	this_cpu()->irq_depth--;
 	this_cpu()->preempt_count--;
+	if (unlikely(vector == VECTOR_LATER))
+		nmi_signal(frame);
 }

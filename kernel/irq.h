@@ -8,6 +8,7 @@
 #define VECTOR_TIMER 0xf0	/* local APIC timer */
 #define VECTOR_RESCHED 0xf1	/* from another CPU: look at need_resched, and on the way to user mode at the task's flags */
 #define VECTOR_CALL 0xf2	/* from another CPU: smp_call() */
+#define VECTOR_LATER 0xf3	/* from this CPU's NMI or machine check (kernel/nmi.h) */
 #define VECTOR_SPURIOUS 0xff	/* no end-of-interrupt */
 
 void irq_dispatch(struct trapframe *frame);

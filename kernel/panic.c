@@ -3,11 +3,13 @@
  */
 #include "kernel/panic.h"
 
+#include "drivers/apic.h"
 #include "drivers/debugcon.h"
 #include "drivers/power.h"
 #include "drivers/serial.h"
 #include "drivers/vt.h"
 #include "kernel/backtrace.h"
+#include "kernel/clock.h"
 #include "kernel/cpu.h"
 #include "kernel/held.h"
 #include "kernel/printk.h"
@@ -59,6 +61,7 @@ static void print_registers(const struct trapframe *f)
 	printk("r13 %016lx r14 %016lx r15 %016lx\n", f->r13, f->r14, f->r15);
 }
 
+/* The machine is stopped: the runner wants to know. */
 static __noreturn void stop(void)
 {
 	debugcon_control("P\n", 2);
@@ -66,15 +69,20 @@ static __noreturn void stop(void)
 		__asm__ volatile("cli; hlt");
 }
 
-/* Only the first panic speaks; one inside it stops at once. */
+/* The CPU that tells, and the one that it has asked to tell too: number + 1, 0 for none. */
+static atomic_t panicking, asked;
+
+/* Only the first panic speaks; one inside it stops at once. On another CPU it waits: the first one asks by an NMI where that CPU is. */
 static bool first_panic(void)
 {
-	static atomic_t panics;
+	int nobody = 0;
 
 	irq_disable();
+	if (!atomic_cmpxchg(&panicking, &nobody, cpu_id() + 1))
+		return false;
 	log_panic_mode();
 	vt_panic();
-	return atomic_add_return(&panics, 1) == 1;
+	return true;
 }
 
 #define TRACE_LINES 32
@@ -90,16 +98,50 @@ static void print_trace(void)
 		printk("trace: %s", line.text);
 }
 
-static __noreturn void report(const struct trapframe *f, u64 rip, u64 rbp)
+static void print_cpu(u64 rip, u64 rbp)
 {
 	struct task *t = current;
 
+	printk("CPU %d, task %d (%s), preempt count %d\n", cpu_id(), t->tid, t->name, preempt_count());
+	held_print(t);
+	backtrace(rip, rbp);
+}
+
+void panic_if_asked(const struct trapframe *f)
+{
+	if (!atomic_read(&panicking) || atomic_read(&asked) != cpu_id() + 1)
+		return;
+	if (from_user(f))
+		printk("CPU %d, task %d (%s), in user mode at %016lx\n", cpu_id(), current->tid, current->name, f->rip);
+	else
+		print_cpu(f->rip, f->rbp);
+	atomic_set(&asked, 0);
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+/* One after the other, so that their lines do not mix. */
+static void stop_others(void)
+{
+	for (int cpu = 0; cpu < nr_cpus_online; cpu++) {
+		if (cpu == cpu_id())
+			continue;
+		atomic_set(&asked, cpu + 1);
+		apic_nmi(cpus[cpu].apic_id);
+		for (int ms = 0; ms < 200 && atomic_read(&asked); ms++)
+			clock_delay_us(1000);
+		if (atomic_xchg(&asked, 0))
+			printk("CPU %d does not answer\n", cpu);
+	}
+}
+
+static __noreturn void report(const struct trapframe *f, u64 rip, u64 rbp)
+{
 	if (f)
 		print_registers(f);
 	printk("cr0 %lx cr2 %016lx cr3 %lx cr4 %lx\n", read_cr0(), read_cr2(), read_cr3(), read_cr4());
-	printk("CPU %d, task %d (%s), preempt count %d\n", this_cpu()->id, t->tid, t->name, this_cpu()->preempt_count);
-	held_print(t);
-	backtrace(rip, rbp);
+	print_cpu(rip, rbp);
+	stop_others();
 	print_trace();
 	printk("stopped.\n");
 	stop();
@@ -109,8 +151,12 @@ static __noreturn void panic_at(const struct trapframe *f, u64 rip, u64 rbp, con
 {
 	char text[256];
 
-	if (!first_panic())
-		stop();
+	if (!first_panic()) {
+		if (atomic_read(&panicking) == cpu_id() + 1)
+			stop();
+		for (;;)
+			__asm__ volatile("hlt");
+	}
 	kvsnprintf(text, sizeof(text), fmt, ap);
 	printk("PANIC: %s\n", text);
 	report(f, rip, rbp);

@@ -4,6 +4,7 @@
  */
 #include "kernel/cpu.h"
 #include "kernel/irq.h"
+#include "kernel/nmi.h"
 #include "kernel/panic.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"
@@ -106,16 +107,16 @@ static void exception(struct trapframe *f)
 		panic_frame(f, "page fault at %016lx: %s%s%s", address, f->error & PF_WRITE ? "write" : f->error & PF_FETCH ? "fetch" : "read",
 			    f->error & PF_PRESENT ? ", protection" : ", not mapped", kstack_guard(address) ? " (kernel stack overflow)" : "");
 	}
-	if (f->vector == VECTOR_NMI) {
-		printk("NMI ignored\n");
+	if (f->vector == VECTOR_NMI || f->vector == VECTOR_MACHINE_CHECK) {
+		f->vector == VECTOR_NMI ? nmi(f) : machine_check(f);
 		return;
 	}
-	if (from_user(f) && f->vector != VECTOR_DOUBLE_FAULT && f->vector != VECTOR_MACHINE_CHECK) {
+	if (from_user(f) && f->vector != VECTOR_DOUBLE_FAULT) {
 		irq_enable();
 		user_exception(f);
 		return;
 	}
-	if (f->vector != VECTOR_DOUBLE_FAULT && f->vector != VECTOR_MACHINE_CHECK && extable_fixup(f))
+	if (f->vector != VECTOR_DOUBLE_FAULT && extable_fixup(f))
 		return;
 	if (f->vector == VECTOR_DOUBLE_FAULT && kstack_guard(read_cr2()))
 		panic_frame(f, "kernel stack overflow (double fault, stack guard at %016lx)", read_cr2());
@@ -134,7 +135,7 @@ void trap_dispatch(struct trapframe *f)
 		irq_dispatch(f);
 	irq_disable();
 	/* Preemption anywhere in the kernel where interrupts are on and nothing forbids it. */
-	if (!from_user(f) && f->rflags & RFLAGS_IF && f->vector != VECTOR_NMI && need_resched() && !preempt_count())
+	if (!from_user(f) && f->rflags & RFLAGS_IF && f->vector != VECTOR_NMI && f->vector != VECTOR_MACHINE_CHECK && need_resched() && !preempt_count())
 		schedule_preempt();
 	irq_disable();
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """All tests of Cowslip: one line per test, at the end exactly `N passed, N failed`; exit 1 if any failed.
 
-usage: tests/run.py [--host-only] [--debug] [-j N] [-l] [-v] [NAME|PATTERN]...
+usage: tests/run.py [--host-only] [--debug] [--smp N] [-j N] [-l] [NAME|PATTERN]...
 
 A suite is a file tests/suite_*.py or tests/host/*_suite.py with
 
@@ -72,8 +72,9 @@ def show(result):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage="tests/run.py [--host-only] [--debug] [-j N] [-l] [NAME|PATTERN]...")
+    parser = argparse.ArgumentParser(usage="tests/run.py [--host-only] [--debug] [--smp N] [-j N] [-l] [NAME|PATTERN]...")
     parser.add_argument("--host-only", action="store_true")
+    parser.add_argument("--smp", type=int, choices=range(1, 65), metavar="N", help="processors of the machines whose number a test does not choose")
     for variant in VARIANTS:
         parser.add_argument(f"--{variant}", dest="variant", action="store_const", const=variant, default="")
     parser.add_argument("-j", type=int, default=os.cpu_count() or 1)
@@ -85,6 +86,8 @@ def main():
     # A run in the background of a script has these ignored; the programs that are tested must not inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    if options.smp:
+        os.environ["COWSLIP_TEST_SMP"] = str(options.smp)     # before a suite imports tools/runner.py
     passed = failed = 0
 
     for suite, module in suites(options.host_only):

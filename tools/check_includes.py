@@ -31,10 +31,11 @@ EXCEPTIONS = {
     "kernel/main.c": ["boot", "fs", "fs/ext2", "drivers"],  # the table of contents: it starts every part
     "kernel/irq.c": ["drivers/apic.h"],                     # an interrupt ends at its controller
     "kernel/ipi.c": ["drivers/apic.h"],                     # as do interrupts between CPUs
+    "kernel/nmi.c": ["drivers/apic.h"],                     # an interrupt to itself
     "kernel/smp.c": ["boot/bootinfo.h", "drivers/acpi.h", "drivers/apic.h"],   # starting a CPU: who is there, the way in, how to wake it
     "kernel/time.c": ["drivers/apic.h", "drivers/vt.h"],    # the tick comes from the local APIC's timer, and has the screen drawn
     "kernel/printk.c": ["drivers/serial.h", "drivers/vt.h"],        # the log goes to COM1 and to its console
-    "kernel/panic.c": ["drivers/vt.h", "drivers/serial.h", "drivers/debugcon.h", "drivers/power.h"],    # the last words, by polling
+    "kernel/panic.c": ["drivers/apic.h", "drivers/vt.h", "drivers/serial.h", "drivers/debugcon.h", "drivers/power.h"],    # the last words, by polling
     "kernel/reboot.c": ["drivers/power.h"],
     "kernel/kstack.c": ["boot/bootinfo.h"],                 # kernel stacks live in tables made at boot
     "kernel/clock.c": ["drivers/apic.h", "drivers/counter.h", "drivers/rtc.h", "vdso/data.h"],  # what there is to count with

@@ -32,13 +32,14 @@ from streams import ByteStreams, HostStreams  # noqa: F401 (HostStreams: for cow
 STDIN_PACKET = 4096
 WINDOW_SIZE = 0xFFFF                            # length of a packet that holds rows and columns instead of bytes
 TIMEOUT, ERROR, NOT_FOUND = 124, 125, 127
+DEFAULT_SMP = int(os.environ.get("COWSLIP_TEST_SMP", "1"))      # `./cowslip test --smp N` sets it
 
 
 class Options:
     """Options of a run, by the names of the command line."""
 
     def __init__(self, **given):
-        self.smp, self.mem, self.append, self.timeout = 1, 512 << 20, "", None
+        self.smp, self.mem, self.append, self.timeout = DEFAULT_SMP, 512 << 20, "", None
         self.packages, self.roots, self.puts = [], [], []       # Debian packages; directories; (host path, path)
         self.gets = []                                          # (path or /dev/ram0, host path)
         self.kernel = kernel_file()
@@ -477,14 +478,14 @@ def copy_sparse(source, target):
 
 # ---------------------------------------------------------------- for the tests
 
-def run_guest(argv, stdin=b"", append="", smp=1, mem=None, timeout=60, packages=(), root=(), put=(), iso=False,
+def run_guest(argv, stdin=b"", append="", smp=None, mem=None, timeout=60, packages=(), root=(), put=(), iso=False,
               icount=False, get=None, size=None, block=4096, cpu=None, image=None, qemu=(), uefi=False, medium="cd",
               entry=ENTRIES[0], kernel=None):
     """Run argv in a fresh kernel: (status, stdout, stderr, kernel log), as `./cowslip run` would do it. Nothing is
     built. put: (host path, path) pairs; mem and size in bytes; image: a root image to use as it is; get: a file for
     /dev/ram0; qemu: further arguments for QEMU; uefi, medium, entry: how iso boots;
     kernel: another one than build/cowslip.elf. The runner's own messages are at the end of stderr. May be called by several threads at a time."""
-    options = Options(append=append, smp=smp, mem=mem or 512 << 20, timeout=timeout, packages=list(packages), roots=list(root), puts=list(put),
+    options = Options(append=append, smp=smp or DEFAULT_SMP, mem=mem or 512 << 20, timeout=timeout, packages=list(packages), roots=list(root), puts=list(put),
                       iso=iso, icount=icount, gets=[("/dev/ram0", get)] if get else [], size=size, block=block, image=image, qemu=list(qemu), uefi=uefi,
                       medium=medium, entry=entry)
     options.cpu, options.kernel = cpu or options.cpu, kernel or options.kernel
