@@ -7,6 +7,9 @@
  * is tried at no charge. The process forks at each choice, the child takes the other way and ends with its schedule: nothing is
  * replayed and nothing is left over from one schedule to the next. The choices that were not the first are its name:
  * choices=N:A,... on the command line takes them again.
+ *
+ * A preemption just before a word that no other task uses, or that all only read, can as well come later: there is no other way
+ * to take then. What tasks use is learnt on the way; if that grew, the tree is explored once more. Plain accesses belong to the point before them.
  */
 #include "sched.h"
 
@@ -81,10 +84,14 @@ static struct host_task *pct_preempt(struct host_task **able, unsigned n)
 }
 
 /* --- all schedules --- */
+#define NR_WORDS 65536
 static struct {
 	unsigned long schedules, points, limit;
-	bool cut, reported;
+	bool cut, reported, grown;
+	unsigned nr_words;
+	struct { const void *object; u32 readers, writers; } words[NR_WORDS];	/* a hash; bits: tasks */
 } *all;			/* shared by the processes */
+bool host_points;
 static unsigned budget, choice_nr;
 static char choices[1024];
 static size_t choices_len;
@@ -95,6 +102,27 @@ static void note_choice(unsigned nr, unsigned alternative)
 	choices_len += sys_snprintf(choices + choices_len, sizeof(choices) - choices_len, "%s%u:%u", choices_len ? "," : "", nr, alternative);
 	if (choices_len >= sizeof(choices))
 		host_fail("too many choices to write down");
+}
+
+/* The running task uses the object: does another task do so too, one of the two writing? */
+static bool contended(const void *object, bool write)
+{
+	u32 me = 1U << (host_running - host_tasks);
+	u64 at = ((u64)object >> 2) * 0x9e3779b97f4a7c15UL >> 48;
+	if (!object)
+		return true;
+	while (all->words[at].object && all->words[at].object != object)
+		at = (at + 1) % NR_WORDS;
+	u32 *readers = &all->words[at].readers, *writers = &all->words[at].writers, *mine = write ? writers : readers;
+	bool before = *writers && (*readers | *writers) != *writers, now;
+	before |= *writers & (*writers - 1);
+	if (!all->words[at].object && ++all->nr_words > NR_WORDS / 2)
+		host_fail("too many words are in use for one test");
+	all->words[at].object = object;
+	*mine |= me;
+	now = (*writers & (*writers - 1)) || (*writers && (*readers & ~*writers));
+	all->grown |= now && !before;
+	return now;
 }
 
 static unsigned number(void)
@@ -122,14 +150,14 @@ static unsigned replayed(unsigned nr, unsigned n)
 }
 
 /* One of n ways to go on; 0 is the usual one. */
-static unsigned choose(unsigned n, bool preempts)
+static unsigned choose(unsigned n, bool preempts, bool matters)
 {
 	unsigned nr = ++choice_nr;
 	if (nr > MAX_CHOICES)
 		host_fail("no end after %u choices", nr);
 	if (mode == REPLAY)
 		return replayed(nr, n);
-	if (preempts && !budget)
+	if (preempts && (!budget || !matters))
 		return 0;
 	for (unsigned alternative = 1; alternative < n; alternative++) {
 		if (all->schedules >= all->limit) {
@@ -153,12 +181,12 @@ static unsigned choose(unsigned n, bool preempts)
 }
 
 /* --- what sched.c asks --- */
-struct host_task *explore_preempt(const char *where)
+struct host_task *explore_preempt(const void *object, bool write)
 {
 	struct host_task *able[MAX_TASKS];
-	(void)where;
 	if (mode == NEVER)
 		return NULL;
+	bool matters = mode == EXHAUSTIVE && contended(object, write);
 	host_preemptions++;
 	if (mode == RANDOM && next_random(&sched_rng) % rate)
 		return NULL;
@@ -171,7 +199,7 @@ struct host_task *explore_preempt(const char *where)
 			tso_drain(host_running, next_random(&sched_rng) % stores);
 		return next;
 	}
-	way = mode == RANDOM ? 1 + next_random(&sched_rng) % (n * stores) : choose(1 + n * stores, true);
+	way = mode == RANDOM ? 1 + next_random(&sched_rng) % (n * stores) : choose(1 + n * stores, true, matters);
 	if (!way)
 		return NULL;
 	tso_drain(host_running, (way - 1) % stores);
@@ -190,7 +218,7 @@ struct host_task *explore_next(struct host_task **able, unsigned n, bool yield)
 	if (n == 1)
 		return able[0];
 	if (!yield)
-		return able[choose(n, false)];
+		return able[choose(n, false, true)];
 	for (unsigned i = 0; i < n; i++)	/* who only gives others a turn gets no tree of ways */
 		if (able[i] > host_running)
 			return able[i];
@@ -215,11 +243,13 @@ static void run_together(const struct scenario *s)
 	static const char *const names[] = { "A", "B", "C", "D" };
 	struct task *t[4];
 	unsigned long before = host_preemptions;
-	for (unsigned i = 0; i < s->n; i++)
-		t[i] = host_spawn(names[i], s->mm ? *s->mm : NULL, s->fn[i], NULL);
-	for (unsigned i = 0; i < s->n; i++)
+	unsigned n = 0;
+	for (; n < 4 && s->fn[n]; n++)
+		t[n] = host_spawn(names[n], s->mm ? *s->mm : NULL, s->fn[n], NULL);
+	for (unsigned i = 0; i < n; i++)
 		host_join(t[i]);
 	mode = NEVER;
+	host_points = false;
 	usual_steps = max(10UL, host_preemptions - before);
 	tso_drain_all();
 	s->finish();
@@ -251,6 +281,7 @@ static void explore_tree(const struct scenario *s, unsigned k)
 	s->setup();
 	host_explore(1, 1);
 	mode = replay ? REPLAY : EXHAUSTIVE;
+	host_points = true;
 	choice_nr = 0;
 	run_together(s);
 	__atomic_fetch_add(&all->schedules, 1, __ATOMIC_SEQ_CST);
@@ -261,16 +292,18 @@ static void explore_tree(const struct scenario *s, unsigned k)
 void explore_exhaustive(const struct scenario *s, unsigned bound)
 {
 	unsigned long total = 0;
-	bound = (unsigned)sys_option("bound", bound);
+	bound = (unsigned)sys_option("bound", bound + sys_option("deeper", 0));
 	all = sys_shared(sizeof(*all));
-	all->limit = sys_option("limit", 1000000);
+	all->limit = sys_option("limit", 10000000);
 	replay = sys_option_text("choices");
 	if (sys_option("random", 0)) {
 		explore_random(s, (unsigned)sys_option("random", 0));
 		return;
 	}
-	for (unsigned k = replay ? bound : 0; k <= bound; k++) {
+	/* Fewer preemptions first: what they find is easier to read. The last tree is repeated until nothing more is learnt. */
+	for (unsigned k = replay ? bound : 0; k <= bound; k += k < bound || !all->grown || all->cut) {
 		all->schedules = all->points = 0;
+		all->grown = false;
 		if (!sys_fork())
 			explore_tree(s, k);
 		if (sys_wait()) {
@@ -284,7 +317,7 @@ void explore_exhaustive(const struct scenario *s, unsigned bound)
 			return;
 		}
 		total += all->schedules;
-		sys_printf("  %u preemptions: %lu schedules of at most %lu choices%s\n", k, all->schedules, all->points,
-			   all->cut ? ", not all: limit reached" : ", all there are");
 	}
+	sys_printf("  %lu schedules of at most %lu choices, at most %u preemptions: %s\n", all->schedules, all->points, bound,
+		   all->cut ? "not all, the limit is reached" : "all there are");
 }

@@ -65,14 +65,13 @@ void host_set_mm(struct mm *mm);		/* the current task's (mm_switch, too) */
 struct scenario {
 	void (*setup)(void), (*finish)(void);
 	struct mm **mm;				/* *mm after setup is the tasks' address space; or NULL */
-	unsigned n;
-	void (*fn[4])(void *);
+	void (*fn[4])(void *);			/* up to the first NULL */
 	unsigned rate;				/* random: switch at one point of this many; 0: varies with the seed */
 	bool pct;				/* every other seed by PCT */
 };
 /* Options of both: seed=N or choices=... one schedule again. A failure prints them. */
 void explore_random(const struct scenario *s, unsigned schedules);	/* options: schedules=, from= (the first seed) */
-/* Every schedule with at most `bound` preemptions. Options: bound=, limit= (of schedules), random=N (so many random ones instead). */
+/* Every schedule with at most `bound` preemptions. Options: bound=, deeper=, limit= (of schedules), random=N (so many random ones instead). */
 void explore_exhaustive(const struct scenario *s, unsigned bound);
 extern unsigned long host_schedules;
 

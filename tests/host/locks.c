@@ -67,6 +67,12 @@ void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank)
 {
 	*lock = (struct spinlock)SPINLOCK_INIT(name, rank);
 }
+/* The allocators' order among tasks does not matter when all schedules are wanted. */
+static void spin_point(const struct spinlock *lock)
+{
+	if (!host_points || lock->rank < RANK_SLAB)
+		host_access(lock->name, lock, true);
+}
 static void spin_take(struct spinlock *lock, bool tried)
 {
 	tso_drain(host_running, 0);
@@ -76,7 +82,7 @@ static void spin_take(struct spinlock *lock, bool tried)
 }
 void spin_lock(struct spinlock *lock)
 {
-	host_preempt(lock->name);
+	spin_point(lock);
 	while (lock->locked.v) {
 		if (lock->locked.v == this_cpu()->id + 1)
 			host_fail("spinlock %s taken twice", lock->name);
@@ -88,7 +94,7 @@ void spin_lock(struct spinlock *lock)
 }
 bool spin_trylock(struct spinlock *lock)
 {
-	host_preempt(lock->name);
+	spin_point(lock);
 	if (lock->locked.v)
 		return false;
 	spin_take(lock, true);
@@ -99,7 +105,7 @@ void spin_unlock(struct spinlock *lock)
 	unhold(HELD_SPIN, lock, 0, lock->name);
 	tso_drain(host_running, 0);	/* stronger than the processor: what was stored under the lock, and the unlock, are seen at once */
 	lock->locked.v = 0;
-	host_preempt(lock->name);
+	spin_point(lock);
 }
 u64 spin_lock_irqsave(struct spinlock *lock)
 {
@@ -113,7 +119,7 @@ void spin_unlock_irqrestore(struct spinlock *lock, u64 flags)
 	tso_drain(host_running, 0);
 	lock->locked.v = 0;
 	irq_restore(flags);
-	host_preempt(lock->name);
+	spin_point(lock);
 }
 bool spin_held(const struct spinlock *lock) { return lock->locked.v == this_cpu()->id + 1; }
 
@@ -134,11 +140,11 @@ static void grant(struct lock_waiter *w)
 	w->task->t.state = TASK_RUNNABLE;
 }
 /* Before a sleeping lock is taken; or tried. */
-static void about_to_lock(const char *name, bool tried)
+static void about_to_lock(const void *lock, const char *name, bool tried)
 {
 	if (!tried)
 		host_can_sleep(name);
-	host_preempt(name);
+	host_access(name, lock, true);
 	tso_drain(host_running, 0);
 }
 
@@ -151,7 +157,7 @@ void mutex_init(struct mutex *m, const char *name, enum lock_rank rank)
 }
 void mutex_lock(struct mutex *m)
 {
-	about_to_lock(m->name, false);
+	about_to_lock(m, m->name, false);
 	if (m->state.v == (u64)&host_running->t)
 		host_fail("mutex %s taken twice", m->name);
 	hold(HELD_MUTEX, m, 0, m->rank, m->name, false);
@@ -161,7 +167,7 @@ void mutex_lock(struct mutex *m)
 }
 bool mutex_trylock(struct mutex *m)
 {
-	about_to_lock(m->name, true);
+	about_to_lock(m, m->name, true);
 	if (m->state.v || !list_empty(&m->waiters))
 		return false;
 	hold(HELD_MUTEX, m, 0, m->rank, m->name, true);
@@ -179,7 +185,7 @@ void mutex_unlock(struct mutex *m)
 		m->state.v = (u64)&w->task->t;
 		grant(w);
 	}
-	host_preempt(m->name);
+	host_access(m->name, m, true);
 }
 bool mutex_held(const struct mutex *m) { return m->state.v == (u64)&host_running->t; }
 
@@ -205,7 +211,7 @@ static void rwsem_grant(struct rwsem *s)
 }
 void down_read(struct rwsem *s)
 {
-	about_to_lock(s->name, false);
+	about_to_lock(s, s->name, false);
 	hold(HELD_READ, s, 0, s->rank, s->name, false);
 	if (s->writer || !list_empty(&s->waiters))
 		lock_wait(&s->waiters, false, s->name);
@@ -214,7 +220,7 @@ void down_read(struct rwsem *s)
 }
 bool down_read_trylock(struct rwsem *s)
 {
-	about_to_lock(s->name, true);
+	about_to_lock(s, s->name, true);
 	if (s->writer || !list_empty(&s->waiters))
 		return false;
 	hold(HELD_READ, s, 0, s->rank, s->name, true);
@@ -227,11 +233,11 @@ void up_read(struct rwsem *s)
 	tso_drain(host_running, 0);
 	s->state.v--;
 	rwsem_grant(s);
-	host_preempt(s->name);
+	host_access(s->name, s, true);
 }
 void down_write(struct rwsem *s)
 {
-	about_to_lock(s->name, false);
+	about_to_lock(s, s->name, false);
 	hold(HELD_WRITE, s, 0, s->rank, s->name, false);
 	if (s->writer || s->state.v || !list_empty(&s->waiters))
 		lock_wait(&s->waiters, true, s->name);
@@ -240,7 +246,7 @@ void down_write(struct rwsem *s)
 }
 bool down_write_trylock(struct rwsem *s)
 {
-	about_to_lock(s->name, true);
+	about_to_lock(s, s->name, true);
 	if (s->writer || s->state.v || !list_empty(&s->waiters))
 		return false;
 	hold(HELD_WRITE, s, 0, s->rank, s->name, true);
@@ -253,6 +259,6 @@ void up_write(struct rwsem *s)
 	tso_drain(host_running, 0);
 	s->writer = NULL;
 	rwsem_grant(s);
-	host_preempt(s->name);
+	host_access(s->name, s, true);
 }
 bool rwsem_held(const struct rwsem *s) { return s->writer || s->state.v; }

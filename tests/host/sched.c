@@ -145,11 +145,11 @@ void host_pick(const char *where, bool yield)
 	}
 }
 
-void host_preempt(const char *where)
+void host_access(const char *where, const void *object, bool write)
 {
 	if (!host_running || visiting)
 		return;
-	struct host_task *me = host_running, *next = explore_preempt(where);
+	struct host_task *me = host_running, *next = explore_preempt(object, write);
 	if (!next)
 		return;
 	now_ns += 100;
@@ -159,6 +159,7 @@ void host_preempt(const char *where)
 	me->preempted = false;
 }
 
+void host_preempt(const char *where) { host_access(where, NULL, true); }
 void cpu_relax(void) { host_pick("cpu_relax", true); }
 void sched_yield_cpu(void) { host_pick("yield", true); }
 

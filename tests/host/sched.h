@@ -49,8 +49,8 @@ void host_pick(const char *where, bool yield);
 void host_can_sleep(const char *what);		/* fails if the running task must not */
 
 /* --- explore.c --- */
-/* At a point: who is to run instead of the running task; NULL: it goes on. */
-struct host_task *explore_preempt(const char *where);
+/* At a point, before `object` is read or written: who is to run instead of the running task; NULL: it goes on. */
+struct host_task *explore_preempt(const void *object, bool write);
 /* One of the n that can run. */
 struct host_task *explore_next(struct host_task **able, unsigned n, bool yield);
 void explore_spawned(struct host_task *h);
