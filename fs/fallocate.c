@@ -37,11 +37,10 @@ static int extend(struct file *file, loff_t end)
 
 	while (!error && m->size < end) {
 		loff_t pos = m->size;
-		struct iovec storage;
 		struct iov_iter it;
 		ssize_t n;
 
-		iter_init_kernel_buf(&it, &storage, page_address(zeroes), (size_t)min(end - pos, (loff_t)PAGE_SIZE - (pos & ~(loff_t)PAGE_MASK)));
+		iter_init_kernel_buf(&it, page_address(zeroes), (size_t)min(end - pos, (loff_t)PAGE_SIZE - (pos & ~(loff_t)PAGE_MASK)));
 		n = pagecache_write_iter(m, &pos, &it);
 		error = n < 0 ? (int)n : fatal_signal_pending(current) ? -EINTR : 0;
 	}

@@ -4,7 +4,7 @@
  * The table's lock protects it; but while nobody shares the table, only its owner changes it, and looks
  * without the lock. A number is first reserved, then gets its file, so that EMFILE comes before anything is done.
  */
-#include "fs/internal.h"
+#include "fs/fdtable.h"
 
 #include "fs/syscalls.h"
 #include "kernel/string.h"
@@ -12,19 +12,6 @@
 
 #define FIRST_CAP 64
 #define MAX_CAP (1U << 20)
-
-struct fdarray {
-	u32 cap;			/* a multiple of 64 */
-	u64 *used, *cloexec;		/* bits; reserved numbers are used and have no file */
-	struct file *file[];
-};
-
-struct files {
-	atomic_t refs;			/* A: tasks */
-	struct spinlock lock;		/* protects array and what it points to */
-	struct fdarray *array;
-	unsigned first_free;		/* no free number is below */
-};
 
 static struct fdarray *array_alloc(u32 cap)
 {

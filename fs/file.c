@@ -144,8 +144,7 @@ ssize_t generic_file_read(struct file *file, struct iov_iter *to, loff_t *pos)
 	if (!to->count)
 		return 0;
 	n = pagecache_read_iter(&file->inode->mapping, pos, to);
-	if (!(file->flags & O_NOATIME))
-		inode_touch_atime(file->inode);
+	file_touch_atime(file);
 	return n;
 }
 
@@ -200,7 +199,7 @@ ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos
 	if (n < 0)
 		goto out_unlock;
 	cut = from->count - (size_t)n;
-	from->count = (size_t)n;
+	iter_truncate(from, (size_t)n);
 	remove_privileges(inode);
 	inode_touch(inode, ATTR_MTIME);
 	n = pagecache_write_iter(&inode->mapping, pos, from);
@@ -269,10 +268,9 @@ int generic_fsync(struct file *file, bool data_only)
 
 ssize_t file_read_kernel(struct file *file, void *buf, size_t n, loff_t pos)
 {
-	struct iovec storage;
 	struct iov_iter it;
 
-	iter_init_kernel_buf(&it, &storage, buf, n);
+	iter_init_kernel_buf(&it, buf, n);
 	if (!file->ops->read)
 		return S_ISDIR(file->inode->mode) ? -EISDIR : -EINVAL;
 	return file->ops->read(file, &it, &pos);
@@ -280,10 +278,9 @@ ssize_t file_read_kernel(struct file *file, void *buf, size_t n, loff_t pos)
 
 ssize_t file_write_kernel(struct file *file, const void *buf, size_t n, loff_t *pos)
 {
-	struct iovec storage;
 	struct iov_iter it;
 
-	iter_init_kernel_buf(&it, &storage, (void *)buf, n);
+	iter_init_kernel_buf(&it, (void *)buf, n);
 	if (!file->ops->write)
 		return -EINVAL;
 	return file->ops->write(file, &it, pos);

@@ -259,22 +259,15 @@ void inode_touch_ctime(struct inode *inode)
 	inode_mark_dirty(inode);
 }
 
-static bool earlier(const struct timespec64 *a, const struct timespec64 *b)
-{
-	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec <= b->tv_nsec);
-}
-
 /* relatime, unless mounted otherwise: only if it was not read since the last change, or for a day. */
-void inode_touch_atime(struct inode *inode)
+void inode_update_atime(struct inode *inode)
 {
 	u32 flags = inode->sb->flags;
 
 	if (inode_read_only(inode) || flags & MS_NOATIME || (flags & MS_NODIRATIME && S_ISDIR(inode->mode)))
 		return;
-	if (!(flags & MS_STRICTATIME) && !earlier(&inode->atime, &inode->mtime) && !earlier(&inode->atime, &inode->ctime) &&
-	    (s64)(realtime_ns() / 1000000000) - inode->atime.tv_sec < 24 * 3600)
-		return;
-	inode_touch(inode, ATTR_ATIME);
+	if (flags & MS_STRICTATIME || !atime_will_do(inode))
+		inode_touch(inode, ATTR_ATIME);
 }
 
 void generic_fill_stat(struct inode *inode, struct kstat *st)

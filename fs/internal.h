@@ -5,6 +5,7 @@
 #pragma once
 
 #include "fs/vfs.h"
+#include "kernel/clock.h"
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
 
@@ -13,7 +14,6 @@ void inode_cache_init(void);
 struct timespec64 now_timespec(void);
 void inode_set_linkable(struct inode *inode, bool on);	/* I_LINKABLE */
 void inode_touch_ctime(struct inode *inode);	/* attributes or the link count changed */
-void inode_touch_atime(struct inode *inode);	/* it was read: relatime, as Linux's default */
 int inode_write_back(struct inode *inode);	/* write_inode if dirty */
 void inodes_write_dirty(void);			/* every dirty inode to its metadata pages; no wait */
 /* The inode after `prev` (NULL: the first) on sb's list, with a reference; prev's is dropped. Sleeps. super_lock held, or sb in use. */
@@ -115,6 +115,31 @@ static inline bool owner_or_root(const struct inode *inode) { return fsuid() == 
 /* Pipes and the files of /proc have no page cache. */
 static inline bool inode_has_cache(const struct inode *inode) { return inode->mapping.ops; }
 static inline bool inode_read_only(const struct inode *inode) { return inode->sb->flags & MS_RDONLY; }
+
+void inode_update_atime(struct inode *inode);
+
+static inline bool later(const struct timespec64 *a, const struct timespec64 *b)
+{
+	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
+}
+/* It was read since the last change, and today. */
+static inline bool atime_will_do(const struct inode *inode)
+{
+	return later(&inode->atime, &inode->mtime) && later(&inode->atime, &inode->ctime) && realtime_recent_s() - inode->atime.tv_sec < 24 * 3600;
+}
+/* It was read: relatime, as Linux's default. Mostly there is nothing to do. */
+static inline void inode_touch_atime(struct inode *inode)
+{
+	if (unlikely(inode->sb->flags & MS_STRICTATIME || !atime_will_do(inode)))
+		inode_update_atime(inode);
+}
+static inline void file_touch_atime(const struct file *file)
+{
+	struct inode *inode = file->inode;
+
+	if (unlikely(inode->sb->flags & MS_STRICTATIME || !atime_will_do(inode)) && !(file->flags & O_NOATIME))
+		inode_update_atime(inode);
+}
 
 /* --- super blocks (fs/super.c) --- */
 /* That of a type and device, made or found, counted for one mount more; put it back. ENODEV, ENOENT, EBUSY (read-only and not)... */

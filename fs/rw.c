@@ -3,7 +3,7 @@
  *
  * Checks come in Linux's order, which programs that pass bad pointers can see: descriptor, direction, address range, length.
  */
-#include "fs/internal.h"
+#include "fs/fdtable.h"
 
 #include "fs/syscalls.h"
 #include "mm/layout.h"
@@ -12,19 +12,12 @@
 
 #define FAST_IOV 8
 
-static bool range_ok(const void __user *buf, size_t n)
-{
-	vaddr_t a = (vaddr_t)buf;
-
-	return n <= USER_TOP && a <= USER_TOP - n;
-}
-
 /* --- positions --- */
 
-/* Whoever else could move the position is kept out. Not needed if nobody else can have the file in use. */
-static bool pos_lock(struct file *file)
+/* Whoever else could move the position is kept out. Not needed if nobody else can have the file in use: it is borrowed from its only table. */
+static bool pos_lock(struct file *file, bool counted)
 {
-	if (file->mode & FMODE_STREAM || (atomic_read(&file->refs) == 2 && fds_private()))
+	if (file->mode & FMODE_STREAM || (!counted && atomic_read(&file->refs) == 1))
 		return false;
 	mutex_lock(&file->pos_lock);
 	return true;
@@ -43,74 +36,69 @@ static inline int check_direction(const struct file *file, bool write)
 	return file->mode & (write ? FMODE_WRITE : FMODE_READ) ? 0 : -EBADF;
 }
 
-static inline ssize_t transfer(struct file *file, bool write, struct iov_iter *it, loff_t *pos)
+typedef ssize_t (*transfer_fn)(struct file *file, struct iov_iter *it, loff_t *pos);
+
+static ssize_t read_directory(struct file *file, struct iov_iter *it, loff_t *pos) { return -EISDIR; }
+
+/* What does it; NULL: this kind of file cannot. */
+static inline transfer_fn transfer_of(const struct file *file, bool write)
 {
-	if (write)
-		return file->ops->write ? file->ops->write(file, it, pos) : -EINVAL;
-	if (!file->ops->read)
-		return S_ISDIR(file->inode->mode) ? -EISDIR : -EINVAL;
-	return file->ops->read(file, it, pos);
+	transfer_fn fn = write ? file->ops->write : file->ops->read;
+
+	return likely(fn) || write || !S_ISDIR(file->inode->mode) ? fn : read_directory;
 }
 
 /* pos NULL: the file's own. */
-static inline ssize_t rw_buf(struct file *file, bool write, void __user *buf, size_t n, loff_t *pos)
+static inline ssize_t rw_buf(struct file *file, bool counted, bool write, void __user *buf, size_t n, loff_t *pos)
 {
-	struct iovec storage;
 	struct iov_iter it;
 	ssize_t done = check_direction(file, write);
+	transfer_fn transfer = transfer_of(file, write);
 	bool locked;
 
 	if (done)
 		return done;
-	if (unlikely(write ? !file->ops->write : !file->ops->read && !S_ISDIR(file->inode->mode)))
+	if (unlikely(!transfer))
 		return -EINVAL;
-	if (!range_ok(buf, n))
+	if (unlikely(iter_init_user_buf(&it, buf, n)))
 		return -EFAULT;
-	iter_init_user_buf(&it, &storage, buf, n);
 	if (pos)
-		return transfer(file, write, &it, pos);
-	locked = pos_lock(file);
-	done = transfer(file, write, &it, &file->pos);
+		return transfer(file, &it, pos);
+	locked = pos_lock(file, counted);
+	done = transfer(file, &it, &file->pos);
 	pos_unlock(file, locked);
 	return done;
 }
 
-long sys_read(unsigned fd, char __user *buf, size_t n)
+static inline long rw_here(unsigned fd, bool write, void __user *buf, size_t n)
 {
-	struct file *file = fd_get_file((int)fd);
+	bool counted;
+	struct file *file = fd_borrow((int)fd, &counted);
 	long done;
 
 	if (!file)
 		return -EBADF;
-	done = rw_buf(file, false, buf, n, NULL);
-	file_put(file);
+	done = rw_buf(file, counted, write, buf, n, NULL);
+	fd_return(file, counted);
 	return done;
 }
 
-long sys_write(unsigned fd, const char __user *buf, size_t n)
-{
-	struct file *file = fd_get_file((int)fd);
-	long done;
-
-	if (!file)
-		return -EBADF;
-	done = rw_buf(file, true, (char __user *)buf, n, NULL);
-	file_put(file);
-	return done;
-}
+long sys_read(unsigned fd, char __user *buf, size_t n) { return rw_here(fd, false, buf, n); }
+long sys_write(unsigned fd, const char __user *buf, size_t n) { return rw_here(fd, true, (char __user *)buf, n); }
 
 static inline long rw_at(unsigned fd, bool write, void __user *buf, size_t n, loff_t pos)
 {
 	struct file *file;
+	bool counted;
 	long done;
 
 	if (pos < 0)
 		return -EINVAL;
-	file = fd_get_file((int)fd);
+	file = fd_borrow((int)fd, &counted);
 	if (!file)
 		return -EBADF;
-	done = file->mode & FMODE_STREAM ? -ESPIPE : rw_buf(file, write, buf, n, &pos);
-	file_put(file);
+	done = file->mode & FMODE_STREAM ? -ESPIPE : rw_buf(file, counted, write, buf, n, &pos);
+	fd_return(file, counted);
 	return done;
 }
 
@@ -129,11 +117,12 @@ static int check_rwf(const struct file *file, bool write, __kernel_rwf_t flags)
 	return flags & RWF_NOWAIT && (write || file->ops->read != generic_file_read || file->inode->mapping.no_writeback) ? -EOPNOTSUPP : 0;
 }
 
-static ssize_t rw_vector(struct file *file, bool write, const struct iovec __user *uiov, unsigned long nr, loff_t *pos, int flags)
+static ssize_t rw_vector(struct file *file, bool counted, bool write, const struct iovec __user *uiov, unsigned long nr, loff_t *pos, int flags)
 {
 	struct iovec fast[FAST_IOV], *iov;
 	struct iov_iter it;
 	ssize_t done = check_direction(file, write);
+	transfer_fn transfer = transfer_of(file, write);
 	bool locked = false;
 
 	if (done)
@@ -141,7 +130,7 @@ static ssize_t rw_vector(struct file *file, bool write, const struct iovec __use
 	iov = iter_import(&it, uiov, nr, fast, FAST_IOV);
 	if (IS_ERR(iov))
 		return PTR_ERR(iov);
-	if (write ? !file->ops->write : !file->ops->read && !S_ISDIR(file->inode->mode))
+	if (!transfer)
 		done = -EINVAL;
 	if (!done && it.count && flags) {
 		it.rwf = (__force __kernel_rwf_t)flags;
@@ -149,8 +138,8 @@ static ssize_t rw_vector(struct file *file, bool write, const struct iovec __use
 	}
 	if (!done && it.count) {
 		if (!pos)
-			locked = pos_lock(file);
-		done = transfer(file, write, &it, pos ? pos : &file->pos);
+			locked = pos_lock(file, counted);
+		done = transfer(file, &it, pos ? pos : &file->pos);
 		pos_unlock(file, locked);
 	}
 	if (iov != fast)
@@ -158,51 +147,41 @@ static ssize_t rw_vector(struct file *file, bool write, const struct iovec __use
 	return done;
 }
 
-static long vector_call(unsigned long fd, bool write, const struct iovec __user *iov, unsigned long nr, int flags)
-{
-	struct file *file = fd_get_file((int)fd);
-	long done;
-
-	if (!file)
-		return -EBADF;
-	done = rw_vector(file, write, iov, nr, NULL, flags);
-	file_put(file);
-	return done;
-}
-
-long sys_readv(unsigned long fd, const struct iovec __user *iov, unsigned long nr) { return vector_call(fd, false, iov, nr, 0); }
-long sys_writev(unsigned long fd, const struct iovec __user *iov, unsigned long nr) { return vector_call(fd, true, iov, nr, 0); }
-
-static long vector_at(unsigned long fd, bool write, const struct iovec __user *iov, unsigned long nr, loff_t pos, int flags)
+/* at: at *at, not at the file's own position. */
+static long vector_call(unsigned long fd, bool write, const struct iovec __user *iov, unsigned long nr, loff_t *at, int flags)
 {
 	struct file *file;
+	bool counted;
 	long done;
 
-	if (pos < 0)
+	if (at && *at < 0)
 		return -EINVAL;
-	file = fd_get_file((int)fd);
+	file = fd_borrow((int)fd, &counted);
 	if (!file)
 		return -EBADF;
-	done = file->mode & FMODE_STREAM ? -ESPIPE : rw_vector(file, write, iov, nr, &pos, flags);
-	file_put(file);
+	done = at && file->mode & FMODE_STREAM ? -ESPIPE : rw_vector(file, counted, write, iov, nr, at, flags);
+	fd_return(file, counted);
 	return done;
 }
+
+long sys_readv(unsigned long fd, const struct iovec __user *iov, unsigned long nr) { return vector_call(fd, false, iov, nr, NULL, 0); }
+long sys_writev(unsigned long fd, const struct iovec __user *iov, unsigned long nr) { return vector_call(fd, true, iov, nr, NULL, 0); }
 
 /* On 64-bit the whole position is in `pos`; the high half is unused. */
 long sys_preadv(unsigned long fd, const struct iovec __user *iov, unsigned long nr, unsigned long pos, unsigned long pos_high)
 {
-	return vector_at(fd, false, iov, nr, (loff_t)pos, 0);
+	return vector_call(fd, false, iov, nr, &(loff_t){ (loff_t)pos }, 0);
 }
 
 long sys_pwritev(unsigned long fd, const struct iovec __user *iov, unsigned long nr, unsigned long pos, unsigned long pos_high)
 {
-	return vector_at(fd, true, iov, nr, (loff_t)pos, 0);
+	return vector_call(fd, true, iov, nr, &(loff_t){ (loff_t)pos }, 0);
 }
 
 /* Position -1: the file's own. */
 static long vector2(unsigned long fd, bool write, const struct iovec __user *iov, unsigned long nr, loff_t pos, int flags)
 {
-	return pos == -1 ? vector_call(fd, write, iov, nr, flags) : vector_at(fd, write, iov, nr, pos, flags);
+	return vector_call(fd, write, iov, nr, pos == -1 ? NULL : &pos, flags);
 }
 
 long sys_preadv2(unsigned long fd, const struct iovec __user *iov, unsigned long nr, unsigned long pos, unsigned long pos_high, int flags)
@@ -219,8 +198,8 @@ long sys_pwritev2(unsigned long fd, const struct iovec __user *iov, unsigned lon
 
 long sys_lseek(unsigned fd, loff_t offset, unsigned whence)
 {
-	struct file *file = fd_get_file((int)fd);
-	bool locked;
+	bool counted, locked;
+	struct file *file = fd_borrow((int)fd, &counted);
 	long pos;
 
 	if (!file)
@@ -230,10 +209,10 @@ long sys_lseek(unsigned fd, loff_t offset, unsigned whence)
 	} else if (!file->ops->llseek) {
 		pos = -ESPIPE;
 	} else {
-		locked = pos_lock(file);
+		locked = pos_lock(file, counted);
 		pos = file->ops->llseek(file, offset, (int)whence);
 		pos_unlock(file, locked);
 	}
-	file_put(file);
+	fd_return(file, counted);
 	return pos;
 }

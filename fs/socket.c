@@ -505,14 +505,15 @@ long sys_sendto(int fd, const void __user *buf, size_t n, u32 flags, const void 
 	struct user_msg msg = { .name = (void __user *)address, .name_len = len };
 	struct file *file;
 	struct unix_sock *s = socket_get(fd, &file);
-	struct iovec storage;
 	struct iov_iter it;
 	long r;
 
 	if (IS_ERR(s))
 		return PTR_ERR(s);
-	iter_init_user_buf(&it, &storage, (void __user *)buf, min(n, MAX_RW_COUNT));
-	r = address && (len < 0 || len > ADDRESS_MAX) ? -EINVAL : send_one(file, &msg, &it, flags);
+	if (iter_init_user_buf(&it, (void __user *)buf, min(n, MAX_RW_COUNT)))
+		r = -EFAULT;
+	else
+		r = address && (len < 0 || len > ADDRESS_MAX) ? -EINVAL : send_one(file, &msg, &it, flags);
 	file_put(file);
 	return r;
 }
@@ -609,17 +610,16 @@ long sys_recvfrom(int fd, void __user *buf, size_t n, u32 flags, void __user *ad
 	struct user_msg msg = { .name = address };
 	struct file *file;
 	struct unix_sock *s = socket_get(fd, &file);
-	struct iovec storage;
 	struct iov_iter it;
 	int name_len;
-	long r = 0;
+	long r;
 
 	if (IS_ERR(s))
 		return PTR_ERR(s);
-	iter_init_user_buf(&it, &storage, buf, min(n, MAX_RW_COUNT));
-	if (address && get_user(msg.name_len, len))
+	r = iter_init_user_buf(&it, buf, min(n, MAX_RW_COUNT));
+	if (!r && address && get_user(msg.name_len, len))
 		r = -EFAULT;
-	else if (address && msg.name_len < 0)
+	else if (!r && address && msg.name_len < 0)
 		r = -EINVAL;
 	if (!r)
 		r = receive_one(file, &msg, &it, flags, &name_len);

@@ -50,6 +50,10 @@ u64 ktime_ns(void)
 	return scale(rdtsc() - tsc_boot, tsc_to_ns);	/* 0 until clock_init() */
 }
 
+s64 recent_realtime_s;
+
+void clock_tick(void) { WRITE_ONCE(recent_realtime_s, (s64)(realtime_ns() / 1000000000)); }
+
 u64 realtime_ns(void) { return boot_realtime_ns + ktime_ns(); }
 
 void clock_delay_us(u64 us)

@@ -87,12 +87,10 @@ syscall_entry:
 	mov	rdi, rsp
 	sti
 	call	syscall_dispatch
-	mov	rdi, rsp
 	; falls through
 
-; --- back to user mode; rdi = frame ---
-return_to_user:
-	mov	rsp, rdi
+; --- back to user mode; rsp = frame ---
+leave_kernel:
 	cli
 	mov	rax, [gs:CPU_CURRENT]
 	mov	rcx, [gs:CPU_PREEMPT]
@@ -120,6 +118,9 @@ return_to_user:
 	mov	rdi, rsp
 	call	user_return_work	; leaves interrupts off
 	jmp	.leave
+return_to_user:				; rdi = frame
+	mov	rsp, rdi
+	jmp	leave_kernel
 
 ; --- a new task: switch_to() returns here on its first run, interrupts on, preemption off by one (schedule's) ---
 extern schedule_tail
@@ -160,8 +161,7 @@ trap_entry:
 	xor	ebp, ebp
 	mov	rdi, rsp
 	call	trap_dispatch
-	mov	rdi, rsp
-	jmp	return_to_user
+	jmp	leave_kernel
 .kernel:
 	call	clear_ac
 	; Make the interrupted function the caller of trap_dispatch, for backtraces: a frame of its rip and rbp.

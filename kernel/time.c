@@ -67,6 +67,7 @@ void timer_interrupt(bool user_mode)
 	vt_tick();
 	if (now >= time->next_tick_ns) {
 		time->next_tick_ns = tick_after(now);
+		clock_tick();
 		sched_tick();
 	}
 	program_timer(time, now);
@@ -79,6 +80,7 @@ void tick_restart(u64 now)
 	if (time->next_tick_ns <= now + TICK_NS)
 		return;
 	time->next_tick_ns = now + TICK_NS;
+	clock_tick();
 	program_timer(time, now);
 }
 

@@ -8,29 +8,22 @@
 
 #define MAX_IOV 1024
 
-void iter_settle(struct iov_iter *it)
+void iter_next(struct iov_iter *it)
 {
-	while (it->nr && it->offset >= it->iov->iov_len) {
-		it->offset -= it->iov->iov_len;
-		it->iov++;
+	while (!it->room && it->nr) {
+		it->at = it->next->iov_base;
+		it->room = it->next->iov_len;
+		it->next++;
 		it->nr--;
 	}
 }
 
 void iter_init_user(struct iov_iter *it, const struct iovec *iov, unsigned nr)
 {
-	*it = (struct iov_iter){ .iov = iov, .nr = nr };
+	*it = (struct iov_iter){ .next = iov, .nr = nr };
 	for (unsigned i = 0; i < nr; i++)
 		it->count += iov[i].iov_len;
-	iter_settle(it);
-}
-
-void iter_init_kernel_buf(struct iov_iter *it, struct iovec *storage, void *buf, size_t n)
-{
-	storage->iov_base = buf;
-	storage->iov_len = n;
-	iter_init_user(it, storage, 1);
-	it->kernel = true;
+	iter_next(it);
 }
 
 /* As Linux: a negative length is EINVAL, a segment outside user space EFAULT, the sum is cut. */
@@ -75,15 +68,16 @@ struct iovec *iter_import(struct iov_iter *it, const struct iovec __user *uiov, 
 
 void __user *iter_address(const struct iov_iter *it, size_t *len)
 {
-	*len = it->count ? min((size_t)it->iov->iov_len - it->offset, it->count) : 0;
-	return *len ? (void __user *)((char *)it->iov->iov_base + it->offset) : NULL;
+	*len = it->room;
+	return it->room ? (__force void __user *)it->at : NULL;
 }
 
 void iter_advance(struct iov_iter *it, size_t n)
 {
-	it->count -= n;
-	it->offset += n;
-	iter_settle(it);
+	while (n) {
+		size_t step = min(n, it->room);
+		n -= iter_advanced(it, step);
+	}
 }
 
 enum copy_op { TO_USER, TO_USER_NOFAULT, FROM_USER, FROM_USER_NOFAULT, CLEAR_USER };

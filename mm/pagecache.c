@@ -40,34 +40,10 @@ u64 pagecache_peek(struct address_space *m, u64 index)
 	return e & ENTRY_TABLE ? pagecache_peek(m, index) : e;
 }
 
-/* One try. NULL: not uptodate, or somebody changed something meanwhile. */
-static inline __attribute__((always_inline)) struct page *try_lookup(struct address_space *m, u64 index)
-{
-	entry_t *slot = slot_find(m, index);
-	u64 e = slot ? entry_read(slot) : 0, now;
-	struct page *page = entry_page(e);
-
-	/* A table: the tree grew between the two reads. No pin: freed since we read the slot (which then has changed), or 65535 readers. */
-	if (unlikely((e & (ENTRY_P | ENTRY_TABLE)) != ENTRY_P || !page_pin_read(page)))
-		return NULL;
-	/* Between the read and the pin the frame may have left the slot and been given away: only now it cannot
-	 * be changed behind our back if it still is the slot's (FOREST.md T2). Only page 0's slot may move (PC6). */
-	if (likely(slot != &m->root || slot_find(m, index) == slot)) {
-		now = entry_read(slot);
-		if (likely(now & ENTRY_P && !((now ^ e) & (ENTRY_FRAME | ENTRY_TABLE)))) {
-			if (unlikely(!(now & ENTRY_A)))
-				atomic64_cmpxchg(slot, &now, now | ENTRY_A);
-			return page;
-		}
-	}
-	page_unpin_read(page);
-	return NULL;
-}
-
-static __attribute__((noinline)) struct page *lookup_again(struct address_space *m, u64 index)
+struct page *slot_lookup_again(struct address_space *m, u64 index)
 {
 	while (pagecache_peek(m, index) & ENTRY_P) {
-		struct page *page = try_lookup(m, index);
+		struct page *page = slot_lookup(m, index);
 		if (page)
 			return page;
 		cpu_relax();
@@ -80,12 +56,7 @@ u64 pagecache_next(struct address_space *m, u64 index, u64 last)
 	return slot_next(m, &index, last) ? index : last + 1;
 }
 
-struct page *pagecache_lookup(struct address_space *m, u64 index)
-{
-	struct page *page = try_lookup(m, index);
-
-	return likely(page) ? page : lookup_again(m, index);
-}
+struct page *pagecache_lookup(struct address_space *m, u64 index) { return slot_lookup_page(m, index); }
 
 /* --- changing a slot --- */
 

@@ -32,7 +32,7 @@ static unsigned read_ahead(struct address_space *m, u64 index, size_t wanted)
 static __attribute__((noinline)) size_t copy_again(struct address_space *m, loff_t pos, const char *from, size_t done, size_t n, struct iov_iter *to)
 {
 	vmstat_inc(VM_SHORT_COPY);
-	trace(TRACE_SHORT, (u64)to->iov->iov_base + to->offset, n - done, 0);
+	trace(TRACE_SHORT, to->at, n - done, 0);
 	if (!done) {
 		size_t filled = pagecache_read_fill(m, pos, to);
 		if (filled)
@@ -50,7 +50,7 @@ static __attribute__((noinline)) size_t copy_again(struct address_space *m, loff
 }
 
 /* From the pinned page, and unpin it: bytes read; 0: the file ends here; -EFAULT. */
-static inline ssize_t copy_out(struct address_space *m, struct page *page, loff_t pos, struct iov_iter *to)
+static inline __attribute__((always_inline)) ssize_t copy_out(struct address_space *m, struct page *page, loff_t pos, struct iov_iter *to)
 {
 	/* The size is read after the page was found uptodate: a page that truncate took away in between is either not
 	 * found, or the size already says so. */
@@ -90,6 +90,8 @@ static __attribute__((noinline)) ssize_t read_absent(struct address_space *m, lo
 	struct page *page;
 	int error;
 
+	if (pos >= READ_ONCE(m->size))
+		return 0;
 	if (holes)
 		return (ssize_t)holes;
 	if (to->rwf & RWF_NOWAIT)
@@ -103,10 +105,10 @@ ssize_t pagecache_read_iter(struct address_space *m, loff_t *ppos, struct iov_it
 	loff_t pos = *ppos;
 	ssize_t k = 0;
 
-	while (to->count && pos < READ_ONCE(m->size)) {
+	while (to->count) {
 		if (unlikely(switch_prefault))
 			iter_fault_in_writeable(to, min(to->count, PAGE_SIZE - (pos & ~PAGE_MASK)));
-		struct page *page = pagecache_lookup(m, (u64)pos >> PAGE_SHIFT);
+		struct page *page = slot_lookup_page(m, (u64)pos >> PAGE_SHIFT);
 		k = likely(page) ? copy_out(m, page, pos, to) : read_absent(m, pos, to);
 		if (k <= 0)
 			break;

@@ -25,7 +25,10 @@ static inline entry_t *slot_hinted(struct address_space *m, u64 index)
 
 	if (unlikely(!hint || hint >> SLOT_HINT_BITS != index >> 9))
 		return NULL;
-	return (entry_t *)phys_to_virt((hint & (BIT(SLOT_HINT_BITS) - 1)) << PAGE_SHIFT) + (index & 511);
+	entry_t *slot = (entry_t *)phys_to_virt((hint & (BIT(SLOT_HINT_BITS) - 1)) << PAGE_SHIFT) + (index & 511);
+	if (!slot)
+		__builtin_unreachable();
+	return slot;
 }
 entry_t *slot_walk(struct address_space *m, u64 index);
 /* The slot of index, or NULL if there is no table for it. Lockless. */
@@ -35,7 +38,39 @@ static inline entry_t *slot_find(struct address_space *m, u64 index)
 
 	return likely(slot) ? slot : slot_walk(m, index);
 }
-/* The same, allocating tables. -ENOMEM, -EFBIG. Sleeps; the caller may hold page locks of this file, but not page 0's when the
+/* One try. NULL: not uptodate, or somebody changed something meanwhile. */
+static inline __attribute__((always_inline)) struct page *slot_lookup(struct address_space *m, u64 index)
+{
+	entry_t *slot = slot_find(m, index);
+	u64 e = slot ? entry_read(slot) : 0, now;
+	struct page *page = entry_page(e);
+
+	/* A table: the tree grew between the two reads. No pin: freed since we read the slot (which then has changed), or 65535 readers. */
+	if (unlikely((e & (ENTRY_P | ENTRY_TABLE)) != ENTRY_P || !page_pin_read(page)))
+		return NULL;
+	/* Between the read and the pin the frame may have left the slot and been given away: only now it cannot
+	 * be changed behind our back if it still is the slot's (FOREST.md T2). Only page 0's slot may move (PC6). */
+	if (likely(slot != &m->root || slot_find(m, index) == slot)) {
+		now = entry_read(slot);
+		if (likely(now & ENTRY_P && !((now ^ e) & (ENTRY_FRAME | ENTRY_TABLE)))) {
+			if (unlikely(!(now & ENTRY_A)))
+				atomic64_cmpxchg(slot, &now, now | ENTRY_A);
+			return page;
+		}
+	}
+	page_unpin_read(page);
+	return NULL;
+}
+struct page *slot_lookup_again(struct address_space *m, u64 index);	/* until it succeeds or the page is not there */
+
+/* pagecache_lookup() for the files that do it for each page. */
+static inline __attribute__((always_inline)) struct page *slot_lookup_page(struct address_space *m, u64 index)
+{
+	struct page *page = slot_lookup(m, index);
+
+	return likely(page) ? page : slot_lookup_again(m, index);
+}
+/* The same as slot_find(), allocating tables. -ENOMEM, -EFBIG. Sleeps; the caller may hold page locks of this file, but not page 0's when the
  * file has just outgrown one page (see tree_grow). */
 int slot_own(struct address_space *m, u64 index, entry_t **slot);
 /* The first slot that is not zero in [*index, last]; *index becomes its index. NULL: none. Lockless. */

@@ -26,6 +26,20 @@ void pagefault_enable(void)
 	current->pagefault_disabled--;
 }
 
+static size_t checked_to_user(void __user *dst, const void *src, size_t n)
+{
+	size_t ok = user_range(dst, n);
+
+	return n - ok + (ok ? raw_copy_to_user(dst, src, ok) : 0);
+}
+
+static size_t checked_from_user(void *dst, const void __user *src, size_t n)
+{
+	size_t ok = user_range(src, n);
+
+	return n - ok + (ok ? raw_copy_from_user(dst, src, ok) : 0);
+}
+
 size_t copy_to_user(void __user *dst, const void *src, size_t n)
 {
 	might_sleep();

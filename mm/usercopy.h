@@ -27,43 +27,43 @@ static inline size_t user_range(const void __user *p, size_t n)
 	return min(n, (size_t)(USER_TOP - va));
 }
 
-static inline size_t checked_to_user(void __user *dst, const void *src, size_t n)
-{
-	size_t ok = user_range(dst, n);
-
-	return n - ok + (ok ? raw_copy_to_user(dst, src, ok) : 0);
-}
-
-static inline size_t checked_from_user(void *dst, const void __user *src, size_t n)
-{
-	size_t ok = user_range(src, n);
-
-	return n - ok + (ok ? raw_copy_from_user(dst, src, ok) : 0);
-}
-
-/* Inline: read() and write() spend a tenth of their instructions per page around here. */
-static inline size_t copy_to_user_nofault(void __user *dst, const void *src, size_t n)
+/* Of addresses that are known to lie below USER_TOP. Inline: read() and write() spend a tenth of their instructions per page around here. */
+static inline size_t checked_to_user_nofault(void __user *dst, const void *src, size_t n)
 {
 	struct task *t = current;
 
 	t->pagefault_disabled++;
 	barrier();
-	size_t left = checked_to_user(dst, src, n);
+	size_t left = raw_copy_to_user(dst, src, n);
 	barrier();
 	t->pagefault_disabled--;
 	return left;
+}
+
+static inline size_t checked_from_user_nofault(void *dst, const void __user *src, size_t n)
+{
+	struct task *t = current;
+
+	t->pagefault_disabled++;
+	barrier();
+	size_t left = raw_copy_from_user(dst, src, n);
+	barrier();
+	t->pagefault_disabled--;
+	return left;
+}
+
+static inline size_t copy_to_user_nofault(void __user *dst, const void *src, size_t n)
+{
+	size_t ok = user_range(dst, n);
+
+	return n - ok + (ok ? checked_to_user_nofault(dst, src, ok) : 0);
 }
 
 static inline size_t copy_from_user_nofault(void *dst, const void __user *src, size_t n)
 {
-	struct task *t = current;
+	size_t ok = user_range(src, n);
 
-	t->pagefault_disabled++;
-	barrier();
-	size_t left = checked_from_user(dst, src, n);
-	barrier();
-	t->pagefault_disabled--;
-	return left;
+	return n - ok + (ok ? checked_from_user_nofault(dst, src, ok) : 0);
 }
 
 /* A string with its NUL into dst: its length, or -EFAULT, or -ENAMETOOLONG if NUL is not within size bytes. */

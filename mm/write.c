@@ -290,7 +290,7 @@ static ssize_t write_page(struct address_space *m, loff_t pos, size_t n, struct 
 		if (done == n)
 			break;
 		vmstat_inc(VM_SHORT_COPY);
-		trace(TRACE_SHORT, (u64)from->iov->iov_base + from->offset, n - done, 1);
+		trace(TRACE_SHORT, from->at, n - done, 1);
 		/* Progress: the next source page has its own three attempts, the first of which has just failed. */
 		attempt = k ? 2 : attempt + 1;
 		if (attempt > 3 || (attempt == 2 && !iter_fault_in_readable(from, n - done))) {

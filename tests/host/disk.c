@@ -181,15 +181,14 @@ ssize_t hfile_pwrite_user(struct hfile *f, vaddr_t va, size_t n, loff_t pos)
 ssize_t hfile_pread_user(struct hfile *f, vaddr_t va, size_t n, loff_t pos)
 {
 	struct iov_iter it;
-	struct iovec iov;
-	iter_init_user_buf(&it, &iov, (void __user *)va, n);
+	if (iter_init_user_buf(&it, (void __user *)va, n))
+		return -EFAULT;
 	return pagecache_read_iter(&f->mapping, &pos, &it);
 }
 ssize_t hfile_pwrite(struct hfile *f, const void *buf, size_t n, loff_t pos)
 {
 	struct iov_iter it;
-	struct iovec iov;
-	iter_init_kernel_buf(&it, &iov, (void *)buf, n);
+	iter_init_kernel_buf(&it, (void *)buf, n);
 	down_write(&f->i_rwsem);
 	ssize_t r = pagecache_write_iter(&f->mapping, &pos, &it);
 	up_write(&f->i_rwsem);
@@ -198,8 +197,7 @@ ssize_t hfile_pwrite(struct hfile *f, const void *buf, size_t n, loff_t pos)
 ssize_t hfile_pread(struct hfile *f, void *buf, size_t n, loff_t pos)
 {
 	struct iov_iter it;
-	struct iovec iov;
-	iter_init_kernel_buf(&it, &iov, buf, n);
+	iter_init_kernel_buf(&it, buf, n);
 	return pagecache_read_iter(&f->mapping, &pos, &it);
 }
 

@@ -14,10 +14,9 @@ static unsigned budget;		/* of steps: a corrupt tree may be large */
 static ssize_t rw(struct inode *inode, void *buf, size_t n, loff_t pos, bool write)
 {
 	struct file file = { .inode = inode, .ops = inode->fops };
-	struct iovec iov;
 	struct iov_iter it;
 
-	iter_init_kernel_buf(&it, &iov, buf, n);
+	iter_init_kernel_buf(&it, buf, n);
 	return write ? file.ops->write(&file, &it, &pos) : file.ops->read(&file, &it, &pos);
 }
 

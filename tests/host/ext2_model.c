@@ -201,10 +201,9 @@ static void compare_inode(struct model *m, struct obj *o, struct inode *inode)
 static ssize_t do_io(struct inode *inode, void *buf, size_t n, loff_t pos, bool write)
 {
 	struct file file = { .inode = inode, .ops = inode->fops };
-	struct iovec iov;
 	struct iov_iter it;
 
-	iter_init_kernel_buf(&it, &iov, buf, n);
+	iter_init_kernel_buf(&it, buf, n);
 	return write ? file.ops->write(&file, &it, &pos) : file.ops->read(&file, &it, &pos);
 }
 
@@ -593,14 +592,13 @@ static void write_bad_source(struct model *m, struct obj *o, struct inode *inode
 	long base = map_anon(0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
 	u8 *data = sys_calloc(good + 1);
 	struct iov_iter it;
-	struct iovec iov;
 	ssize_t r;
 
 	CHECK(base > 0);
 	fill(m, data, good);
 	if (good)
 		CHECK_EQ(user_access((vaddr_t)base + PAGE_SIZE - good, data, good, true), 0);
-	iter_init_user_buf(&it, &iov, (void *)(base + PAGE_SIZE - good), n);
+	CHECK_EQ(iter_init_user_buf(&it, (void *)(base + PAGE_SIZE - good), n), 0);
 	r = file.ops->write(&file, &it, &pos);
 	CHECK(r == -EFAULT || r == -ENOSPC || (r > 0 && r <= (ssize_t)good));
 	for (ssize_t i = 0; i < r; i++)
