@@ -1,6 +1,6 @@
 """Each rule matters: the kernel's mm/ with one line broken must fail at least one of the hosted tests named for it.
 
-A mutant is (name, file, text, replacement, tests). The text must occur exactly once, so that a change of the source shows up
+A mutant is (name, file, text, replacement, tests); "FILE HEADER" breaks the header for that file alone. The text must occur exactly once, so that a change of the source shows up
 here. A mutant that survives all its tests is a failure: the rule is not tested.
 """
 import os
@@ -30,7 +30,7 @@ MUTANTS = [
      "race_fault_truncate"),                                                          # T1, T2
     ("slot_replace_without_zap", "mm/pagecache.c", "if (e & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\trmap_zap", "if (false)\n\t\trmap_zap",
      "file_mapped race_write_writeback"),
-    ("lookup_without_recheck", "mm/pagecache.c", "if (likely(slot != &m->root || slot_find(m, index) == slot)) {", "if (now = entry_read(slot), true) { return page;",
+    ("lookup_without_recheck", "mm/read.c mm/slot.h", "if (likely(slot != &m->root || slot_find(m, index) == slot)) {", "if (now = entry_read(slot), true) { return page;",
      "race_lookup_reuse"),                                                 # FOREST T2
     ("change_in_place_though_shared", "mm/pagecache.c", "if (page_sole_holder(old))\n\t\treturn 0;", "return 0;",
      "file_stable_writeback"),                                                        # PG3: stable pages
@@ -62,15 +62,25 @@ def tests():
     return [(m[0], one(*m)) for m in MUTANTS]
 
 
+def source_of(path):
+    """The text of a file; "FILE HEADER": that header is in the place of the line that includes it."""
+    path, _, header = path.partition(" ")
+    with open(os.path.join(ROOT, path)) as file:
+        source = file.read()
+    if header:
+        with open(os.path.join(ROOT, header)) as file:
+            source = source.replace(f'#include "{header}"\n', file.read().replace("#pragma once\n", ""))
+    return source
+
+
 def one(name, path, text, replacement, names):
     def run():
-        with open(os.path.join(ROOT, path)) as file:
-            source = file.read()
+        source = source_of(path)
         if source.count(text) != 1:
             raise Fail(f"{path}: the text to break occurs {source.count(text)} times: {text!r}")
         with open(os.path.join(FOLDER, name + ".c"), "w") as file:
             file.write(source.replace(text, replacement))
-        must(["make", "-s", "-f", "tests/host/host.mk", "mutant", f"NAME={name}", f"FILE={path}"], timeout=300)
+        must(["make", "-s", "-f", "tests/host/host.mk", "mutant", f"NAME={name}", f"FILE={path.split()[0]}"], timeout=300)
         known = must([PROGRAM, "list"]).decode()
         for test in names.split():
             if f"{test}\t" not in known:
