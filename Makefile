@@ -33,8 +33,8 @@ KFLAGS  := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -m
 	-fstack-protector-strong -mstack-protector-guard=tls -mstack-protector-guard-reg=gs \
 	-mstack-protector-guard-offset=40 $(WARN) -I. -iquote . -idirafter $(UAPI) -idirafter $(UAPI)/x86_64-linux-gnu
 ERROR   := $(if $(WERROR),$(if $(COVERAGE),,-Werror))
-# DEBUG=1 (--debug): locks check themselves (kernel/lockcheck.h).
-KFLAGS  += $(if $(DEBUG),-DDEBUG_BUILD=1)
+# DEBUG=1 (--debug): locks check themselves (kernel/lockcheck.h); each caller is on the stack.
+KFLAGS  += $(if $(DEBUG),-DDEBUG_BUILD=1 -fno-optimize-sibling-calls)
 # COVERAGE=1 (./cowslip coverage): gcc's line counters, which tools/coverage.py reads from the stopped machine.
 ifneq ($(COVERAGE),)
 KFLAGS  += -fprofile-arcs -ftest-coverage -fprofile-info-section -fprofile-update=atomic

@@ -19,7 +19,7 @@ static struct spinlock crash_lock = SPINLOCK_INIT("crash test", RANK_LAST_SPIN);
 
 void crash_if_asked(void)
 {
-	char kind[16];
+	char kind[32];
 	volatile int zero = 0;
 
 	if (!cmdline_get("crash", kind, sizeof(kind)))
@@ -38,6 +38,6 @@ void crash_if_asked(void)
 	else if (!strcmp(kind, "assert")) {
 		spin_lock(&crash_lock);
 		ASSERT(zero);
-	} else
-		printk("crash: kinds are null stack divide user write assert\n");
+	} else if (!crash_locks(kind))
+		printk("crash: kinds are null stack divide user write assert, and those of kernel/crashlocks.c\n");
 }

@@ -189,6 +189,8 @@ void task_exit(int code)
 	struct task *t = current;
 	struct process *p = t->process;
 
+	if (unlikely(t->held_count))
+		panic("task %d ends and holds %d locks", t->tid, t->held_count);
 	task_set_flag(t, TF_EXITING);
 	if (atomic_dec_and_test(&p->live)) {
 		if (p == init_process)

@@ -6,7 +6,7 @@
  */
 #include "drivers/apic.h"
 #include "kernel/irq.h"
-#include "kernel/lock.h"
+#include "kernel/lockcheck.h"
 #include "kernel/printk.h"
 #include "kernel/smp.h"
 
@@ -30,6 +30,8 @@ void smp_call(u64 wanted, void (*fn)(void *arg), void *arg)
 	int self = cpu_id();
 	struct call *mine = &calls[self];
 
+	if (DEBUG_BUILD)
+		lockcheck_call(__builtin_return_address(0));
 	wanted &= cpus_online() & ~BIT(self);
 	if (!wanted)
 		return;

@@ -114,4 +114,5 @@ void preempt_enable(void);
 /* Asserts that the caller may sleep: no spinlock, preemption and page faults enabled. */
 void might_sleep(void);
 /* The same in the debug build only: for fast paths that sleep now and then. */
-#define debug_might_sleep() do { if (DEBUG_BUILD) might_sleep(); } while (0)
+void lockcheck_sleep(void *caller);
+#define debug_might_sleep() do { if (DEBUG_BUILD) lockcheck_sleep(__builtin_return_address(0)); } while (0)

@@ -119,11 +119,29 @@ static bool same_lock(const struct held_lock *a, const struct held_lock *b)
 
 static int recorded(void) { return min(current->held_count, HELD_MAX); }
 
+/* The context: which of the three groups of ranks may be taken here? */
+void lockcheck_tried(const struct held_lock *new)
+{
+	unsigned rank = held_rank(new);
+
+	if (new->kind != HELD_SPIN)
+		return;
+	if (rank >= RANK_FIRST_IRQ && !irqs_off())
+		stop("spinlock of interrupt handlers taken with interrupts on", new, NULL);
+	if (rank < RANK_FIRST_IRQ && this_cpu()->irq_depth)
+		stop("spinlock taken in an interrupt handler, and elsewhere with interrupts on", new, NULL);
+	if (rank < RANK_FIRST_SPIN)
+		stop("spinlock with the rank of a sleeping lock", new, NULL);
+}
+
 void lockcheck_take(const struct held_lock *new, const void *under)
 {
 	unsigned rank = held_rank(new);
 	bool ordered = !under;
 
+	if (new->kind != HELD_SPIN)
+		lockcheck_sleep(new->caller);
+	lockcheck_tried(new);
 	for (int i = 0; i < recorded(); i++) {
 		const struct held_lock *h = &current->held[i];
 		unsigned r;
@@ -141,22 +159,6 @@ void lockcheck_take(const struct held_lock *new, const void *under)
 	}
 	if (!ordered)
 		stop("the lock that should order it is not held", new, NULL);
-	lockcheck_tried(new);
-}
-
-/* The context: which of the three groups of ranks may be taken here? */
-void lockcheck_tried(const struct held_lock *new)
-{
-	unsigned rank = held_rank(new);
-
-	if (new->kind != HELD_SPIN)
-		return;
-	if (rank >= RANK_FIRST_IRQ && !irqs_off())
-		stop("spinlock of interrupt handlers taken with interrupts on", new, NULL);
-	if (rank < RANK_FIRST_IRQ && this_cpu()->irq_depth)
-		stop("spinlock taken in an interrupt handler, and elsewhere with interrupts on", new, NULL);
-	if (rank < RANK_FIRST_SPIN)
-		stop("spinlock with the rank of a sleeping lock", new, NULL);
 }
 
 /* --- sleeping, user memory, other CPUs --- */
@@ -182,10 +184,13 @@ static __noreturn void stop_at(const char *what, void *caller, const struct held
 	panic("%s at %s, while holding %s", what, where, lock);
 }
 
+/* kernel/lock.h */
 void lockcheck_sleep(void *caller)
 {
 	const struct held_lock *spin = holds_from(RANK_FIRST_SPIN);
 
+	if (!this_cpu()->nr_switches)
+		return;			/* it boots: there is nobody who could be kept waiting */
 	if (spin)
 		stop_at("sleeping", caller, spin);
 	if (preempt_count() || current->pagefault_disabled || irqs_off())
@@ -209,10 +214,4 @@ void lockcheck_call(void *caller)
 		stop_at("call to other processors", caller, held);	/* whoever spins for it does not answer (INV-S4) */
 	if (irqs_off() || !preempt_count())
 		stop_at("call to other processors where that is forbidden", caller, NULL);
-}
-
-void lockcheck_idle(void)
-{
-	if (current->held_count)
-		stop_at("a task ends or a processor idles", __builtin_return_address(0), &current->held[0]);
 }

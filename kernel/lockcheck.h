@@ -15,9 +15,7 @@
 void lockcheck_take(const struct held_lock *new, const void *under);
 /* It was tried and got: it cannot deadlock, but what comes after it can. */
 void lockcheck_tried(const struct held_lock *new);
-void lockcheck_sleep(void *caller);		/* the caller may sleep */
 void lockcheck_user_access(void *caller);	/* user memory is about to be touched in a way that may fault */
 void lockcheck_call(void *caller);		/* other CPUs are about to be waited for: smp_call() */
-void lockcheck_idle(void);			/* a task that ends, or a CPU that has nothing to do, holds nothing */
 /* A line of /proc/lock_order, "outer > inner" and where the inner one was first taken under the outer, from *at on, which begins at 0; false: no more. */
 bool lockcheck_edge(unsigned *at, char *buf, size_t size);

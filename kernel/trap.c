@@ -141,7 +141,6 @@ void trap_dispatch(struct trapframe *f)
 }
 
 /* On the way to user mode (entry.asm): returns with interrupts off and nothing left to do. */
-void user_return_work(struct trapframe *f);
 void user_return_work(struct trapframe *f)
 {
 	/* Whatever happened, and whatever the arguments were: nothing stays locked, nothing stays forbidden. */

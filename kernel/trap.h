@@ -35,6 +35,9 @@ bool page_fault(struct trapframe *frame, vaddr_t address);
 /* mm/extable.c: if rip of this kernel-mode frame has a fixup, go there and return true. */
 bool extable_fixup(struct trapframe *frame);
 
+/* kernel/trap.c, called by entry.asm where something is to be done on the way to user mode, or something is held that must not be (panic). */
+void user_return_work(struct trapframe *frame);
+
 /* kernel/irq.c: device interrupts. The handler runs with interrupts off. */
 void irq_register(unsigned irq, void (*handler)(void *arg), void *arg);
 

@@ -102,6 +102,8 @@ static struct page *page_alloc_once(unsigned order, unsigned flags)
 struct page *page_alloc(unsigned order, unsigned flags)
 {
 	ASSERT(order <= MAX_ORDER);
+	if (!(flags & PA_ATOMIC))
+		debug_might_sleep();
 	if (alloc_fail_now())
 		return NULL;
 	struct page *page = page_alloc_once(order, flags);

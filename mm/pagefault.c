@@ -9,6 +9,7 @@
 #include "mm/vma.h"
 
 #include "kernel/cpu.h"
+#include "kernel/lockcheck.h"
 #include "kernel/printk.h"
 #include "kernel/trace.h"
 #include "kernel/trap.h"
@@ -55,6 +56,8 @@ static bool kernel_fault(struct trapframe *frame, vaddr_t address)
 		return false;		/* SMAP refused it: resolving would change nothing */
 	if (current->pagefault_disabled || !current->mm)
 		return extable_fixup(frame);
+	if (DEBUG_BUILD)
+		lockcheck_user_access((void *)frame->rip);
 	might_sleep();
 	enum fault_result result = mm_fault(current->mm, address, frame->error & PF_WRITE, false);
 	if (result == FAULT_DONE)

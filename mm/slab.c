@@ -111,6 +111,8 @@ static void *take_object_locked(struct slab_cache *cache)
 
 static void *slab_alloc_flags(struct slab_cache *cache, unsigned flags)
 {
+	if (!(flags & PA_ATOMIC))
+		debug_might_sleep();
 	if (alloc_fail_now())
 		return NULL;
 	for (;;) {

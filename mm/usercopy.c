@@ -6,7 +6,7 @@
 
 #include "kernel/abi.h"
 #include "kernel/cpu.h"
-#include "kernel/lock.h"
+#include "kernel/lockcheck.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "mm/mm.h"
@@ -40,15 +40,22 @@ static size_t checked_from_user(void *dst, const void __user *src, size_t n)
 	return n - ok + (ok ? raw_copy_from_user(dst, src, ok) : 0);
 }
 
+static inline void check_access(void *caller)
+{
+	if (DEBUG_BUILD)
+		lockcheck_user_access(caller);
+	might_sleep();
+}
+
 size_t copy_to_user(void __user *dst, const void *src, size_t n)
 {
-	might_sleep();
+	check_access(__builtin_return_address(0));
 	return checked_to_user(dst, src, n);
 }
 
 size_t copy_from_user(void *dst, const void __user *src, size_t n)
 {
-	might_sleep();
+	check_access(__builtin_return_address(0));
 	return checked_from_user(dst, src, n);
 }
 
@@ -108,7 +115,7 @@ static bool touch(vaddr_t va, bool write)
 
 static size_t fault_in(vaddr_t start, size_t n, bool write)
 {
-	might_sleep();
+	check_access(__builtin_return_address(0));
 	if (n)
 		vmstat_inc(VM_PREFAULT);
 	for (size_t done = 0; done < n; ) {

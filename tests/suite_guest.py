@@ -3,6 +3,7 @@ with status 0 and print the same. Programs that show races of the page cache hav
 import os
 import re
 
+import common
 from testlib import BUILD, ROOT, Fail, Skip, build_kernel, check, command, equal, guest, guest_ok, same_text, scratch
 
 HOST = False
@@ -77,6 +78,9 @@ def deadlock_without_atomic_copy():
     """The fix switched off: the kernel of before 2002 hangs, and the hang detector says who waits for whom."""
     status, out, _, log = guest(["/usr/lib/cowslip/tests/write_own_mmap", "/root"],
                                 append="ramdisk_latency_us=20000 atomic_copy=0", timeout=15)
+    if common.variant() == "debug":     # it does not come so far
+        check("PANIC: user access that may fault" in log and "holds page lock" in log and "write_historical" in log, log[-1500:])
+        return
     equal(status, 124, f"status (it should hang); stdout {out!r}")
     check("UNSAFE" in log, "the switch does not say that it is unsafe")
     line = re.search(r"hang: (\S+) waits for page lock (.+):(\d+) held by (\S+) at (\w+)", log)

@@ -48,7 +48,7 @@ MUTANTS = [
      "race_map_fault"),                                                               # S2
     ("table_freed_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);", "\tfor (unsigned i = 0; i < b->nr_tables; i++)\n\t\ttable_put(b->tables[i]);\n\tb->nr_tables = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);",
      "race_unmap_tables"),                                                            # S5, S6
-    ("residue_forgotten", "mm/usercopy.c", "	might_sleep();\n	return checked_from_user(dst, src, n);", "	might_sleep();\n	checked_from_user(dst, src, n);\n	return 0;",
+    ("residue_forgotten", "mm/usercopy.c", "	check_access(__builtin_return_address(0));\n	return checked_from_user(dst, src, n);", "	checked_from_user(dst, src, n);\n	return 0;",
      "file_bad_source"),                                                              # A1
 ]
 

@@ -1,0 +1,321 @@
+/*
+ * Locks misused on purpose (kernel/crash.h): each kind does one thing that a check of kernel/lock.c, kernel/lockcheck.c or kernel/hang.c must
+ * name. tests/suite_locks.py has the messages. Kinds that only the debug build notices do no harm in the ordinary one.
+ */
+#include "kernel/crash.h"
+
+#include "kernel/cpu.h"
+#include "kernel/lock.h"
+#include "kernel/printk.h"
+#include "kernel/smp.h"
+#include "kernel/string.h"
+#include "kernel/task.h"
+#include "kernel/time.h"
+#include "kernel/trap.h"
+#include "mm/pagecache.h"
+#include "mm/slab.h"
+#include "mm/slot.h"
+#include "mm/usercopy.h"
+
+static struct mutex first_mutex = MUTEX_INIT(first_mutex, "crash first", RANK_FILE_POS);
+static struct mutex last_mutex = MUTEX_INIT(last_mutex, "crash last", RANK_LAST_SLEEPING);
+static struct rwsem middle_rwsem = RWSEM_INIT(middle_rwsem, "crash middle", RANK_MOUNT);
+static struct spinlock plain_lock = SPINLOCK_INIT("crash plain", RANK_LAST_SPIN);
+static struct spinlock other_lock = SPINLOCK_INIT("crash other", RANK_DCACHE);
+static struct spinlock irq_lock = SPINLOCK_INIT("crash irq", RANK_IRQ);
+
+/* --- the order --- */
+
+static void inversion(void)
+{
+	mutex_lock(&last_mutex);
+	mutex_lock(&first_mutex);
+}
+
+/* Behind a lock that was only tried the order holds too. */
+static void inversion_after_try(void)
+{
+	if (down_write_trylock(&middle_rwsem))
+		mutex_lock(&first_mutex);
+}
+
+static void spin_inversion(void)
+{
+	spin_lock(&plain_lock);
+	spin_lock(&other_lock);
+}
+
+static void spin_twice(void)
+{
+	spin_lock(&plain_lock);
+	spin_lock(&plain_lock);
+}
+
+static void mutex_twice(void)
+{
+	mutex_lock(&last_mutex);
+	mutex_lock(&last_mutex);
+}
+
+/* --- page locks --- */
+
+/* A file without a file system. */
+static struct address_space *file(void)
+{
+	static const struct address_space_ops no_ops;
+	static struct address_space m;
+
+	mapping_init(&m, &no_ops, NULL, RANK_PAGE);
+	m.size = 16 * PAGE_SIZE;
+	return &m;
+}
+
+static struct address_space *lock_page(u64 index)
+{
+	struct address_space *m = file();
+	entry_t *slot;
+
+	ASSERT(!page_lock(m, 3, &slot));	/* from here on the file has a table, and each page a slot in it */
+	page_unlock(m, 3, slot, 0, 0);
+	ASSERT(!page_lock(m, index, &slot));
+	return m;
+}
+
+static void page_twice(void)
+{
+	entry_t *slot;
+
+	page_lock(lock_page(2), 2, &slot);
+}
+
+static void page_order(void)
+{
+	entry_t *slot;
+
+	page_lock(lock_page(2), 1, &slot);
+}
+
+/* --- sleeping, user memory --- */
+
+static void sleep_spin(void)
+{
+	spin_lock(&plain_lock);
+	mutex_lock(&last_mutex);
+}
+
+static void sleep_alloc(void)
+{
+	spin_lock(&plain_lock);
+	kfree(kmalloc(100));
+	spin_unlock(&plain_lock);
+}
+
+static void sleep_preempt(void)
+{
+	preempt_disable();
+	mutex_lock(&last_mutex);
+}
+
+static void sleep_irqs_off(void)
+{
+	irq_disable();
+	kfree(kmalloc(100));
+	irq_enable();
+}
+
+static void touch_user(void)
+{
+	char c;
+
+	if (!copy_from_user(&c, (const void __user *)PAGE_SIZE, 1))
+		printk("user memory in a kernel thread\n");
+}
+
+static void user_page(void)
+{
+	lock_page(2);
+	touch_user();
+}
+
+static void user_nofault(void)
+{
+	pagefault_disable();
+	touch_user();
+}
+
+/* --- releasing --- */
+
+static void release_mutex(void *arg) { mutex_unlock(&last_mutex); }
+
+static void unlock_other(void)
+{
+	mutex_lock(&last_mutex);
+	kthread_start("other", release_mutex, NULL);
+	sleep_until_ns(~0UL, WAIT_UNINTERRUPTIBLE);
+}
+
+static void release_page(void *arg)
+{
+	struct address_space *m = arg;
+
+	page_unlock(m, 2, slot_find(m, 2), 0, 0);
+}
+
+static void unlock_page_other(void)
+{
+	kthread_start("other", release_page, lock_page(2));
+	sleep_until_ns(~0UL, WAIT_UNINTERRUPTIBLE);
+}
+
+static void unlock_read(void)
+{
+	down_read(&middle_rwsem);
+	up_read(&middle_rwsem);
+	ASSERT(down_read_trylock(&middle_rwsem));
+	current->held_count = 0;		/* as if another task had taken it */
+	up_read(&middle_rwsem);
+}
+
+/* As a system call would return. */
+static void held_to_user(void)
+{
+	static struct trapframe frame = { .vector = SYSCALL_VECTOR };
+
+	mutex_lock(&last_mutex);
+	user_return_work(&frame);
+}
+
+static void end_holding(void *arg) { mutex_lock(&last_mutex); }
+
+static void held_to_end(void)
+{
+	kthread_start("end", end_holding, NULL);
+	sleep_until_ns(~0UL, WAIT_UNINTERRUPTIBLE);
+}
+
+/* --- interrupts --- */
+
+static void take_plain(struct ktimer *t)
+{
+	spin_lock(&plain_lock);
+	spin_unlock(&plain_lock);
+}
+
+static void irq_plain(void)
+{
+	static struct ktimer timer;
+
+	ktimer_init(&timer, take_plain);
+	preempt_disable();
+	ktimer_start(&timer, ktime_ns());
+	preempt_enable();
+	sleep_until_ns(ktime_ns() + 100000000, WAIT_UNINTERRUPTIBLE);
+}
+
+static void irq_on(void)
+{
+	spin_lock(&irq_lock);
+	spin_unlock(&irq_lock);
+}
+
+static void nothing(void *arg) { }
+
+static void call_irqs_off(void)
+{
+	irq_disable();
+	preempt_disable();
+	smp_call(~0UL, nothing, NULL);
+}
+
+static void call_irq_lock(void)
+{
+	u64 flags = spin_lock_irqsave(&irq_lock);
+
+	irq_enable();
+	smp_call(~0UL, nothing, NULL);
+	spin_unlock_irqrestore(&irq_lock, flags);
+}
+
+/* --- hangs: three tasks in a cycle over three kinds of lock; two CPUs that spin --- */
+
+static struct address_space *cycle_file;
+static atomic_t arrived;
+
+static void meet(int nr)
+{
+	atomic_inc(&arrived);
+	while (atomic_read(&arrived) < nr)
+		sleep_until_ns(ktime_ns() + 10000000, WAIT_UNINTERRUPTIBLE);
+}
+
+static void cycle_mutex(void *arg)
+{
+	mutex_lock(&first_mutex);
+	meet(3);
+	down_write(&middle_rwsem);
+}
+
+static void cycle_rwsem(void *arg)
+{
+	entry_t *slot;
+
+	down_read(&middle_rwsem);
+	meet(3);
+	page_lock(cycle_file, 2, &slot);
+}
+
+static void cycle_page(void *arg)
+{
+	entry_t *slot;
+
+	page_lock(cycle_file, 2, &slot);
+	meet(3);
+	mutex_lock(&first_mutex);
+}
+
+static void hang_cycle(void)
+{
+	cycle_file = file();
+	kthread_start("mutex", cycle_mutex, NULL);
+	kthread_start("rwsem", cycle_rwsem, NULL);
+	kthread_start("page", cycle_page, NULL);
+}
+
+static void spin_both(void *arg)
+{
+	struct spinlock *mine = arg;
+
+	spin_lock(mine);
+	atomic_inc(&arrived);
+	while (atomic_read(&arrived) < 2)
+		cpu_relax();
+	spin_lock(mine == &plain_lock ? &other_lock : &plain_lock);
+}
+
+static void hang_spin(void)
+{
+	kthread_start("plain", spin_both, &plain_lock);
+	kthread_start("other", spin_both, &other_lock);
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(void);
+} kinds[] = {
+	{ "inversion", inversion }, { "inversion_after_try", inversion_after_try }, { "spin_inversion", spin_inversion },
+	{ "spin_twice", spin_twice }, { "mutex_twice", mutex_twice }, { "page_twice", page_twice }, { "page_order", page_order },
+	{ "sleep_spin", sleep_spin }, { "sleep_alloc", sleep_alloc }, { "sleep_preempt", sleep_preempt }, { "sleep_irqs_off", sleep_irqs_off },
+	{ "user_page", user_page }, { "user_nofault", user_nofault }, { "unlock_other", unlock_other }, { "unlock_page_other", unlock_page_other },
+	{ "unlock_read", unlock_read }, { "held_to_user", held_to_user }, { "held_to_end", held_to_end }, { "irq_plain", irq_plain },
+	{ "irq_on", irq_on }, { "call_irqs_off", call_irqs_off }, { "call_irq_lock", call_irq_lock }, { "hang_cycle", hang_cycle }, { "hang_spin", hang_spin },
+};
+
+bool crash_locks(const char *kind)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(kind, kinds[i].name)) {
+			kinds[i].fn();
+			return true;
+		}
+	return false;
+}
