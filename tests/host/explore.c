@@ -225,6 +225,8 @@ struct host_task *explore_next(struct host_task **able, unsigned n, bool yield)
 	return able[0];
 }
 
+bool explore_migrates(void) { return (mode == RANDOM || mode == PCT) && next_random(&sched_rng) % 16 == 0; }
+
 bool explore_failed(void)
 {
 	bool before = all && all->reported;

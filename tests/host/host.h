@@ -58,7 +58,8 @@ void host_log_clear(void);
 extern void (*host_on_deadlock)(void);		/* called instead of failing; must not return */
 extern unsigned long host_preemptions;		/* points passed */
 extern bool host_lenient_faults;		/* do not insist on INV-T5 */
-void host_set_mm(struct mm *mm);		/* the current task's (mm_switch, too) */
+void host_set_mm(struct mm *mm);		/* the current task's, loaded on its CPU; NULL: as a kernel thread */
+void host_run_on(int cpu);			/* the current task moves there; nobody runs there */
 
 /* --- explore.c --- */
 /* Tasks that run together; setup before and finish (with checks) after each schedule. */
@@ -74,6 +75,12 @@ void explore_random(const struct scenario *s, unsigned schedules);	/* options: s
 /* Every schedule with at most `bound` preemptions. Options: bound=, deeper=, limit= (of schedules), random=N (so many random ones instead). */
 void explore_exhaustive(const struct scenario *s, unsigned bound);
 extern unsigned long host_schedules;
+/* All schedules with at most k preemptions of the tasks that follow. */
+#define ALL(id, k, text, before, after, space, ...) \
+	TEST(all_##id, text) \
+	{ \
+		explore_exhaustive(&(struct scenario){ .setup = before, .finish = after, .mm = space, .fn = { __VA_ARGS__ } }, k); \
+	}
 
 /* --- mmu.c --- */
 /* An access by the program of the current task: 0, or the signal it gets (then host_fault_code() and _address()). */
@@ -84,8 +91,7 @@ int user_exec(vaddr_t va);
 int host_fault_code(void);
 vaddr_t host_fault_address(void);
 extern unsigned long host_page_faults, host_tlb_flushes;
-void tlb_forget_mm(struct mm *mm);		/* no CPU runs it any more */
-void tlb_check(bool quiet);			/* no translation of a free frame; quiet: none that the tables would not give */
+void tlb_check(bool quiet);			/* on no CPU a translation of a free frame; quiet: none that the tables would not give */
 
 /* --- disk.c --- */
 struct hfile {

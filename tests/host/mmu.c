@@ -1,10 +1,10 @@
 /*
- * RAM and the MMU of the hosted tests.
+ * RAM and the MMU of the hosted tests: a CR3 and a TLB for each simulated CPU.
  *
- * The TLB is as bad as the architecture allows: it keeps every translation, and every upper entry it has
- * walked through (the paging-structure caches), until told to forget; it belongs to the address space, as if
- * each process had a CPU that always runs it. tlb_check() fails when a translation leads to a free frame,
- * and, at quiet moments, when it gives more than the tables do now.
+ * The TLBs are as bad as the architecture allows: they keep every translation, and every upper entry they have
+ * walked through (the paging-structure caches), until told to forget on that CPU; with PCIDs also over changes of CR3.
+ * Using a translation that leads to a free frame is a failure. tlb_check() fails when one that could be used leads there, and, at
+ * quiet moments, when one gives more than the tables do now.
  */
 #include "host.h"
 #include "kernel/trap.h"
@@ -18,69 +18,87 @@ unsigned long host_page_faults, host_tlb_flushes;
 static int last_signal, last_code;
 static vaddr_t last_address;
 
-#define TLB_SIZE 8192
+#define TLB_SIZE 512		/* a CPU's; when it is full any one goes */
 struct translation {
-	struct mm *mm;
+	u16 pcid;
 	vaddr_t va;
 	paddr_t frame;		/* the page; or the leaf table, for an upper one */
 	bool upper, write, exec, dirty;
 };
-static struct translation tlb[TLB_SIZE];
-static unsigned tlb_nr;
+static struct tlb {
+	paddr_t root;		/* in CR3; 0: the kernel's own */
+	u16 pcid;
+	unsigned nr;
+	struct translation of[TLB_SIZE];
+} tlbs[NR_CPUS];
+#define CR3_PCID 0xfffUL
+#define CR3_KEEP (1UL << 63)
 
 #define FIXUP_RIP 0xffffffff80000f1fUL
 #define COPY_RIP 0xffffffff80000c00UL
 
-static struct translation *tlb_find(struct mm *mm, vaddr_t va, bool upper)
+static struct tlb *tlb(void) { return &tlbs[cpu_id()]; }
+static struct translation *tlb_find(vaddr_t va, bool upper)
 {
-	for (unsigned i = 0; i < tlb_nr; i++)
-		if (tlb[i].mm == mm && tlb[i].va == va && tlb[i].upper == upper)
-			return &tlb[i];
+	struct tlb *t = tlb();
+	for (unsigned i = 0; i < t->nr; i++)
+		if (t->of[i].pcid == t->pcid && t->of[i].va == va && t->of[i].upper == upper)
+			return &t->of[i];
 	return NULL;
 }
-static void tlb_remove(unsigned i) { tlb[i] = tlb[--tlb_nr]; }
-static void tlb_add(struct translation t)
+static void tlb_remove(struct tlb *t, unsigned i) { t->of[i] = t->of[--t->nr]; }
+static void tlb_drop(struct translation *gone) { tlb_remove(tlb(), (unsigned)(gone - tlb()->of)); }
+static struct translation *tlb_add(struct translation new)
 {
-	if (tlb_nr == TLB_SIZE)
-		tlb_remove(host_random(TLB_SIZE));
-	tlb[tlb_nr++] = t;
+	struct tlb *t = tlb();
+	if (t->nr == TLB_SIZE)
+		tlb_remove(t, host_random(TLB_SIZE));
+	new.pcid = t->pcid;
+	t->of[t->nr] = new;
+	return &t->of[t->nr++];
 }
+static void tlb_forget(struct tlb *t, u16 pcid)
+{
+	for (unsigned i = t->nr; i-- > 0;)
+		if (t->of[i].pcid == pcid)
+			tlb_remove(t, i);
+}
+
+void arch_load_root(u64 cr3)
+{
+	struct tlb *t = tlb();
+	host_preempt("load CR3");
+	host_tso_fence();		/* it serialises */
+	t->root = cr3 & ENTRY_FRAME;
+	t->pcid = cr3 & CR3_PCID;
+	if (t->pcid && !cpu_features.pcid)
+		host_fail("a PCID without the feature");
+	if (!(cr3 & CR3_KEEP))
+		tlb_forget(t, t->pcid);
+	host_preempt("loaded CR3");
+}
+paddr_t kernel_root_phys(void) { return 0; }
 
 void arch_flush_page(struct mm *mm, vaddr_t va)
 {
+	struct tlb *t = tlb();
 	host_preempt("invlpg");
 	host_tlb_flushes++;
-	for (unsigned i = tlb_nr; i-- > 0;)
-		if (tlb[i].mm == mm && (tlb[i].upper || tlb[i].va == (va & PAGE_MASK)))
-			tlb_remove(i);
-}
-void tlb_forget_mm(struct mm *mm)
-{
-	for (unsigned i = tlb_nr; i-- > 0;)
-		if (tlb[i].mm == mm)
-			tlb_remove(i);
+	for (unsigned i = t->nr; i-- > 0;)
+		if (t->of[i].pcid == t->pcid && (t->of[i].upper || t->of[i].va == (va & PAGE_MASK)))
+			tlb_remove(t, i);
 }
 void arch_flush_all(struct mm *mm)
 {
 	host_preempt("flush");
 	host_tlb_flushes++;
-	tlb_forget_mm(mm);
-}
-
-unsigned tlb_shootdown(struct mm *mm, vaddr_t start, vaddr_t end)
-{
-	if ((end - start) >> PAGE_SHIFT > FLUSH_PAGES_MAX)
-		arch_flush_all(mm);
-	else
-		for (vaddr_t va = start; va < end; va += PAGE_SIZE)
-			arch_flush_page(mm, va);
-	return 0;
+	tlb_forget(tlb(), tlb()->pcid);
 }
 
 /* The entry of va in the table at level, and what it allows together with those above. */
-static entry_t *walk(struct mm *mm, vaddr_t va, bool *write, bool *exec, paddr_t *leaf_table)
+static entry_t *walk(paddr_t root, vaddr_t va, bool *write, bool *exec, paddr_t *leaf_table)
 {
-	struct page *table = mm->root;
+	struct page *table = phys_to_page(root);
 	*write = *exec = true;
 	*leaf_table = 0;
 	for (int level = 3;; level--) {
@@ -107,17 +125,19 @@ static entry_t *walk(struct mm *mm, vaddr_t va, bool *write, bool *exec, paddr_t
 static struct translation *translate(struct mm *mm, vaddr_t va, bool write, bool exec, u64 *error)
 {
 	va &= PAGE_MASK;
-	struct translation *t = tlb_find(mm, va, false);
+	if (tlb()->root != page_to_phys(mm->root))
+		host_fail("CPU %d runs a program whose tables are not in its CR3", cpu_id());
+	struct translation *t = tlb_find(va, false);
 	*error = (write ? PF_WRITE : 0) | (exec ? PF_FETCH : 0);
 	if (t && write && t->write && !t->dirty) {	/* the CPU must set D in the table: it looks again */
-		*t = tlb[--tlb_nr];
+		tlb_drop(t);
 		t = NULL;
 	}
 	if (!t) {
 		bool w, x;
 		paddr_t leaf;
 		entry_t *e;
-		struct translation *upper = tlb_find(mm, va >> 21 << 21, true);
+		struct translation *upper = tlb_find(va >> 21 << 21, true);
 		if (upper) {
 			struct page *table = phys_to_page(upper->frame);
 			if (!table->own.v || table->kind != PAGE_TABLE_PROCESS)
@@ -133,10 +153,10 @@ static struct translation *translate(struct mm *mm, vaddr_t va, bool write, bool
 				x &= !(e->v & ENTRY_NX);
 			}
 		} else {
-			e = walk(mm, va, &w, &x, &leaf);
+			e = walk(tlb()->root, va, &w, &x, &leaf);
 			/* A walk that finds no page may still have cached the entries above. */
 			if (leaf)
-				tlb_add((struct translation){ mm, va >> 21 << 21, leaf, true, true, true, false });
+				tlb_add((struct translation){ 0, va >> 21 << 21, leaf, true, true, true, false });
 		}
 		if (!e)
 			return NULL;
@@ -144,37 +164,42 @@ static struct translation *translate(struct mm *mm, vaddr_t va, bool write, bool
 		if ((write && !w) || (exec && !x))
 			return NULL;
 		e->v |= ENTRY_A | (write ? ENTRY_D : 0);
-		tlb_add((struct translation){ mm, va, e->v & ENTRY_FRAME, false, w, x, write });
-		t = &tlb[tlb_nr - 1];
+		t = tlb_add((struct translation){ 0, va, e->v & ENTRY_FRAME, false, w, x, write });
 	} else if ((write && !t->write) || (exec && !t->exec)) {
 		*error |= PF_PRESENT;
-		*t = tlb[--tlb_nr];		/* a fault drops what caused it */
+		tlb_drop(t);		/* a fault drops what caused it */
 		return NULL;
 	}
 	if (!phys_to_page(t->frame)->own.v)
-		host_fail("stale translation: %lx still leads to frame %lx, which is free", (unsigned long)va, (unsigned long)t->frame);
+		host_fail("stale translation: %lx on CPU %d still leads to frame %lx, which is free", (unsigned long)va, cpu_id(), (unsigned long)t->frame);
 	return t;
+}
+
+/* One that the CPU could use now: with another PCID it is looked after when that is loaded. */
+static void check_translation(const struct tlb *cpu, const struct translation *t, bool quiet)
+{
+	bool w, x;
+	paddr_t leaf;
+	if (!phys_to_page(t->frame)->own.v)
+		host_fail("INV-S2: the TLB of CPU %d still has %lx -> frame %lx, which is free", (int)(cpu - tlbs), (unsigned long)t->va, (unsigned long)t->frame);
+	if (!quiet || t->upper)
+		return;
+	entry_t *e = walk(cpu->root, t->va, &w, &x, &leaf);
+	if (!e || (e->v & ENTRY_FRAME) != t->frame)
+		host_fail("stale translation of %lx: the table has %lx, the TLB of CPU %d frame %lx", (unsigned long)t->va, e ? (unsigned long)e->v : 0,
+			  (int)(cpu - tlbs), (unsigned long)t->frame);
+	if (t->write && !w)
+		host_fail("stale write permission of %lx", (unsigned long)t->va);
+	if (t->exec && !x)
+		host_fail("stale execute permission of %lx", (unsigned long)t->va);
 }
 
 void tlb_check(bool quiet)
 {
-	for (unsigned i = 0; i < tlb_nr; i++) {
-		struct translation *t = &tlb[i];
-		struct page *p = phys_to_page(t->frame);
-		if (!p->own.v)
-			host_fail("INV-S2: the TLB still has %lx -> frame %lx, which is free", (unsigned long)t->va, (unsigned long)t->frame);
-		if (!quiet || t->upper)
-			continue;
-		bool w, x;
-		paddr_t leaf;
-		entry_t *e = walk(t->mm, t->va, &w, &x, &leaf);
-		if (!e || (e->v & ENTRY_FRAME) != t->frame)
-			host_fail("stale translation of %lx: the table has %lx, the TLB frame %lx", (unsigned long)t->va, e ? (unsigned long)e->v : 0, (unsigned long)t->frame);
-		if (t->write && !w)
-			host_fail("stale write permission of %lx", (unsigned long)t->va);
-		if (t->exec && !x)
-			host_fail("stale execute permission of %lx", (unsigned long)t->va);
-	}
+	for (struct tlb *cpu = tlbs; cpu < tlbs + NR_CPUS; cpu++)
+		for (unsigned i = 0; cpu->root && i < cpu->nr; i++)
+			if (cpu->of[i].pcid == cpu->pcid)
+				check_translation(cpu, &cpu->of[i], quiet);
 }
 
 /* --- faults --- */

@@ -38,11 +38,9 @@ void proc_exit(struct mm *mm)
 	for (unsigned i = 0; i < ARRAY_SIZE(proc_all); i++)
 		if (proc_all[i] == mm)
 			proc_all[i] = NULL;
-	tlb_forget_mm(mm);			/* exit switches to the kernel's tables first */
 	struct mm *back = current->mm == mm ? NULL : current->mm;
 	host_set_mm(mm);
 	mm_unmap_all(mm);
-	tlb_forget_mm(mm);
 	host_set_mm(back);
 	mm_put(mm);
 }

@@ -12,7 +12,8 @@
 
 struct host_task host_tasks[MAX_TASKS];
 struct host_task *host_running;
-struct cpu cpus[NR_CPUS];
+static struct host_task idle;		/* whoever an interrupt finds on a CPU without a task */
+struct cpu cpus[NR_CPUS] = { [0 ... NR_CPUS - 1] = { .idle = &idle.t } };
 int nr_cpus_online = NR_CPUS;
 static u64 now_ns = 1000000000;
 unsigned long host_preemptions;
@@ -28,7 +29,7 @@ struct cpu *this_cpu(void) { return visiting ? visiting : host_running->cpu; }
 struct task *get_current(void)
 {
 	struct task *task = this_cpu()->task;
-	return visiting && !task ? visiting->idle : task;
+	return task ? task : visiting->idle;
 }
 u64 ktime_ns(void) { return now_ns; }
 u64 realtime_ns(void) { return now_ns; }
@@ -109,6 +110,7 @@ static bool pass_time(void)
 	return true;
 }
 
+static void maybe_migrate(void);
 static void switch_to(struct host_task *next, const char *where)
 {
 	struct host_task *prev = host_running;
@@ -157,6 +159,7 @@ void host_access(const char *where, const void *object, bool write)
 	me->preempted = true;
 	switch_to(next, where);
 	me->preempted = false;
+	maybe_migrate();
 }
 
 void host_preempt(const char *where) { host_access(where, NULL, true); }
@@ -195,6 +198,7 @@ void schedule(void)
 		host_pick("schedule", true);
 	while (me->t.state != TASK_RUNNABLE)
 		host_pick("schedule", false);
+	maybe_migrate();
 }
 
 bool schedule_until(u64 deadline_ns)
@@ -233,15 +237,64 @@ bool task_wake_signal(struct task *task, bool fatal)
 }
 
 /* --- the life of a task --- */
+
+/* As a switch of tasks does it: interrupts off, and the old address space dropped when that is over. */
+static void load_mm(struct mm *mm)
+{
+	u64 flags = irq_save();
+	struct mm *left = mm_switch(mm);
+	irq_restore(flags);
+	if (left)
+		mm_ref_put(left);
+}
+void host_set_mm(struct mm *mm)
+{
+	host_running->t.mm = mm;
+	load_mm(mm);
+}
+
+void host_run_on(int id)
+{
+	struct host_task *me = host_running;
+	struct mm *mm = me->t.mm;
+	if (cpus[id].task)
+		host_fail("CPU %d is taken", id);
+	cpus[id].self = &cpus[id];
+	cpus[id].id = id;
+	cpus[id].task = &me->t;
+	load_mm(NULL);
+	me->cpu->task = NULL;
+	me->cpu = &cpus[id];
+	load_mm(mm);
+}
+/* Where the scheduler could move the task, it does now and then, to a CPU that others may have just left. */
+static void maybe_migrate(void)
+{
+	struct host_task *me = host_running;
+	unsigned id;
+	if (me->nr_spins || me->cpu->preempt_count || me->cpu->irqs_off || visiting || me->moving || !explore_migrates())
+		return;
+	for (id = 0; id < MAX_TASKS && cpus[id].task; id++)
+		;
+	if (id == MAX_TASKS)
+		return;
+	me->moving = true;
+	host_run_on((int)id);
+	me->moving = false;
+}
+
 static void entry(void *arg)
 {
 	struct host_task *h = arg;
+	load_mm(h->t.mm);
 	h->fn(h->arg);
 	if (h->nr_held)
 		host_fail("task %s ended holding %s", h->t.name, h->held[h->nr_held - 1].name);
 	if (h->t.pagefault_disabled || h->cpu->preempt_count || h->cpu->irqs_off)
 		host_fail("task %s ended with faults, preemption or interrupts disabled", h->t.name);
+	load_mm(NULL);
 	tso_drain(h, 0);
+	h->cpu->task = NULL;
 	h->ended = true;
 	for (;;)
 		host_pick("end", false);
@@ -266,8 +319,11 @@ struct host_task *host_task_new(const char *name, void (*fn)(void *), void *arg)
 		h->p.limits[RLIMIT_STACK].rlim_cur = 8 << 20;
 		list_init(&h->p.threads);
 		list_init(&h->t.thread_node);
-		h->cpu = &cpus[id];
-		*h->cpu = (struct cpu){ .self = h->cpu, .id = id, .task = &h->t, .idle = &h->t };
+		for (h->cpu = cpus; h->cpu->task; h->cpu++)
+			;
+		h->cpu->self = h->cpu;
+		h->cpu->id = (int)(h->cpu - cpus);
+		h->cpu->task = &h->t;
 		h->fn = fn;
 		h->arg = arg;
 		h->fiber = fiber_create(entry, h);
@@ -281,7 +337,6 @@ struct task *host_spawn(const char *name, struct mm *mm, void (*fn)(void *), voi
 {
 	struct host_task *h = host_task_new(name, fn, arg);
 	h->t.mm = mm;
-	h->cpu->active_mm = mm;
 	return &h->t;
 }
 void host_spawn_daemon(const char *name, void (*fn)(void *), void *arg) { host_task_new(name, fn, arg)->daemon = true; }
@@ -301,12 +356,6 @@ void host_join(struct task *t)
 	host_running->joining = NULL;
 	h->used = false;		/* only now may its place be taken */
 }
-void host_set_mm(struct mm *mm)
-{
-	host_running->t.mm = mm;
-	host_running->cpu->active_mm = mm;
-}
-
 /* --- signals: only fatal ones --- */
 bool fatal_signal_pending(const struct task *task) { return container_of(task, struct host_task, t)->killed; }
 bool signal_pending(const struct task *task) { return fatal_signal_pending(task); }

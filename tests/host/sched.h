@@ -6,7 +6,7 @@
 
 #include "host.h"
 
-#define MAX_TASKS 24		/* each has a CPU of its own from the start: NR_CPUS is more */
+#define MAX_TASKS 24		/* each has a CPU of its own: NR_CPUS is more */
 #define MAX_HELD 32
 
 struct held {
@@ -29,7 +29,7 @@ struct host_task {
 	const struct spinlock *spinning;	/* waits for this lock */
 	const struct host_task *joining;	/* waits for the end of this task */
 	u64 deadline;				/* of a timed sleep; 0: none */
-	bool killed;
+	bool killed, moving;
 	s64 priority;				/* explore.c */
 	struct held held[MAX_HELD];
 	int nr_held;
@@ -54,6 +54,7 @@ struct host_task *explore_preempt(const void *object, bool write);
 /* One of the n that can run. */
 struct host_task *explore_next(struct host_task **able, unsigned n, bool yield);
 void explore_spawned(struct host_task *h);
+bool explore_migrates(void);			/* is the running task to change its CPU, now that it may? */
 void explore_describe(void);			/* after a failure: how to see it again */
 bool explore_failed(void);			/* a failure is reported, by this process first? */
 

@@ -13,13 +13,6 @@
 #define RW (PROT_READ | PROT_WRITE)
 #define PAGES 2
 
-/* All schedules with at most k preemptions of the tasks that follow. */
-#define ALL(id, k, text, before, after, space, ...) \
-	TEST(all_##id, text) \
-	{ \
-		explore_exhaustive(&(struct scenario){ .setup = before, .finish = after, .mm = space, .fn = { __VA_ARGS__ } }, k); \
-	}
-
 static struct hfile *f, *g;
 static struct mm *mm, *child;
 static struct page *page;

@@ -27,7 +27,7 @@ struct task *get_current(void);
 #define current get_current()
 
 extern struct cpu_features {
-	bool nx, smep, smap, umip, xsave, pge, fsgsbase, erms, rdrand, pages_1g, invariant_tsc;
+	bool nx, smep, smap, umip, xsave, pge, fsgsbase, erms, rdrand, pages_1g, invariant_tsc, pcid;
 } cpu_features;
 
 u64 irq_save(void);

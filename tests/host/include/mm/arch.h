@@ -19,7 +19,8 @@ struct mm;
 void arch_flush_page(struct mm *mm, vaddr_t va);
 void arch_flush_all(struct mm *mm);
 static inline void arch_init_root(u64 *root) { (void)root; }	/* there is no kernel half */
-static inline void arch_load_root(paddr_t root) { (void)root; }	/* the TLB is kept by address space */
+void arch_load_root(u64 cr3);
+paddr_t kernel_root_phys(void);
 
 /* A whole frame; other tasks see it half done. */
 void arch_clear_page(void *page);

@@ -1,0 +1,121 @@
+/*
+ * Address spaces on several CPUs: mm/shootdown.c in every schedule with a bounded number of preemptions, with a TLB for each CPU
+ * and stores that stay in store buffers (MECHANISMS.md, INV-S2 to S5).
+ */
+#include "host.h"
+
+#define ANON 0x30100000UL
+#define RW (PROT_READ | PROT_WRITE)
+#define ELSEWHERE 30		/* a CPU that nobody uses */
+
+static struct mm *mm;
+
+static void setup_cpus(void)
+{
+	mm = proc_create();
+	CHECK_EQ(map_anon(ANON, 4 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED), ANON);
+	CHECK_EQ(user_store(ANON, 1), 0);
+	proc_run(NULL);			/* the test's CPU has no part in it */
+	host_tso = true;
+}
+static void setup_pcids(void)
+{
+	cpu_features.pcid = true;
+	setup_cpus();
+}
+static void finish_cpus(void)
+{
+	host_tso = false;
+	proc_run(mm);
+	check_all();
+	CHECK_EQ(atomic64_read(&mm->cpus), BIT(cpu_id()));
+	proc_exit(mm);
+	check_all();
+}
+
+static void load(void)
+{
+	u64 v;
+	int sig = user_load(ANON, &v);
+	if (!(sig == SIGSEGV || (sig == 0 && (v == 1 || v == 0))))
+		host_fail("a load gave %lx, signal %d", (unsigned long)v, sig);
+}
+static void unmap_and_reuse(void *arg)
+{
+	proc_run(mm);
+	CHECK_EQ(mm_unmap(mm, ANON, 4 * PAGE_SIZE), 0);
+	tlb_check(false);
+	struct page *p = page_alloc(0, 0);		/* perhaps the same frame */
+	memset(page_address(p), 0xff, PAGE_SIZE);
+	host_preempt("reused");
+	page_put(p);
+}
+static void come_and_load(void *arg)
+{
+	proc_run(mm);
+	load();
+}
+static void load_and_come_back(void *arg)
+{
+	proc_run(mm);
+	load();
+	proc_run(NULL);
+	proc_run(mm);
+	load();
+}
+static void load_and_move(void *arg)
+{
+	proc_run(mm);
+	load();
+	host_run_on(ELSEWHERE);
+	load();
+}
+/* Copy-on-write on one CPU, loads on another: both must see one page. */
+static struct mm *child;
+static bool stored;
+static void setup_shared(void)
+{
+	stored = false;
+	setup_cpus();
+	proc_run(mm);
+	child = proc_fork();
+	proc_run(NULL);
+}
+static void finish_shared(void)
+{
+	u64 v;
+	host_tso = false;
+	proc_run(child);
+	CHECK_EQ(user_load(ANON, &v), 0);
+	CHECK_EQ(v, 1);
+	proc_exit(child);
+	finish_cpus();
+}
+static void store_cow(void *arg)
+{
+	proc_run(mm);
+	CHECK_EQ(user_store(ANON, 2), 0);
+	stored = true;
+}
+static void load_cow(void *arg)
+{
+	u64 v;
+	proc_run(mm);
+	for (unsigned i = 0; i < 2; i++) {
+		bool after = stored;
+		CHECK_EQ(user_load(ANON, &v), 0);
+		CHECK(v == 2 || (!after && v == 1));
+		host_preempt("again");
+	}
+}
+
+ALL(mask_load, 2, "INV-S3: a CPU takes an address space on while another unmaps: the flush asks it, or it finds nothing",
+    setup_cpus, finish_cpus, NULL, unmap_and_reuse, come_and_load)
+ALL(mask_pcid, 2, "the same with PCIDs: what a CPU kept while it ran something else is good only if nothing was flushed meanwhile",
+    setup_pcids, finish_cpus, NULL, unmap_and_reuse, load_and_come_back)
+ALL(mask_move, 1, "a thread moves to another CPU while one unmaps",
+    setup_cpus, finish_cpus, NULL, unmap_and_reuse, load_and_move)
+ALL(mask_move_pcid, 1, "the same with PCIDs",
+    setup_pcids, finish_cpus, NULL, unmap_and_reuse, load_and_move)
+ALL(mask_cow, 2, "INV-S2: copy-on-write on one CPU: none reads the old page after a store to the new one",
+    setup_shared, finish_shared, NULL, store_cow, load_cow)
