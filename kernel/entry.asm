@@ -87,11 +87,11 @@ syscall_entry:
 	mov	rdi, rsp
 	sti
 	call	syscall_dispatch
+	cli
 	; falls through
 
-; --- back to user mode; rsp = frame ---
+; --- back to user mode; rsp = frame, interrupts off ---
 leave_kernel:
-	cli
 	mov	rax, [gs:CPU_CURRENT]
 	mov	rcx, [gs:CPU_PREEMPT]
 	or	rcx, [rax + TASK_HELD]
@@ -120,6 +120,7 @@ leave_kernel:
 	jmp	.leave
 return_to_user:				; rdi = frame
 	mov	rsp, rdi
+	cli
 	jmp	leave_kernel
 
 ; --- a new task: switch_to() returns here on its first run, interrupts on, preemption off by one (schedule's) ---

@@ -333,13 +333,21 @@ void schedule(void)
 	preempt_enable();
 }
 
+/*
+ * Interrupts are off whenever preemption is allowed in here: else an interrupt would preempt this preemption, and the next one that, until the
+ * stack is full (tests/suite_smp.py, interrupt_storm).
+ */
 void schedule_preempt(void)
 {
+	u64 flags = irq_save();
+
 	do {
 		preempt_disable();
 		switch_tasks(true);
+		irq_disable();
 		__asm__ volatile("decl %%gs:32" ::: "memory", "cc");
 	} while (need_resched());
+	irq_restore(flags);
 }
 
 void sched_yield_cpu(void)

@@ -65,13 +65,19 @@ static bool is_ignored(const struct process *p, int sig, bool from_kernel)
 	return def == SIGDEF_IGNORE || (p->pid == 1 && !from_kernel);
 }
 
+/* Can the signal be acted upon now? A parked thread looks at it when it goes on (JC3); SIGKILL comes through everything. */
+static bool is_open(const struct task *t, int sig)
+{
+	return sig == SIGKILL || !(t->sig_mask & SIG_BIT(sig) || t->flags & TF_STOPPED);
+}
+
 /* The thread that should see a signal to the process: one that does not block it, the leader if possible. */
 static struct task *choose_thread(const struct process *p, int sig)
 {
 	struct task *t;
 
 	list_for_each(t, &p->threads, thread_node)
-		if (!(t->sig_mask & SIG_BIT(sig)) && !(t->flags & TF_EXITING))
+		if (is_open(t, sig) && !(t->flags & TF_EXITING))
 			return t;
 	return NULL;
 }
@@ -109,7 +115,7 @@ int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo
 	jobctl_sent_locked(p, sig);
 	spin_lock(&p->sig_lock);
 	struct task *target = t ? t : choose_thread(p, sig);
-	bool blocked = t ? t->sig_mask & SIG_BIT(sig) : !target;
+	bool blocked = t ? !is_open(t, sig) : !target;
 	if (p->zombie || p->group_exit || (!blocked && is_ignored(p, sig, from_kernel)))
 		goto out;
 	if (SIG_BIT(sig) & SIG_UNBLOCKABLE && p->pid == 1)

@@ -48,7 +48,8 @@ static void prepare_low_page(void)
 	memcpy(in_low_page(trampoline), trampoline, (size_t)(trampoline_end - trampoline));
 	*(u32 *)in_low_page(trampoline_root) = (u32)low_tables(boot_info.low);
 	*(u32 *)in_low_page(trampoline_efer) = EFER_LME | (cpu_features.nx ? EFER_NXE : 0);
-	*(u32 __attribute__((aligned(1))) *)((char *)in_low_page(trampoline_gdtr) + 2) = at + (u32)(trampoline_gdt - trampoline);
+	u32 gdt = at + (u32)(trampoline_gdt - trampoline);
+	memcpy((char *)in_low_page(trampoline_gdtr) + 2, &gdt, sizeof(gdt));
 	*(u32 *)in_low_page(trampoline_far) = at + (u32)(trampoline_long - trampoline);
 	*(u64 *)in_low_page(trampoline_entry) = (u64)ap_main;
 }

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 
-from testlib import Fail, build_kernel, check, equal, guest, guest_ok, scratch
+from testlib import Fail, build_kernel, check, equal, guest, guest_ok, package, scratch
 
 HOST = False
 TESTS = []
@@ -163,3 +163,11 @@ def machine_check_stops_the_machine():
     status, out, err, log = m.result
     equal(status, 125, log[-1500:])
     check("PANIC: machine check: bank status b780000000000000, address 1234000" in log and "CPU 0, task" in log, log[-2500:])
+
+
+@test
+def interrupt_storm():
+    """Wake-ups come faster than an idle processor can act on them: it once preempted its own preemption until the stack was full (in one of four such runs)."""
+    package("stress-ng")
+    script = "cd /root; for i in 1 2 3 4 5 6 7 8 9 10; do stress-ng --wait 1 --wait-ops 20 -t 8 --temp-path . >/dev/null 2>&1 || exit 1; done; echo done"
+    equal(guest_ok(["sh", "-c", script], smp=4, packages=["stress-ng"], timeout=150), b"done\n")

@@ -105,6 +105,12 @@ class Ps(Command):
 SAVED_RBP, SAVED_RIP = 5, 6
 
 
+def running_task():
+    """Of the CPU that GDB looks at: its thread n + 1 is QEMU's CPU n, and the kernel numbers them alike."""
+    thread = gdb.selected_thread()
+    return gdb.parse_and_eval(f"cpus[{thread.num - 1 if thread else 0}].task").dereference()
+
+
 class Bt(Command):
     """k bt [TASK]: the kernel stack of a task that does not run: a TID, a kernel thread's name, or 0xADDRESS of its struct task. Without
     TASK, the stack from where the machine stands: by frame pointers, so that it goes on through traps and assembly."""
@@ -114,7 +120,7 @@ class Bt(Command):
 
     def run(self, argument):
         args = gdb_args(argument, 0, 1, self)
-        task = find_task(args[0]) if args else gdb.parse_and_eval("cpus[0].task").dereference()
+        task = find_task(args[0]) if args else running_task()
         if args and int(task["on_cpu"]):
             raise gdb.GdbError("it runs: `k bt` without TASK, or `backtrace`, shows its stack")
         top = int(task["kstack_top"])
@@ -199,7 +205,7 @@ class Trap(Command):
 
     def run(self, argument):
         args = gdb_args(argument, 0, 1, self)
-        task = find_task(args[0]) if args else gdb.parse_and_eval("cpus[0].task").dereference()
+        task = find_task(args[0]) if args else running_task()
         frame = int(task["frame"])
         if not frame:
             raise gdb.GdbError("it has none: a kernel thread")
