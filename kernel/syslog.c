@@ -19,7 +19,7 @@ enum {	/* of syslog(2); no UAPI header has them */
 	ACTION_CONSOLE_ON, ACTION_CONSOLE_LEVEL, ACTION_SIZE_UNREAD, ACTION_SIZE_BUFFER,
 };
 
-static struct mutex klog_mutex = MUTEX_INIT(klog_mutex, "klog", RANK_LAST_SLEEPING);
+static struct mutex klog_mutex = MUTEX_INIT(klog_mutex, "klog", RANK_KLOG);
 static u64 taken, cleared;		/* klog_mutex; read racily */
 static int saved_level = -1;		/* klog_mutex: before CONSOLE_OFF */
 

@@ -1,8 +1,9 @@
 """Locks that check themselves: each check has a kind of crash= that provokes it (kernel/crashlocks.c), and says what is wrong with both
 sides of it. Some checks are always on, the others only in the debug build, where a slice of the programs runs too: nothing is stopped."""
+import os
 import re
 
-from testlib import build_kernel, check, equal, guest
+from testlib import ROOT, build_kernel, check, command, equal, guest
 
 HOST = False
 DEBUG = []                      # the path of the debug build
@@ -100,23 +101,45 @@ def long_sleepers_do_not_hang():
 # ---------------------------------------------------------------- the debug build runs
 
 PROGRAMS = "/usr/lib/cowslip/tests/"
-SLICE = ["files", "memory", "process", "threads", "signals", "pipes", "filemap", "sockets", "epoll", "names", "mounts", "tty_pair"]
+SLICE = ["files", "memory", "process", "threads", "signals", "pipes", "filemap", "sockets", "epoll", "event_files", "names", "mounts", "tty_pair", "proc_files", "space"]
+SCRIPT = """cd /root
+for t in %s; do %s$t >/dev/null 2>&1; done
+%swrite_own_mmap /root >/dev/null 2>&1
+mkdir -p a/b c; mv a/b c; mkdir /tmp/a /tmp/b; echo x >/tmp/a/f; mv /tmp/a/f /tmp/b; dd if=/dev/zero of=big bs=64k count=64 2>/dev/null
+sync; echo 3 >/proc/sys/vm/drop_caches; cat /bin/busybox big >/dev/null; rm -f big; ls -lR /proc >/dev/null 2>&1; cat /proc/*/maps /proc/locks >/dev/null 2>&1; dmesg >/dev/null
+cat /proc/lock_order""" % (" ".join(SLICE), PROGRAMS, PROGRAMS)
+
+
+def witnesses():
+    """(outer, inner, function) of each "under OUTER: f()" in kernel/lockrank.h, by the numbers of the ranks."""
+    with open(os.path.join(ROOT, "kernel/lockrank.h"), encoding="utf-8") as file:
+        text = file.read()
+    ranks = re.findall(r"^\t(RANK_\w+),\s*/\* (.*) \*/", text[text.index("enum lock_rank"):], re.M)
+    number = {name: i for i, (name, _) in enumerate(ranks)}
+    for name, comment in ranks:
+        for outers, function in re.findall(r"[Uu]nder ((?:RANK_\w+(?:, under )?)+): (\w+)\(\)", comment):
+            for outer in re.findall(r"RANK_\w+", outers):
+                yield number[outer], number[name], function
 
 
 def debug_runs():
-    """A slice of the test programs, on one processor and on several: no check stops them, and edges of the order have occurred."""
-    script = "cd /tmp; for t in %s; do %s$t >/dev/null 2>&1; done; sync; cat /proc/lock_order" % (" ".join(SLICE), PROGRAMS)
+    """A slice of the programs on the debug build, on one processor and on several: no check stops them, every edge that occurred goes
+    upwards, and every edge that kernel/lockrank.h gives a reason for has occurred."""
+    found = set()
     for smp in (1, 4):
-        status, out, err, log = guest(["sh", "-c", script], kernel=DEBUG[0], smp=smp, timeout=280)
+        status, out, err, log = guest(["sh", "-c", SCRIPT], kernel=DEBUG[0], smp=smp, timeout=280)
         check("PANIC" not in log and "hang:" not in log and status == 0, f"smp {smp}: status {status} {err[-300:]}\n{log[-3000:]}")
-        edges = re.findall(r"^(\d+) (.+?) > (\d+) (.+?) at (\w+)\+0x", out.decode(), re.M)
-        check(len(edges) > 100, f"{len(edges)} edges")
-        wrong = [e for e in edges if int(e[0]) > int(e[2])]
-        equal(wrong, [], "edges against the ranks that were taken without being tried")
+        found |= {(int(a), int(b)) for a, b in re.findall(r"^(\d+) .+? > (\d+) .+? at \w+\+0x", out.decode(), re.M)}
+    equal([e for e in found if e[0] > e[1]], [], "edges against the ranks")
+    wanted = list(witnesses())
+    check(len(wanted) > 30, f"only {len(wanted)} witnesses in kernel/lockrank.h")
+    equal([w for w in wanted if w[:2] not in found], [], "edges of kernel/lockrank.h that did not occur")
+    for function in {w[2] for w in wanted}:
+        check(command(["grep", "-rqE", f"\\b{function}\\(", "kernel", "mm", "fs", "drivers"])[0] == 0, f"kernel/lockrank.h: no function {function}()")
 
 
 def tests():
     found = [(f"stops_{kind}", stops(kind, text)) for kind, text in ALWAYS.items()]
-    found += [(f"debug_stops_{kind}", stops(kind, text, kernel=DEBUG[0])) for kind, text in {**ALWAYS, **CHECKED}.items()] if DEBUG else []
+    found += [(f"debug_stops_{kind}", stops(kind, text, kernel=DEBUG[0] if DEBUG else None)) for kind, text in {**ALWAYS, **CHECKED}.items()]
     found += [(f.__name__, f) for f in (hang_is_named, hang_of_spinlocks, long_sleepers_do_not_hang, debug_runs)]
     return found
