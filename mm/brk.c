@@ -11,7 +11,7 @@ static bool grow_heap(struct mm *mm, vaddr_t start, vaddr_t end, struct list_hea
 	u64 pages = (end - start) >> PAGE_SHIFT;
 
 	/* A page more: the heap does not come to touch what is above it. */
-	if (!range_free(mm, start, end + PAGE_SIZE) || !may_expand(mm, pages) || !enough_memory(pages) || vmas_reserve(mm, 1))
+	if (!range_free(mm, start, end + PAGE_SIZE) || !may_expand(mm, pages, VM_WRITE) || !enough_memory(pages) || vmas_reserve(mm, 1))
 		return false;
 	struct vma *vma = vma_alloc();
 	if (!vma)

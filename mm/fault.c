@@ -144,7 +144,7 @@ static bool grow_stack(struct mm *mm, vaddr_t va)
 	if (vma->start <= va)
 		return true;		/* somebody else grew it */
 	u64 pages = (vma->start - va) >> PAGE_SHIFT;
-	if (vma->end - va > task_limit(RLIMIT_STACK) || !may_expand(mm, pages) || va < MMAP_MIN_ADDR)
+	if (vma->end - va > task_limit(RLIMIT_STACK) || !may_expand(mm, pages, vma->flags) || va < MMAP_MIN_ADDR)
 		return false;
 	if (i > 0 && va < mm->vmas[i - 1]->end + STACK_GUARD_GAP &&
 	    mm->vmas[i - 1]->flags & (VM_READ | VM_WRITE | VM_EXEC) && !(mm->vmas[i - 1]->flags & VM_GROWSDOWN))

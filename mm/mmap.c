@@ -18,9 +18,31 @@ u64 task_limit(unsigned which)
 	return current->process ? READ_ONCE(current->process->limits[which].rlim_cur) : RLIM64_INFINITY;
 }
 
-bool may_expand(const struct mm *mm, u64 pages)
+/* What RLIMIT_DATA counts: private memory that can be written, stacks aside. */
+static bool is_data(u64 flags) { return (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) == VM_WRITE; }
+
+static u64 data_pages(const struct mm *mm)
 {
-	return mm->total_pages + pages <= task_limit(RLIMIT_AS) >> PAGE_SHIFT;
+	u64 pages = 0;
+
+	for (unsigned i = 0; i < mm->nr_vmas; i++)
+		if (is_data(mm->vmas[i]->flags))
+			pages += vma_pages(mm->vmas[i]);
+	return pages;
+}
+
+bool may_be_data(const struct mm *mm, u64 pages, u64 flags)
+{
+	u64 limit = task_limit(RLIMIT_DATA);
+
+	if (!limit && current->process)		/* as Linux, for programs that said so when 0 meant nothing yet: the hard limit */
+		limit = READ_ONCE(current->process->limits[RLIMIT_DATA].rlim_max);
+	return limit == RLIM64_INFINITY || !is_data(flags) || data_pages(mm) + pages <= limit >> PAGE_SHIFT;
+}
+
+bool may_expand(const struct mm *mm, u64 pages, u64 flags)
+{
+	return mm->total_pages + pages <= task_limit(RLIMIT_AS) >> PAGE_SHIFT && may_be_data(mm, pages, flags);
 }
 
 /* As Linux's heuristic overcommit: only what could never fit is refused. */
@@ -153,7 +175,7 @@ static long map_locked(struct mm *mm, const struct map_request *req, struct vma 
 	u64 pages = req->length >> PAGE_SHIFT;
 	u64 flags = request_flags(mm, req);
 
-	if (!may_expand(mm, pages - overlap_pages(mm, start, end)))
+	if (!may_expand(mm, pages - overlap_pages(mm, start, end), flags))
 		return -ENOMEM;
 	bool accounted = (flags & (VM_WRITE | VM_SHARED)) == VM_WRITE || (req->map_flags & MAP_ANONYMOUS && flags & VM_SHARED);
 	if (accounted && !(flags & VM_NORESERVE) && !enough_memory(pages))

@@ -69,9 +69,13 @@ static void change_entries(struct mm *mm, const struct vma *vma)
 
 static int check_access(const struct vma *vma, u64 access, vaddr_t start, vaddr_t end)
 {
+	u64 pages = (end - start) >> PAGE_SHIFT;
+
 	if (access & ~(vma->flags / VM_MAYREAD))	/* VM_MAYx are VM_x, four bits up */
 		return -EACCES;
-	if (access & VM_WRITE && !(vma->flags & (VM_WRITE | VM_SHARED | VM_NORESERVE)) && !enough_memory((end - start) >> PAGE_SHIFT))
+	if (access & VM_WRITE && !(vma->flags & (VM_WRITE | VM_SHARED | VM_NORESERVE)) && !enough_memory(pages))
+		return -ENOMEM;
+	if (!(vma->flags & VM_WRITE) && !may_be_data(vma->mm, pages, (vma->flags & ~VM_WRITE) | (access & VM_WRITE)))
 		return -ENOMEM;
 	return 0;
 }

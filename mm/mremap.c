@@ -87,7 +87,7 @@ static struct vma *target_vma(struct mm *mm, struct vma *old, const struct move 
 /* m->to is free. mmap_lock held for writing. */
 static long move_mapping(struct mm *mm, struct vma *old, const struct move *m, struct list_head *dead)
 {
-	if (!may_expand(mm, (m->new_len - min(m->old_len, m->new_len)) >> PAGE_SHIFT))
+	if (!may_expand(mm, (m->new_len - min(m->old_len, m->new_len)) >> PAGE_SHIFT, old->flags))
 		return -ENOMEM;
 	/* Cut first: unmapping the old place must not fail any more. And one for the new VMA. */
 	int error = vmas_reserve(mm, 3);
@@ -112,7 +112,7 @@ static bool grow_in_place(struct mm *mm, struct vma *vma, const struct move *m, 
 	vaddr_t end = m->from + m->new_len;
 
 	if (vma->end != m->from + m->old_len || end > USER_TOP || !range_free(mm, vma->end, end) ||
-	    !may_expand(mm, (m->new_len - m->old_len) >> PAGE_SHIFT))
+	    !may_expand(mm, (m->new_len - m->old_len) >> PAGE_SHIFT, vma->flags))
 		return false;
 	vma_set_bounds(vma, vma->start, end);
 	vma_merge_range(mm, vma->start, end, dead);

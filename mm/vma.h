@@ -75,8 +75,10 @@ vaddr_t find_gap(const struct mm *mm, u64 length, u64 align, u64 phase, vaddr_t 
 vaddr_t find_place(const struct mm *mm, u64 length, const struct address_space *mapping, u64 pgoff, vaddr_t top);
 /* Is [start, end) free, guard gaps included? */
 bool range_free(const struct mm *mm, vaddr_t start, vaddr_t end);
-/* May the mm grow by so many pages (RLIMIT_AS; RLIMIT_DATA by the caller)? */
-bool may_expand(const struct mm *mm, u64 pages);
+/* May the mm grow by so many pages with these VM_* flags (RLIMIT_AS, RLIMIT_DATA)? mmap_lock held. */
+bool may_expand(const struct mm *mm, u64 pages, u64 flags);
+/* The same of pages that it has already and that get these flags: RLIMIT_DATA alone. */
+bool may_be_data(const struct mm *mm, u64 pages, u64 flags);
 /* Could a writable private mapping of that many pages ever be filled? */
 bool enough_memory(u64 pages);
 u64 task_limit(unsigned which);			/* current's soft limit */
