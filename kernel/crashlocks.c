@@ -298,6 +298,52 @@ static void hang_spin(void)
 	kthread_start("other", spin_both, &other_lock);
 }
 
+/* Who holds it sleeps, or computes: slow, but no cycle. */
+static void hold_mutex(void *arg)
+{
+	mutex_lock(&last_mutex);
+	meet(2);
+	sleep_until_ns(~0UL, WAIT_UNINTERRUPTIBLE);
+	mutex_unlock(&last_mutex);
+}
+
+static void want_mutex(void *arg)
+{
+	meet(2);
+	mutex_lock(&last_mutex);
+}
+
+static void hang_sleeper(void)
+{
+	kthread_start("holder", hold_mutex, NULL);
+	kthread_start("waiter", want_mutex, NULL);
+}
+
+static void hold_spin(void *arg)
+{
+	u64 end = ktime_ns() + 3000000000UL;
+
+	spin_lock(&plain_lock);
+	atomic_inc(&arrived);
+	while (ktime_ns() < end)
+		cpu_relax();
+	spin_unlock(&plain_lock);
+}
+
+static void want_spin(void *arg)
+{
+	meet(1);
+	spin_lock(&plain_lock);
+	spin_unlock(&plain_lock);
+	printk("crash: got it\n");
+}
+
+static void hang_spin_long(void)
+{
+	kthread_start("holder", hold_spin, NULL);
+	kthread_start("waiter", want_spin, NULL);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -308,6 +354,7 @@ static const struct {
 	{ "user_page", user_page }, { "user_nofault", user_nofault }, { "unlock_other", unlock_other }, { "unlock_page_other", unlock_page_other },
 	{ "unlock_read", unlock_read }, { "held_to_user", held_to_user }, { "held_to_end", held_to_end }, { "irq_plain", irq_plain },
 	{ "irq_on", irq_on }, { "call_irqs_off", call_irqs_off }, { "call_irq_lock", call_irq_lock }, { "hang_cycle", hang_cycle }, { "hang_spin", hang_spin },
+	{ "hang_sleeper", hang_sleeper }, { "hang_spin_long", hang_spin_long },
 };
 
 bool crash_locks(const char *kind)

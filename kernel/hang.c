@@ -8,6 +8,7 @@
  */
 #include "kernel/hang.h"
 
+#include "kernel/backtrace.h"
 #include "kernel/cmdline.h"
 #include "kernel/cpu.h"
 #include "kernel/held.h"
@@ -108,6 +109,19 @@ static void report_cycle(struct task *const *chain, int from, int n)
 	printk("hang: a cycle: %s\n", text);
 }
 
+/* The last one of a chain holds a lock and waits for none: what does it do? */
+static void report_end(const struct task *t)
+{
+	u64 rip = backtrace_wchan(t);
+	char function[80];
+
+	symbol_name((void *)rip, function, sizeof(function));
+	if (rip)
+		printk("hang: %s(%d) sleeps in %s\n", t->name, t->tid, function);
+	else
+		printk("hang: %s(%d) runs\n", t->name, t->tid);
+}
+
 /* From t along what each waits for, until somebody does not wait for a lock, or it leads back. */
 static void report_chain(struct task *t)
 {
@@ -124,6 +138,8 @@ static void report_chain(struct task *t)
 		chain[n++] = t;
 		t = report_wait(t);
 	}
+	if (t && n < MAX_CHAIN)
+		report_end(t);
 }
 
 static void hang_thread(void *arg)

@@ -84,6 +84,18 @@ def hang_is_named():
             check(re.search(text, log, re.M), f"no {text!r} in\n{log[-2000:]}")
 
 
+def hang_without_a_cycle():
+    """Who holds a mutex sleeps for something else; who holds a spinlock computes: it is said where, and the system goes on."""
+    status, _, _, log = guest(waits_until_logged("hang: holder"), append="crash=hang_sleeper hang_seconds=1", timeout=100)
+    equal(status, 0, "the job that waits for the report\n" + log[-1500:])
+    for text in (r"hang: waiter\(\d+\) waits for mutex crash last held by holder\((\d+)\) at hold_mutex\+0x", r"hang: holder\(\d+\) sleeps in hold_mutex\+0x"):
+        check(re.search(text, log), f"no {text!r} in\n{log[-1500:]}")
+    check("a cycle" not in log, log[-1500:])
+    status, _, _, log = guest(waits_until_logged("crash: got it"), append="crash=hang_spin_long hang_seconds=1", timeout=100, smp=3)
+    equal(status, 0, "the job that waits for the end\n" + log[-1500:])
+    check(re.search(r"hang: waiter\(\d+\) spins for spinlock crash plain held by holder\(\d+\) on CPU \d at hold_spin\+0x", log), log[-1500:])
+
+
 def hang_of_spinlocks():
     """Two processors spin for each other's lock: one of them notices, and the panic shows both."""
     status, _, _, log = guest(["sh", "-c", "sleep 100"], append="crash=hang_spin hang_seconds=1", timeout=60, smp=3)
@@ -141,5 +153,5 @@ def debug_runs():
 def tests():
     found = [(f"stops_{kind}", stops(kind, text)) for kind, text in ALWAYS.items()]
     found += [(f"debug_stops_{kind}", stops(kind, text, kernel=DEBUG[0] if DEBUG else None)) for kind, text in {**ALWAYS, **CHECKED}.items()]
-    found += [(f.__name__, f) for f in (hang_is_named, hang_of_spinlocks, long_sleepers_do_not_hang, debug_runs)]
+    found += [(f.__name__, f) for f in (hang_is_named, hang_without_a_cycle, hang_of_spinlocks, long_sleepers_do_not_hang, debug_runs)]
     return found
