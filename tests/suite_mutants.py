@@ -47,7 +47,7 @@ MUTANTS = [
     ("unmap_drops_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);", "\tfor (unsigned i = 0; i < b->nr; i++)\n\t\tpage_drop_holder(b->holders[i]);\n\tb->nr = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);",
      "race_map_fault"),                                                               # S2
     ("table_freed_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);", "\tfor (unsigned i = 0; i < b->nr_tables; i++)\n\t\ttable_put(b->tables[i]);\n\tb->nr_tables = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);",
-     "race_unmap_tables"),                                                            # S5, S6
+     "all_mask_table"),                                                            # S5, S6
     ("residue_forgotten", "mm/usercopy.c", "	check_access(__builtin_return_address(0));\n	return checked_from_user(dst, src, n);", "	checked_from_user(dst, src, n);\n	return 0;",
      "file_bad_source"),                                                              # A1
 ]

@@ -70,6 +70,33 @@ static void load_and_move(void *arg)
 	host_run_on(ELSEWHERE);
 	load();
 }
+/* A whole leaf table goes: what the paging-structure caches have of it must be gone before it is used for something else (INV-S5). */
+#define REGION 0x40000000UL
+static void setup_region(void)
+{
+	setup_cpus();
+	proc_run(mm);
+	CHECK_EQ(map_anon(REGION, 1UL << 21, RW, MAP_PRIVATE | MAP_FIXED), REGION);
+	CHECK_EQ(user_store(REGION, 1), 0);
+	proc_run(NULL);
+}
+static void load_region(void *arg)
+{
+	u64 v;
+	proc_run(mm);
+	for (unsigned i = 0; i < 3; i++) {
+		int sig = user_load(REGION + i * PAGE_SIZE, &v);
+		CHECK(sig == SIGSEGV || (sig == 0 && v <= 1));
+		host_preempt("program");
+	}
+}
+static void unmap_region(void *arg)
+{
+	proc_run(mm);
+	CHECK_EQ(mm_unmap(mm, REGION, 1UL << 21), 0);
+	tlb_check(false);
+}
+
 /* Copy-on-write on one CPU, loads on another: both must see one page. */
 static struct mm *child;
 static bool stored;
@@ -117,5 +144,7 @@ ALL(mask_move, 1, "a thread moves to another CPU while one unmaps",
     setup_cpus, finish_cpus, NULL, unmap_and_reuse, load_and_move)
 ALL(mask_move_pcid, 1, "the same with PCIDs",
     setup_pcids, finish_cpus, NULL, unmap_and_reuse, load_and_move)
+ALL(mask_table, 1, "INV-S5: a leaf table is freed only after every CPU's paging-structure caches have forgotten it",
+    setup_region, finish_cpus, NULL, unmap_region, load_region)
 ALL(mask_cow, 2, "INV-S2: copy-on-write on one CPU: none reads the old page after a store to the new one",
     setup_shared, finish_shared, NULL, store_cow, load_cow)
