@@ -3,13 +3,10 @@
 A mutant is (name, file, text, replacement, tests); "FILE HEADER" breaks the header for that file alone. The text must occur exactly once, so that a change of the source shows up
 here. A mutant that survives all its tests is a failure: the rule is not tested.
 """
-import os
-
-from testlib import BUILD, ROOT, Fail, command, must
+from mutate import MMTEST, build, prepare, remove  # noqa: F401 (run.py calls prepare)
+from testlib import Fail, command, must
 
 HOST = True
-PROGRAM = os.path.join(BUILD, "host", "mmtest")
-FOLDER = os.path.join(BUILD, "host", "mutants")
 
 MUTANTS = [
     ("adopt_ignores_read_pins", "mm/cow.c", "!page_adoptable(entry_page(now))", "!page_sole_holder(entry_page(now))",
@@ -53,41 +50,21 @@ MUTANTS = [
 ]
 
 
-def prepare():
-    must(["make", "-s", "-j2", "-f", "tests/host/host.mk"], timeout=600)
-    os.makedirs(FOLDER, exist_ok=True)
-
 
 def tests():
     return [(m[0], one(*m)) for m in MUTANTS]
 
 
-def source_of(path):
-    """The text of a file; "FILE HEADER": that header is in the place of the line that includes it."""
-    path, _, header = path.partition(" ")
-    with open(os.path.join(ROOT, path)) as file:
-        source = file.read()
-    if header:
-        with open(os.path.join(ROOT, header)) as file:
-            source = source.replace(f'#include "{header}"\n', file.read().replace("#pragma once\n", ""))
-    return source
-
-
 def one(name, path, text, replacement, names):
     def run():
-        source = source_of(path)
-        if source.count(text) != 1:
-            raise Fail(f"{path}: the text to break occurs {source.count(text)} times: {text!r}")
-        with open(os.path.join(FOLDER, name + ".c"), "w") as file:
-            file.write(source.replace(text, replacement))
-        must(["make", "-s", "-f", "tests/host/host.mk", "mutant", f"NAME={name}", f"FILE={path.split()[0]}"], timeout=300)
-        known = must([PROGRAM, "list"]).decode()
+        program = build(name, [(path, text, replacement)])
+        known = must([MMTEST, "list"]).decode()
         for test in names.split():
             if f"{test}\t" not in known:
                 raise Fail(f"no hosted test {test}")
-            status, _, _ = command([os.path.join(FOLDER, name), test], timeout=60)
+            status, _, _ = command([program, test], timeout=60)
             if status:
-                os.unlink(os.path.join(FOLDER, name))
+                remove(name)
                 return
         raise Fail(f"{path} with {text!r} broken passes {names}: nothing tests it")
     return run

@@ -227,6 +227,12 @@ struct host_task *explore_next(struct host_task **able, unsigned n, bool yield)
 
 bool explore_migrates(void) { return (mode == RANDOM || mode == PCT) && next_random(&sched_rng) % 16 == 0; }
 
+static void died(void)	/* ASan or UBSan has printed why */
+{
+	if (!explore_failed())
+		explore_describe();
+	sys_flush();
+}
 bool explore_failed(void)
 {
 	bool before = all && all->reported;
@@ -237,6 +243,8 @@ bool explore_failed(void)
 void explore_describe(void)
 {
 	sys_printf("  again: seed=%lu%s%s\n", (unsigned long)test_seed, choices_len ? " choices=" : "", choices);
+	if (host_schedules)
+		sys_printf("  found after %lu schedules\n", host_schedules);
 }
 
 /* --- what tests call --- */
@@ -260,6 +268,7 @@ static void run_together(const struct scenario *s)
 void explore_random(const struct scenario *s, unsigned schedules)
 {
 	static const unsigned rates[] = { 2, 3, 5, 10, 30, 100 };
+	sys_on_death(died);
 	u64 one = sys_option("seed", 0), first = sys_option("from", 1), last = first + sys_option("schedules", schedules) - 1;
 	if (one)
 		first = last = one;
@@ -279,6 +288,7 @@ void explore_random(const struct scenario *s, unsigned schedules)
 static void explore_tree(const struct scenario *s, unsigned k)
 {
 	budget = k;
+	sys_on_death(died);
 	host_seed(1);
 	s->setup();
 	host_explore(1, 1);
@@ -311,7 +321,7 @@ void explore_exhaustive(const struct scenario *s, unsigned bound)
 		if (sys_wait()) {
 			if (!all->reported)
 				sys_printf("FAIL: the test's process ended\n");
-			sys_printf("  found with %u preemptions after %lu schedules\n", k, total + all->schedules + 1);
+			sys_printf("  found after %lu schedules, with %u preemptions\n", total + all->schedules + 1, k);
 			sys_exit(1);
 		}
 		if (replay) {

@@ -91,6 +91,7 @@ int user_exec(vaddr_t va);
 int host_fault_code(void);
 vaddr_t host_fault_address(void);
 extern unsigned long host_page_faults, host_tlb_flushes;
+extern bool host_speculates;			/* a load of CR3 fetches a translation nobody asked for */
 void tlb_check(bool quiet);			/* on no CPU a translation of a free frame; quiet: none that the tables would not give */
 
 /* --- disk.c --- */

@@ -1,10 +1,10 @@
 # The hosted tests: the kernel's own mm/ with ASan and UBSan over the shims of this folder. make -f tests/host/host.mk
-# Variables: MUTATE=name (tests/host/mutants.py), OUT=folder.
+# Variables: MUTATE=name (tests/mutate.py), OUT=folder.
 OUT  ?= build/host
 CC   := gcc
 SAN  := -fsanitize=address,undefined -fno-sanitize-recover=undefined $(if $(COVERAGE),--coverage)
 WARN := -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-sign-compare -Wno-address-of-packed-member
-KCC  := $(CC) -std=gnu11 -O1 -g -fno-strict-aliasing -fno-omit-frame-pointer -fno-builtin-printf $(SAN) $(WARN) -iquote tests/host/include -iquote $(OUT)/src -iquote .
+KCC  := $(CC) -std=gnu11 -O1 -g -fno-strict-aliasing -fno-omit-frame-pointer -fno-builtin-printf $(SAN) $(WARN) $(if $(NAME),-iquote $(OUT)/mutants/$(NAME)) -iquote tests/host/include -iquote $(OUT)/src -iquote .
 # With line counters gcc warns of paths that it otherwise sees through.
 ifeq ($(WERROR)$(COVERAGE),1)
 KCC  += -Werror
@@ -25,7 +25,13 @@ $(OUT)/%.o: %.c
 	@$(KCC) -MMD -MP -c -o $@ $<
 -include $(OBJ:.o=.d)
 
-# The same with one file of mm/ replaced by $(OUT)/mutants/$(NAME).c: tests/suite_mutants.py shows that the tests notice.
-mutant:
-	@$(KCC) -w -c -o $(OUT)/mutants/$(NAME).o $(OUT)/mutants/$(NAME).c
-	@$(CC) $(SAN) -o $(OUT)/mutants/$(NAME) $(OUT)/mutants/$(NAME).o $(filter-out $(OUT)/$(FILE:.c=.o),$(OBJ))
+# The same with some files changed: $(OUT)/mutants/NAME holds them by their paths, FILES are those to compile again (tests/mutate.py).
+MUT  := $(OUT)/mutants/$(NAME)
+$(MUT)/mmtest: $(FILES:%.c=$(MUT)/%.o)
+	@$(CC) $(SAN) -o $@ $^ $(filter-out $(FILES:%.c=$(OUT)/%.o),$(OBJ))
+$(MUT)/%.o: FORCE
+	@mkdir -p $(@D)
+	@$(KCC) -w -c -o $@ $(firstword $(wildcard $(MUT)/$*.c) $*.c)
+FORCE:
+sources: ; @echo $(MM) $(SHIM) $(TEST)
+.PHONY: FORCE sources

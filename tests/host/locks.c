@@ -75,14 +75,20 @@ static void spin_point(const struct spinlock *lock)
 }
 static void spin_take(struct spinlock *lock, bool tried)
 {
-	tso_drain(host_running, 0);
 	hold(HELD_SPIN, lock, 0, lock->rank, lock->name, tried);
 	lock->locked.v = this_cpu()->id + 1;
 	lock->caller = NULL;
 }
+/* A plain store: it may stay in the buffer behind what was stored under the lock. */
+static void spin_free(struct spinlock *lock)
+{
+	if (!host_tso || !host_tso_store(&lock->locked.v, 0, sizeof(lock->locked.v)))
+		lock->locked.v = 0;
+}
 void spin_lock(struct spinlock *lock)
 {
 	spin_point(lock);
+	tso_drain(host_running, 0);
 	while (lock->locked.v) {
 		if (lock->locked.v == this_cpu()->id + 1)
 			host_fail("spinlock %s taken twice", lock->name);
@@ -95,6 +101,7 @@ void spin_lock(struct spinlock *lock)
 bool spin_trylock(struct spinlock *lock)
 {
 	spin_point(lock);
+	tso_drain(host_running, 0);
 	if (lock->locked.v)
 		return false;
 	spin_take(lock, true);
@@ -103,8 +110,7 @@ bool spin_trylock(struct spinlock *lock)
 void spin_unlock(struct spinlock *lock)
 {
 	unhold(HELD_SPIN, lock, 0, lock->name);
-	tso_drain(host_running, 0);	/* stronger than the processor: what was stored under the lock, and the unlock, are seen at once */
-	lock->locked.v = 0;
+	spin_free(lock);
 	spin_point(lock);
 }
 u64 spin_lock_irqsave(struct spinlock *lock)
@@ -116,12 +122,16 @@ u64 spin_lock_irqsave(struct spinlock *lock)
 void spin_unlock_irqrestore(struct spinlock *lock, u64 flags)
 {
 	unhold(HELD_SPIN, lock, 0, lock->name);
-	tso_drain(host_running, 0);
-	lock->locked.v = 0;
+	spin_free(lock);
 	irq_restore(flags);
 	spin_point(lock);
 }
-bool spin_held(const struct spinlock *lock) { return lock->locked.v == this_cpu()->id + 1; }
+bool spin_held(const struct spinlock *lock)
+{
+	if (host_tso)
+		host_tso_load(&lock->locked.v);
+	return lock->locked.v == this_cpu()->id + 1;
+}
 
 /* --- sleeping locks, first come first served, handed over directly; here state is the owner, or the number of readers --- */
 static void lock_wait(struct list_head *waiters, bool write, const char *name)

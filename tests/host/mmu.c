@@ -64,6 +64,28 @@ static void tlb_forget(struct tlb *t, u16 pcid)
 			tlb_remove(t, i);
 }
 
+/* The processor may walk to any address at any time: it fetches what the first tables lead to. */
+bool host_speculates;
+static void speculate(void)
+{
+	paddr_t table = tlb()->root;
+	vaddr_t va = 0;
+	for (int level = 3; level >= 0; level--) {
+		entry_t *e = table_entries(phys_to_page(table));
+		unsigned i = 0;
+		while (i < 512 && !(e[i].v & ENTRY_P))
+			i++;
+		if (i == 512)
+			return;
+		e[i].v |= ENTRY_A;
+		va |= (vaddr_t)i << (PAGE_SHIFT + 9 * level);
+		if (level == 0)
+			tlb_add((struct translation){ 0, va >> 21 << 21, table, true, true, true, false });
+		table = e[i].v & ENTRY_FRAME;
+	}
+	tlb_add((struct translation){ 0, va, table, false, false, false, false });
+}
+
 void arch_load_root(u64 cr3)
 {
 	struct tlb *t = tlb();
@@ -75,6 +97,8 @@ void arch_load_root(u64 cr3)
 		host_fail("a PCID without the feature");
 	if (!(cr3 & CR3_KEEP))
 		tlb_forget(t, t->pcid);
+	if (host_speculates && t->root)
+		speculate();
 	host_preempt("loaded CR3");
 }
 paddr_t kernel_root_phys(void) { return 0; }
@@ -291,6 +315,7 @@ static size_t copy_user(vaddr_t va, void *buf, size_t n, bool write)
 {
 	u8 *b = buf;
 	unsigned tries = 0;
+	host_preempt("copy");
 	while (n) {
 		u64 error = 0;
 		struct translation *t = NULL;

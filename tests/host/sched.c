@@ -189,6 +189,7 @@ void schedule(void)
 {
 	struct host_task *me = host_running;
 	host_can_sleep("sleeping");
+	host_preempt("schedule");
 	if (!host_lenient_faults && me->t.state != TASK_RUNNABLE && me->t.waits_for.object)
 		for (int i = 0; i < me->nr_held; i++)
 			if (me->held[i].rank == RANK_MMAP)

@@ -47,6 +47,9 @@ void sys_exit(int status)
 	_exit(status);
 }
 
+void sys_flush(void) { fflush(stdout); }
+void sys_on_death(void (*fn)(void)) { __sanitizer_set_death_callback(fn); }
+
 void *sys_map(size_t bytes)
 {
 	size_t align = 2 << 20;

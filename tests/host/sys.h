@@ -10,6 +10,8 @@ void sys_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int sys_snprintf(char *buf, size_t n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int sys_vsnprintf(char *buf, size_t n, const char *fmt, __builtin_va_list ap);
 _Noreturn void sys_exit(int status);
+void sys_flush(void);
+void sys_on_death(void (*fn)(void));		/* called when a sanitizer ends the program */
 void *sys_map(size_t bytes);			/* zeroed pages, aligned to 2 MiB */
 void *sys_calloc(size_t bytes);
 void sys_free(void *p);

@@ -3,12 +3,14 @@
  * and stores that stay in store buffers (MECHANISMS.md, INV-S2 to S5).
  */
 #include "host.h"
+#include "mm/syscalls.h"
 
 #define ANON 0x30100000UL
 #define RW (PROT_READ | PROT_WRITE)
 #define ELSEWHERE 30		/* a CPU that nobody uses */
 
 static struct mm *mm;
+static bool unmapped;
 
 static void setup_cpus(void)
 {
@@ -16,7 +18,8 @@ static void setup_cpus(void)
 	CHECK_EQ(map_anon(ANON, 4 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED), ANON);
 	CHECK_EQ(user_store(ANON, 1), 0);
 	proc_run(NULL);			/* the test's CPU has no part in it */
-	host_tso = true;
+	host_tso = host_speculates = true;
+	unmapped = false;
 }
 static void setup_pcids(void)
 {
@@ -44,11 +47,19 @@ static void unmap_and_reuse(void *arg)
 {
 	proc_run(mm);
 	CHECK_EQ(mm_unmap(mm, ANON, 4 * PAGE_SIZE), 0);
+	unmapped = true;
 	tlb_check(false);
 	struct page *p = page_alloc(0, 0);		/* perhaps the same frame */
 	memset(page_address(p), 0xff, PAGE_SIZE);
 	host_preempt("reused");
 	page_put(p);
+}
+/* No table goes, so that no lock is taken between the entries and the flush. */
+static void forget_and_reuse(void *arg)
+{
+	proc_run(mm);
+	CHECK_EQ(sys_madvise(ANON, 4 * PAGE_SIZE, MADV_DONTNEED), 0);
+	tlb_check(false);
 }
 static void come_and_load(void *arg)
 {
@@ -61,6 +72,9 @@ static void load_and_come_back(void *arg)
 	load();
 	proc_run(NULL);
 	proc_run(mm);
+	load();
+	while (!unmapped)		/* keep what we have until then */
+		sched_yield_cpu();
 	load();
 }
 static void load_and_move(void *arg)
@@ -138,6 +152,8 @@ static void load_cow(void *arg)
 
 ALL(mask_load, 2, "INV-S3: a CPU takes an address space on while another unmaps: the flush asks it, or it finds nothing",
     setup_cpus, finish_cpus, NULL, unmap_and_reuse, come_and_load)
+ALL(mask_forget, 2, "the same with MADV_DONTNEED",
+    setup_cpus, finish_cpus, NULL, forget_and_reuse, come_and_load)
 ALL(mask_pcid, 2, "the same with PCIDs: what a CPU kept while it ran something else is good only if nothing was flushed meanwhile",
     setup_pcids, finish_cpus, NULL, unmap_and_reuse, load_and_come_back)
 ALL(mask_move, 1, "a thread moves to another CPU while one unmaps",
@@ -148,3 +164,5 @@ ALL(mask_table, 1, "INV-S5: a leaf table is freed only after every CPU's paging-
     setup_region, finish_cpus, NULL, unmap_region, load_region)
 ALL(mask_cow, 2, "INV-S2: copy-on-write on one CPU: none reads the old page after a store to the new one",
     setup_shared, finish_shared, NULL, store_cow, load_cow)
+ALL(mask_cow_two, 1, "the same with two CPUs that store",
+    setup_shared, finish_shared, NULL, store_cow, store_cow, load_cow)

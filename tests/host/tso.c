@@ -1,7 +1,7 @@
 /*
  * Store buffers (total store order, as x86 has it: SDM vol. 3, 9.2). Off unless a test sets host_tso: then a store by
- * WRITE_ONCE, atomic_set or smp_store_release may stay invisible to the other CPUs until the same task does a locked operation, a full barrier, takes or releases
- * a lock, or sleeps; explore.c decides at each preemption how much of the buffer the others see. Entries become visible in
+ * WRITE_ONCE, atomic_set, smp_store_release or spin_unlock may stay invisible to the other CPUs until the same task does a locked operation or a full barrier, takes a lock,
+ * or sleeps; explore.c decides at each preemption how much of the buffer the others see. Entries become visible in
  * their order. The task itself sees its own: reading one makes it and those before it visible, which is one of the
  * things that may happen on the processor. Plain stores in between are seen at once, so a test turns this on only
  * where every store of its protocol is one of the above.

@@ -1,0 +1,114 @@
+"""Mistakes that real kernels have made, seeded one at a time into Cowslip's source; the tools must find every one (tools/seeded.py,
+suite_seeded.py; the table of what was found is docs/seeded-bugs.md).
+
+A bug is (name, what it is, edits, tool, what the tool runs). An edit is (file, text, replacement); the text occurs exactly once, so that
+a change of the source shows up here. Tools:
+
+    all      a hosted test in every schedule with few preemptions (tests/host/test_protocol.c, test_cpus.c)
+    random   a hosted test in random schedules (tests/host/test_race.c and others)
+"""
+
+BUGS = [
+    # --- the TLB ---
+    ("cow_no_flush", "copy-on-write replaces a page and does not flush", [
+        ("mm/cow.c", "\t\ttlb_flush_page(f->mm, f->address, TLB_COW);\n", "")], "all", "all_mask_cow"),
+    ("cow_flush_late", "copy-on-write shows the new page before the old translation is flushed", [
+        ("mm/cow.c", "\t\ttlb_flush_page(f->mm, f->address, TLB_COW);\n", ""),
+        ("mm/cow.c", "\t\treplaced = true;\n", "\t\treplaced = true;\n\t\ttlb_flush_page(f->mm, f->address, TLB_COW);\n")], "all", "all_mask_cow_two"),
+    ("fork_no_flush", "fork takes write permission away and does not flush", [
+        ("mm/fork.c", "tlb_flush_mm(old, TLB_FORK);", "")], "all", "all_fork_store"),
+    ("fork_no_protect", "fork shares a page that the parent may still write", [
+        ("mm/fork.c", "atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL))", "atomic64_fetch_and(from, ~0UL)")], "all", "all_fork_store"),
+    ("unmap_free_before_flush", "munmap frees pages, then flushes", [
+        ("mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm", "\tfor (unsigned i = 0; i < b->nr; i++)\n\t\tpage_drop_holder(b->holders[i]);\n\tb->nr = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm")],
+     "all", "all_unmap_access"),
+    ("table_free_before_flush", "a page table is freed before the paging-structure caches have forgotten it", [
+        ("mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm", "\tfor (unsigned i = 0; i < b->nr_tables; i++)\n\t\ttable_put(b->tables[i]);\n\tb->nr_tables = 0;\n\tif (b->nr)\n\t\ttlb_flush_mm")],
+     "all", "all_mask_table"),
+    ("no_remote_flush", "a flush asks no other CPU", [
+        ("mm/shootdown.c", "\tif (others)\n\t\tsmp_call", "\tif (false)\n\t\tsmp_call")], "all", "all_protect_access"),
+    ("mask_after_cr3", "a CPU says that it runs an address space only after it has loaded CR3", [
+        ("mm/shootdown.c", "\t\tatomic64_fetch_or(&mm->cpus, BIT(cpu->id));\n", ""),
+        ("mm/shootdown.c", "\tcpu->active_mm = mm;\n", "\tcpu->active_mm = mm;\n\tif (mm)\n\t\tatomic64_fetch_or(&mm->cpus, BIT(cpu->id));\n")], "all", "all_mask_load"),
+    ("mask_cleared_early", "a CPU leaves the mask before it has left the address space", [
+        ("mm/shootdown.c", "\tif (mm == old ||", "\tif (old && mm != old)\n\t\tatomic64_fetch_and(&old->cpus, ~BIT(cpu->id));\n\tif (mm == old ||")], "all", "all_mask_pcid"),
+    ("mask_no_barrier", "no full barrier between the change of an entry and the look at the CPU mask", [
+        ("mm/table.h", "u64 old = atomic64_xchg(e, value);", "u64 old = atomic64_read(e);\n\n\tatomic64_set(e, value);"),
+        ("mm/shootdown.c", "atomic64_add_return(&mm->flushes, 1)", "atomic64_read(&mm->flushes) + 1"),
+        ("mm/shootdown.c", "\tpreempt_disable();\n\tmask", "\tpreempt_disable();\n\tatomic64_set(&mm->flushes, f.number);\n\tmask")], "all", "all_mask_forget"),
+    ("pcid_keeps_all", "translations kept under a PCID are used again whatever was flushed meanwhile", [
+        ("mm/shootdown.c", "else if (cache->known[i].flushes == flushes)", "else")], "all", "all_mask_pcid"),
+    ("pcid_count_late", "the count of flushes is raised after the look at the mask", [
+        ("mm/shootdown.c", "struct flush f = { mm, start, end, atomic64_add_return(&mm->flushes, 1) };", "struct flush f = { mm, start, end, 0 };"),
+        ("mm/shootdown.c", "\tothers = mask & ~BIT(cpu_id());\n", "\tothers = mask & ~BIT(cpu_id());\n\tf.number = atomic64_add_return(&mm->flushes, 1);\n")], "all", "all_mask_pcid"),
+    ("protect_no_flush", "mprotect takes write permission away and does not flush", [
+        ("mm/mprotect.c", "tlb_batch_range(", "if (false) tlb_batch_range(")], "all", "all_protect_access"),
+    # --- publishing, dropping, looking up ---
+    ("drop_before_publish", "the cache drops a page before the slot shows its successor", [
+        ("mm/pagecache.c", "\tpage_ref_to_holder(page);\n\tdo {\n\t\tnext = (e &", "\tpage_ref_to_holder(page);\n\tif (old)\n\t\tpage_drop_holder(old);\n\tdo {\n\t\tnext = (e &"),
+        ("mm/pagecache.c", "\tif (old)\n\t\tpage_drop_holder(old);\t/* after the new one is in place (PC5) */\n\telse", "\tif (!old)")], "all", "all_read_swap_adopt"),
+    ("lookup_no_recheck", "a lockless lookup does not look again after it has its pin", [
+        ("mm/pagecache.c", "if (likely(now & ENTRY_P && !((now ^ e)", "if (true || (now & ENTRY_P && !((now ^ e)")], "all", "all_lookup_reuse"),
+    ("adopt_ignores_readers", "a page with readers is adopted and written in place", [
+        ("mm/own.c", " && own_xpins(own) == 0 && own_rpins(own) == 0;", " && own_xpins(own) == 0;")], "all", "all_read_swap_adopt"),
+    ("share_check_then_act", "sharing looks for pins first and counts itself in afterwards, in two steps", [
+        ("mm/own.c", "\twhile (own_xpins(own) == 0 && own_holders(own) < OWN_MAX_HOLDERS)\n\t\tif (atomic64_cmpxchg(&page->own, &own, own + OWN_HOLDER))\n\t\t\treturn true;\n\treturn false;",
+         "\tif (own_xpins(own) || own_holders(own) >= OWN_MAX_HOLDERS)\n\t\treturn false;\n\tatomic64_add_return(&page->own, OWN_HOLDER);\n\treturn true;")], "all", "all_share_pin"),
+    ("put_check_then_free", "two droppers both see the last reference: the page is freed twice", [
+        ("mm/page.h", "\tif (atomic64_add_return(&page->own, -(s64)unit) == 0)\n", "\tatomic64_add_return(&page->own, -(s64)unit);\n\tif (atomic64_read(&page->own) == 0)\n")], "all", "all_cow_exit_pin"),
+    ("get_of_freed", "a reference is taken on a page that may be free by now", [
+        ("mm/page.h", "\twhile (own && own_rpins(own) < OWN_MAX_RPINS)", "\twhile (own_rpins(own) < OWN_MAX_RPINS)")], "all", "all_lookup_reuse"),
+    # --- the page lock, waiting ---
+    ("page_lock_not_atomic", "the page lock is tested, then set", [
+        ("mm/pagelock.c", "\t\t\tif (!atomic64_cmpxchg(*slot, &e, e | ENTRY_LOCKED))\n\t\t\t\tcontinue;	/* changed: look it up again from the root */\n",
+         "\t\t\tatomic64_set(*slot, e | ENTRY_LOCKED);\n")], "all", "all_page_lock deeper=1"),
+    ("unlock_wakes_early", "the page lock's owner wakes the waiters, then unlocks", [
+        ("mm/pagelock.c", "\t} while (!atomic64_cmpxchg(slot, &e, next));\n\tpage_wake(m, index);\n}\n\n/* --- completions", "\t\tpage_wake(m, index);\n\t} while (!atomic64_cmpxchg(slot, &e, next));\n}\n\n/* --- completions")],
+     "all", "all_page_lock"),
+    ("wait_no_recheck", "a waiter for a page does not look at it again once it is in the queue: the wake-up is lost", [
+        ("mm/pagelock.c", "\t\tif (!slot_has(m, index, bits))\n\t\t\tbreak;\n\t\terror = wait_sleep(mode);", "\t\terror = wait_sleep(mode);\n\t\tif (!error && !slot_has(m, index, bits))\n\t\t\tbreak;")], "all", "all_page_lock deeper=1"),
+    ("wait_condition_first", "wait_event() looks at the condition before it joins the queue", [
+        ("kernel/wait.h", "\t\twait_prepare((wq), &wait_entry_, (mode), 0); \\\n\t\tif (condition) \\\n\t\t\tbreak; \\\n", "\t\tif (condition) \\\n\t\t\tbreak; \\\n\t\twait_prepare((wq), &wait_entry_, (mode), 0); \\\n")],
+     "all", "all_wait_wake"),
+    ("wait_no_barrier", "no barrier between a waiter's state and its look at the condition", [
+        ("kernel/wait.c", "\tWRITE_ONCE(current->state, state_of[mode]);\n\tspin_unlock_irqrestore(&wq->lock, flags);\n\tsmp_mb();", "\tspin_unlock_irqrestore(&wq->lock, flags);\n\tWRITE_ONCE(current->state, state_of[mode]);")],
+     "all", "all_wait_wake"),
+    # --- faults ---
+    ("fault_no_recheck", "a fault fills an entry without looking whether another thread was faster", [
+        ("mm/fault.c", "\tbool free = entry_read(e) == 0;\n", "\tbool free = true;\n")], "all", "all_two_faults"),
+    ("fault_loser_leaks", "the slower of two faults forgets its page", [
+        ("mm/fault.c", "\t\tpage_drop_holder(page);\t\t/* another thread's fault was faster */", "\t\t;")], "all", "all_two_faults"),
+    ("cow_no_recheck", "copy-on-write puts its copy in place though the entry has changed meanwhile", [
+        ("mm/cow.c", "\tif (entry_same(entry_read(e), seen)) {", "\tif (true) {")], "all", "all_cow_threads"),
+    ("map_locked_pages", "fault-around maps pages that somebody has locked", [
+        ("mm/faultaround.c", "(ENTRY_P | ENTRY_LOCKED | ENTRY_TABLE)) != ENTRY_P", "(ENTRY_P | ENTRY_TABLE)) != ENTRY_P")], "all", "all_around_punch"),
+    ("truncate_zaps_once", "truncate clears the mappings before it has the page lock, and not again", [
+        ("mm/truncate.c", "if (entry_read(slot) & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\t\trmap_zap", "if (false)\n\t\t\trmap_zap")], "all", "all_load_truncate"),
+    ("punch_no_lock", "punching a hole does not hold reads and faults back", [
+        ("mm/truncate.c", "\tdown_write(&m->invalidate_lock);\n\tremove_pages(m, first, last, false);", "\tremove_pages(m, first, last, false);\n\tdown_write(&m->invalidate_lock);")],
+     "random", "race_fault_punch"),
+    ("reclaim_mapped", "reclaim takes a page away that a program has mapped", [
+        ("mm/reclaim.c", "(atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index, index))", "false")], "all", "all_load_reclaim"),
+    ("writeback_no_protect", "writeback does not make the page read-only: a store during the write is lost", [
+        ("mm/writeback.c", "if (mapped_rw && atomic_read(&m->nr_mapped))", "if (false)")], "all", "all_store_writeback"),
+    ("writeback_dirty_late", "writeback clears the dirty bit after it has taken the data", [
+        ("mm/writeback.c", "(e & ~(ENTRY_D | ENTRY_RW)) | ENTRY_WRITEBACK", "(e & ~ENTRY_RW) | ENTRY_WRITEBACK"),
+        ("mm/writeback.c", "page_unlock(m, index, slot, still_dirty ? ENTRY_D : 0, 0);", "page_unlock(m, index, slot, 0, 0);\n\tatomic64_fetch_and(slot, ~ENTRY_D);")],
+     "all", "all_store_writeback"),
+    ("pin_of_shared", "an exclusive pin is given on a page that has a second holder", [
+        ("mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)")], "all", "all_share_pin"),
+    # --- locks ---
+    ("copy_faults_under_lock", "write() copies from the user with the page locked and faults there", [
+        ("mm/write.c", "k = copy_from_iter_nofault(to,", "k = copy_from_iter(to,")], "all", "all_write_crossed"),
+    ("sleep_under_spinlock", "copy-on-write allocates with the leaf's spinlock held", [
+        ("mm/cow.c", "\tbool done = reuse_locked(f, e, seen);\n", "\tbool done = reuse_locked(f, e, seen);\n\tmight_sleep();\n")], "all", "all_cow_threads"),
+    ("lock_inversion", "truncate locks the last page, then the lock that belongs above it", [
+        ("mm/truncate.c", "\tdown_write(&m->invalidate_lock);\n\tif (new_size >= m->size) {", "\tif (new_size >= m->size) {\n\t\tdown_write(&m->invalidate_lock);"),
+        ("mm/truncate.c", "\terror = lock_tail(m, new_size, &slot);\n", "\terror = lock_tail(m, new_size, &slot);\n\tdown_write(&m->invalidate_lock);\n")],
+     "random", "race_fault_truncate"),
+    ("wait_holding_mmap", "a fault waits for a page with mmap_lock held", [
+        ("mm/filemap.c", "\tup_read(&f->mm->mmap_lock);\n}", "}"),
+        ("mm/filemap.c", "\tif (result != FAULT_RETRY)\n\t\tdown_read", "\tif (result == FAULT_RETRY)\n\t\tup_read")], "random", "race_fault_truncate"),
+    ("lock_not_released", "an error path returns with the page locked", [
+        ("mm/filemap.c", "\tif (f->index >= mapping_pages(m)) {\n\t\tresult = FAULT_SIGBUS;\n", "\tif (f->index >= mapping_pages(m)) {\n\t\treturn FAULT_SIGBUS;\n")], "all", "all_load_truncate"),
+]

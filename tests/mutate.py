@@ -1,0 +1,47 @@
+"""The hosted tests built with some lines of the kernel changed: for suite_mutants.py and suite_seeded.py."""
+import os
+import shutil
+
+from testlib import BUILD, ROOT, Fail, must
+
+HOST_MK = ["make", "-s", "-j2", "-f", "tests/host/host.mk"]
+FOLDER = os.path.join(BUILD, "host", "mutants")
+MMTEST = os.path.join(BUILD, "host", "mmtest")
+
+
+def prepare():
+    must(HOST_MK, timeout=600)
+
+
+def changed(edits):
+    """{path: new text}. An edit is (path, text, replacement); the text must occur exactly once."""
+    files = {}
+    for path, text, replacement in edits:
+        if path not in files:
+            with open(os.path.join(ROOT, path)) as file:
+                files[path] = file.read()
+        if files[path].count(text) != 1:
+            raise Fail(f"{path}: the text to break occurs {files[path].count(text)} times: {text!r}")
+        files[path] = files[path].replace(text, replacement)
+    return files
+
+
+def build(name, edits):
+    """The path of a mmtest with the edits."""
+    files = changed(edits)
+    folder = os.path.join(FOLDER, name)
+    shutil.rmtree(folder, ignore_errors=True)
+    for path, text in files.items():
+        os.makedirs(os.path.join(folder, os.path.dirname(path)), exist_ok=True)
+        with open(os.path.join(folder, path), "w") as file:
+            file.write(text)
+    again = [path for path in files if path.endswith(".c")]
+    if any(path.endswith(".h") for path in files):
+        again = must(HOST_MK + ["sources"]).decode().split()
+    program = os.path.join(folder, "mmtest")
+    must(HOST_MK + [f"NAME={name}", "FILES=" + " ".join(again), os.path.relpath(program, ROOT)], timeout=600)
+    return program
+
+
+def remove(name):
+    shutil.rmtree(os.path.join(FOLDER, name), ignore_errors=True)
