@@ -40,7 +40,7 @@ BUGS = [
         ("mm/shootdown.c", "else if (cache->known[i].flushes == flushes)", "else")], "all", "all_mask_pcid"),
     ("pcid_count_late", "the count of flushes is raised after the look at the mask", [
         ("mm/shootdown.c", "struct flush f = { mm, start, end, atomic64_add_return(&mm->flushes, 1) };", "struct flush f = { mm, start, end, 0 };"),
-        ("mm/shootdown.c", "\tothers = mask & ~BIT(cpu_id());\n", "\tothers = mask & ~BIT(cpu_id());\n\tf.number = atomic64_add_return(&mm->flushes, 1);\n")], "all", "all_mask_pcid"),
+        ("mm/shootdown.c", "\tothers = mask & ~BIT(cpu_id());\n", "\tothers = mask & ~BIT(cpu_id());\n\tf.number = atomic64_add_return(&mm->flushes, 1);\n")], "all", "all_mask_pcid deeper=1"),
     ("protect_no_flush", "mprotect takes write permission away and does not flush", [
         ("mm/mprotect.c", "tlb_batch_range(", "if (false) tlb_batch_range(")], "all", "all_protect_access"),
     # --- publishing, dropping, looking up ---
@@ -112,3 +112,7 @@ BUGS = [
     ("lock_not_released", "an error path returns with the page locked", [
         ("mm/filemap.c", "\tif (f->index >= mapping_pages(m)) {\n\t\tresult = FAULT_SIGBUS;\n", "\tif (f->index >= mapping_pages(m)) {\n\t\treturn FAULT_SIGBUS;\n")], "all", "all_load_truncate"),
 ]
+
+# Found within a second: the tests do these each time.
+QUICK = """cow_no_flush fork_no_protect no_remote_flush mask_after_cr3 mask_cleared_early drop_before_publish unlock_wakes_early wait_no_barrier
+fault_no_recheck cow_no_recheck map_locked_pages writeback_dirty_late lock_inversion wait_holding_mmap sleep_under_spinlock lock_not_released""".split()

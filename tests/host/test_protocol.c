@@ -244,8 +244,14 @@ ALL(load_punch, 1, "PC2: a load against a hole that is punched: old data or zero
     setup_file, finish_file, &mm, load_1, punch_1)
 ALL(load_reclaim, 1, "a load through a mapping against reclaim of its page",
     setup_file, finish_file, &mm, load_1, drop_1)
+
+static void setup_dirty(void)
+{
+	setup_file();
+	CHECK_EQ(user_store(BASE + PAGE_SIZE, 0x0202020202020202UL), 0);
+}
 ALL(store_writeback, 1, "PC4: a store through a mapping against writeback: it reaches the disk now or stays dirty",
-    setup_file, finish_file, &mm, store_1, sync_f)
+    setup_dirty, finish_file, &mm, store_1, sync_f)
 static void read_1(void *arg)
 {
 	u8 buf[64];
