@@ -48,7 +48,7 @@ BUGS = [
         ("mm/pagecache.c", "\tpage_ref_to_holder(page);\n\tdo {\n\t\tnext = (e &", "\tpage_ref_to_holder(page);\n\tif (old)\n\t\tpage_drop_holder(old);\n\tdo {\n\t\tnext = (e &"),
         ("mm/pagecache.c", "\tif (old)\n\t\tpage_drop_holder(old);\t/* after the new one is in place (PC5) */\n\telse", "\tif (!old)")], "all", "all_read_swap_adopt"),
     ("lookup_no_recheck", "a lockless lookup does not look again after it has its pin", [
-        ("mm/pagecache.c", "if (likely(now & ENTRY_P && !((now ^ e)", "if (true || (now & ENTRY_P && !((now ^ e)")], "all", "all_lookup_reuse"),
+        ("mm/slot.h", "if (likely(now & ENTRY_P && !((now ^ e)", "if (likely(true || !((now ^ e)")], "all", "all_lookup_reuse"),
     ("adopt_ignores_readers", "a page with readers is adopted and written in place", [
         ("mm/own.c", " && own_xpins(own) == 0 && own_rpins(own) == 0;", " && own_xpins(own) == 0;")], "all", "all_read_swap_adopt"),
     ("share_check_then_act", "sharing looks for pins first and counts itself in afterwards, in two steps", [

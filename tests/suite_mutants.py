@@ -1,6 +1,6 @@
 """Each rule matters: the kernel's mm/ with one line broken must fail at least one of the hosted tests named for it.
 
-A mutant is (name, file, text, replacement, tests); "FILE HEADER" breaks the header for that file alone. The text must occur exactly once, so that a change of the source shows up
+A mutant is (name, file, text, replacement, tests). The text must occur exactly once, so that a change of the source shows up
 here. A mutant that survives all its tests is a failure: the rule is not tested.
 """
 from mutate import MMTEST, build, prepare, remove  # noqa: F401 (run.py calls prepare)
@@ -27,7 +27,7 @@ MUTANTS = [
      "race_fault_truncate"),                                                          # T1, T2
     ("slot_replace_without_zap", "mm/pagecache.c", "if (e & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\trmap_zap", "if (false)\n\t\trmap_zap",
      "file_mapped race_write_writeback"),
-    ("lookup_without_recheck", "mm/read.c mm/slot.h", "if (likely(slot != &m->root || slot_find(m, index) == slot)) {", "if (now = entry_read(slot), true) { return page;",
+    ("lookup_without_recheck", "mm/slot.h", "if (likely(slot != &m->root || slot_find(m, index) == slot)) {", "if (now = entry_read(slot), true) { return page;",
      "race_lookup_reuse"),                                                 # FOREST T2
     ("change_in_place_though_shared", "mm/pagecache.c", "if (page_sole_holder(old))\n\t\treturn 0;", "return 0;",
      "file_stable_writeback"),                                                        # PG3: stable pages
@@ -48,7 +48,6 @@ MUTANTS = [
     ("residue_forgotten", "mm/usercopy.c", "	check_access(__builtin_return_address(0));\n	return checked_from_user(dst, src, n);", "	checked_from_user(dst, src, n);\n	return 0;",
      "file_bad_source"),                                                              # A1
 ]
-
 
 
 def tests():
