@@ -2,6 +2,7 @@
 #include "fs/procfs.h"
 
 #include "drivers/block.h"
+#include "kernel/explore.h"
 #include "kernel/irq.h"
 #include "kernel/string.h"
 #include "kernel/trace.h"
@@ -71,6 +72,16 @@ int proc_show_trace(struct text *t, const struct proc_subject *s)
 }
 
 int proc_write_trace(const struct proc_subject *s, char *buf, size_t n) { return trace_command(buf); }
+
+int proc_show_explore(struct text *t, const struct proc_subject *s)
+{
+	char line[160];
+
+	text_add(t, line, (size_t)explore_show(line, sizeof(line)));
+	return 0;
+}
+
+int proc_write_explore(const struct proc_subject *s, char *buf, size_t n) { return explore_command(buf); }
 
 /* --- interrupts: the handler's name stands for the device's --- */
 

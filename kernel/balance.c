@@ -8,6 +8,7 @@
  */
 #include "kernel/runqueue.h"
 
+#include "kernel/explore.h"
 #include "kernel/smp.h"
 
 #define BALANCE_TICKS 8		/* between two looks at the other queues */
@@ -73,6 +74,8 @@ int place_task(struct task *t)
 		return 0;
 	if (!allowed)
 		allowed = cpus_online();	/* none of them is there: better anywhere than nowhere */
+	if (unlikely(explore_flag))
+		return explore_cpu(allowed);
 	if (allowed & BIT(cpu) && claim_idle(cpu))
 		return cpu;
 	idle = claim_one_of(allowed);

@@ -17,7 +17,7 @@ struct cpu {
 	u64 kstack_top;			/* 16: stack for the next entry from user mode */
 	u64 user_rsp;			/* 24: scratch of the system-call entry */
 	int preempt_count;		/* 32: spinlocks, preempt_disable, interrupts */
-	int need_resched;		/* 36 */
+	int need_resched;		/* 36: RESCHED_* */
 	u64 stack_canary;		/* 40 */
 	int id;				/* 48: index in cpus[] */
 	u32 apic_id;
@@ -48,11 +48,27 @@ static inline int preempt_count(void)
 	__asm__ volatile("mov %%gs:32, %0" : "=r"(n));
 	return n;
 }
+#define RESCHED_DUE 1		/* somebody else may have to run */
+#define RESCHED_EXPLORE 2	/* kernel/explore.h decides at every such place */
+/* Something is to be asked of the scheduler: either bit. */
 static inline bool need_resched(void)
 {
 	bool due;
 	__asm__ volatile("cmpl $0, %%gs:36" : "=@ccnz"(due) :: "cc");
 	return due;
+}
+static inline bool resched_due(void)
+{
+	bool due;
+	__asm__ volatile("testl %1, %%gs:36" : "=@ccnz"(due) : "i"(RESCHED_DUE) : "cc");
+	return due;
+}
+/* preempt_count and need_resched in one. */
+static inline u64 preempt_word(void)
+{
+	u64 n;
+	__asm__ volatile("mov %%gs:32, %0" : "=r"(n));
+	return n;
 }
 static inline struct task *get_current(void)
 {
@@ -133,7 +149,13 @@ static inline void irq_restore(u64 flags)
 }
 static inline void irq_enable(void) { __asm__ volatile("sti" ::: "memory"); }
 static inline void irq_disable(void) { __asm__ volatile("cli" ::: "memory"); }
-static inline void cpu_relax(void) { __asm__ volatile("pause"); }
+extern int explore_flag;
+static inline void cpu_relax(void)
+{
+	if (!explore_flag)	/* an emulator that counts instructions takes long for it (docs/testing.md) */
+		__asm__ volatile("pause");
+	barrier();
+}
 static inline bool irqs_off(void)
 {
 	u64 flags;

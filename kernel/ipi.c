@@ -21,7 +21,7 @@ void smp_interrupt(int cpu) { apic_ipi(cpus[cpu].apic_id, VECTOR_RESCHED); }
 
 void smp_kick(int cpu)
 {
-	WRITE_ONCE(cpus[cpu].need_resched, 1);
+	WRITE_ONCE(cpus[cpu].need_resched, RESCHED_DUE | explore_flag);
 	smp_interrupt(cpu);
 }
 

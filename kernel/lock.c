@@ -129,7 +129,7 @@ static inline void preempt_off(void)
 static __attribute__((noinline)) void preempt_if_allowed(void)
 {
 	if (!irqs_off())
-		schedule_preempt();
+		preempt_here();
 }
 
 static inline void preempt_on(void)
@@ -144,12 +144,26 @@ static inline void preempt_on(void)
 void preempt_disable(void) { preempt_off(); }
 void preempt_enable(void) { preempt_on(); }
 
+static __attribute__((noinline)) void might_sleep_slow(void)
+{
+	if (preempt_count() || current->pagefault_disabled)
+		panic("sleeping where that is forbidden: preempt count %d, page faults disabled %d", preempt_count(), current->pagefault_disabled);
+	preempt_if_allowed();
+}
+
 void might_sleep(void)
 {
 	if (DEBUG_BUILD)
 		lockcheck_sleep(CALLER);
-	if (unlikely(preempt_count() || current->pagefault_disabled))
-		panic("sleeping where that is forbidden: preempt count %d, page faults disabled %d", preempt_count(), current->pagefault_disabled);
+	if (unlikely(preempt_word() | (u32)current->pagefault_disabled))
+		might_sleep_slow();
+}
+
+/* A sleeping lock was released: somebody else may want to run, and kernel/explore.c to have its say. */
+static inline void released(void)
+{
+	if (unlikely(need_resched()) && !preempt_count())
+		preempt_if_allowed();
 }
 
 /* --- spinlocks --- */
@@ -376,6 +390,7 @@ void mutex_unlock(struct mutex *m)
 	forget(HELD_MUTEX, m, 0);
 	if (unlikely(!atomic64_cmpxchg(&m->state, &mine, 0)))
 		mutex_hand_over(m);
+	released();
 }
 
 bool mutex_held(const struct mutex *m) { return mutex_owner(m) == current; }
@@ -462,8 +477,9 @@ static inline void rwsem_release(struct rwsem *s, u64 held)
 	while (!atomic64_cmpxchg(&s->state, &old, old - held))
 		if (old & RWSEM_WAITERS) {
 			rwsem_hand_over(s, held);
-			return;
+			break;
 		}
+	released();
 }
 
 static inline void rwsem_lock(struct rwsem *s, u64 take, const struct rwsem *under, void *caller)

@@ -12,6 +12,7 @@
 #include "kernel/cmdline.h"
 #include "kernel/cpu.h"
 #include "kernel/crash.h"
+#include "kernel/explore.h"
 #include "kernel/hang.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"
@@ -80,6 +81,7 @@ void kmain(void)
 	pagecache_init();		/* page lock queues */
 	vdso_init();			/* the time without a system call */
 	trace_init();			/* trace points that the command line switches on */
+	explore_init();			/* sched=explore:SEED */
 	switches_init();		/* mechanisms that the command line turns off or slows down */
 	if (!kthread_start("start", start_system, NULL))
 		fatal("no memory for the first task");

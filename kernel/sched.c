@@ -11,6 +11,7 @@
  */
 #include "kernel/runqueue.h"
 
+#include "kernel/explore.h"
 #include "kernel/kstack.h"
 #include "kernel/printk.h"
 #include "kernel/proc_syscalls.h"
@@ -76,8 +77,8 @@ void dequeue(struct runqueue *rq, struct task *t)
 void resched_cpu(int cpu)
 {
 	if (cpu == cpu_id())
-		cpus[cpu].need_resched = 1;
-	else if (!READ_ONCE(cpus[cpu].need_resched))
+		cpus[cpu].need_resched |= RESCHED_DUE;
+	else if (!(READ_ONCE(cpus[cpu].need_resched) & RESCHED_DUE))
 		smp_kick(cpu);
 }
 
@@ -147,7 +148,7 @@ void sched_tick(void)
 	rq_lock_irqs_off(rq);
 	balance_tick(rq);
 	if (rq->nr && (current == cpu->idle || list_first(&rq->tasks, struct task, run_node)->vruntime < current->vruntime))
-		cpu->need_resched = 1;
+		cpu->need_resched |= RESCHED_DUE;
 	rq_unlock_irqs_off(rq);
 }
 
@@ -278,7 +279,7 @@ static struct task *pick_next(struct runqueue *rq, struct cpu *cpu)
 		idle_enter(cpu->id);
 		return cpu->idle;
 	}
-	next = list_first(&rq->tasks, struct task, run_node);
+	next = unlikely(explore_flag) ? explore_choose(&rq->tasks) : list_first(&rq->tasks, struct task, run_node);
 	dequeue(rq, next);
 	WRITE_ONCE(rq->min_vruntime, max(rq->min_vruntime, next->vruntime));
 	return next;
@@ -294,7 +295,7 @@ static void switch_tasks(bool preempted)
 	irq_disable();
 	rq_lock_irqs_off(rq);
 	now = ktime_ns();
-	WRITE_ONCE(cpu->need_resched, 0);
+	WRITE_ONCE(cpu->need_resched, explore_flag);
 	if (prev == cpu->idle) {
 		idle_leave(cpu->id);
 	} else {
@@ -346,8 +347,14 @@ void schedule_preempt(void)
 		switch_tasks(true);
 		irq_disable();
 		__asm__ volatile("decl %%gs:32" ::: "memory", "cc");
-	} while (need_resched());
+	} while (resched_due());
 	irq_restore(flags);
+}
+
+void preempt_here(void)
+{
+	if (likely(!explore_flag) || explore_event())
+		schedule_preempt();
 }
 
 void sched_yield_cpu(void)
@@ -360,6 +367,8 @@ void sched_yield_cpu(void)
 		current->vruntime = max(current->vruntime, list_first(&rq->tasks, struct task, run_node)->vruntime + 1);
 	rq_unlock_irqs_off(rq);
 	irq_restore(flags);
+	if (unlikely(explore_flag))
+		explore_yield();
 	schedule();
 }
 
@@ -453,7 +462,7 @@ void sched_idle(void)
 	cpu->preempt_count = 0;
 	for (;;) {
 		irq_disable();
-		if (READ_ONCE(cpu->need_resched)) {
+		if (READ_ONCE(cpu->need_resched) & RESCHED_DUE) {
 			irq_enable();
 			schedule();
 		} else {

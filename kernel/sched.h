@@ -17,6 +17,8 @@ void task_free(struct task *task);
  */
 void task_start(struct task *task);
 
+/* Somebody else may have to run: find out, and let him. Preempt count 0, interrupts as they are. */
+void preempt_here(void);
 /* Let another task run now, keeping this one on the queue whatever its state: interrupt return, preempt_enable(). Preempt count 0. */
 void schedule_preempt(void);
 void sched_account(bool user);	/* the timer: charge the running task; interrupts off */

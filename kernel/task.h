@@ -71,6 +71,7 @@ struct task {
 	int on_cpu;			/* R */
 	int cpu;			/* R: where it runs, or ran last (kernel/runqueue.h) */
 	u64 cpus_allowed;		/* R; inherited */
+	u64 explore_generation, explore_priority;	/* R: kernel/explore.c */
 	struct list_head run_node;	/* R */
 	u64 vruntime;			/* R: ns of CPU time, weighted by nice */
 	u64 run_start;			/* R */

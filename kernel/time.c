@@ -4,6 +4,7 @@
 #include "drivers/vt.h"
 #include "kernel/clock.h"
 #include "kernel/cpu.h"
+#include "kernel/explore.h"
 #include "kernel/irq.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"
@@ -26,6 +27,8 @@ static void program_timer(struct cpu_time *time, u64 now)
 
 	if (!list_empty(&time->timers))
 		next = min(next, list_first(&time->timers, struct ktimer, node)->deadline_ns);
+	if (unlikely(explore_flag) && next != NEVER)
+		next = min(next, now + explore_timer_ns());
 	if (next == NEVER) {
 		apic_timer_start(VECTOR_TIMER, 0);
 		return;

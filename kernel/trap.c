@@ -3,6 +3,7 @@
  * become signals, those of the kernel go to a fixup or end in a panic. Interrupt returns to the kernel preempt.
  */
 #include "kernel/cpu.h"
+#include "kernel/explore.h"
 #include "kernel/irq.h"
 #include "kernel/nmi.h"
 #include "kernel/panic.h"
@@ -136,7 +137,7 @@ void trap_dispatch(struct trapframe *f)
 	irq_disable();
 	/* Preemption anywhere in the kernel where interrupts are on and nothing forbids it. */
 	if (!from_user(f) && f->rflags & RFLAGS_IF && f->vector != VECTOR_NMI && f->vector != VECTOR_MACHINE_CHECK && need_resched() && !preempt_count())
-		schedule_preempt();
+		preempt_here();
 	irq_disable();
 }
 
@@ -148,12 +149,14 @@ void user_return_work(struct trapframe *f)
 		panic("after %s %s: %d locks held, preempt count %d, page faults disabled %d", trap_name(f->vector),
 		      f->vector == SYSCALL_VECTOR ? syscall_name(f->error) : "", current->held_count, preempt_count(),
 		      current->pagefault_disabled);
+	if (unlikely(explore_flag) && explore_event())
+		this_cpu()->need_resched |= RESCHED_DUE;
 	for (;;) {
 		irq_disable();
-		if (likely(!need_resched() && !(READ_ONCE(current->flags) & TF_SIGPENDING)))
+		if (likely(!resched_due() && !(READ_ONCE(current->flags) & TF_SIGPENDING)))
 			return;
 		irq_enable();
-		if (need_resched())
+		if (resched_due())
 			schedule();
 		if (READ_ONCE(current->flags) & TF_SIGPENDING)
 			signal_deliver(f);

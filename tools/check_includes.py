@@ -30,6 +30,7 @@ RULES = {
 EXCEPTIONS = {
     "kernel/main.c": ["boot", "fs", "fs/ext2", "drivers"],  # the table of contents: it starts every part
     "kernel/irq.c": ["drivers/apic.h"],                     # an interrupt ends at its controller
+    "kernel/explore.c": ["drivers/debugcon.h"],             # it tells the runner that it waits for GDB
     "kernel/ipi.c": ["drivers/apic.h"],                     # as do interrupts between CPUs
     "kernel/nmi.c": ["drivers/apic.h"],                     # an interrupt to itself
     "kernel/smp.c": ["boot/bootinfo.h", "drivers/acpi.h", "drivers/apic.h"],   # starting a CPU: who is there, the way in, how to wake it
