@@ -150,9 +150,10 @@ static inline void irq_restore(u64 flags)
 static inline void irq_enable(void) { __asm__ volatile("sti" ::: "memory"); }
 static inline void irq_disable(void) { __asm__ volatile("cli" ::: "memory"); }
 extern int explore_flag;
+bool explore_pauses(void);	/* kernel/explore.c */
 static inline void cpu_relax(void)
 {
-	if (!explore_flag)	/* an emulator that counts instructions takes long for it (docs/testing.md) */
+	if (!explore_flag || explore_pauses())
 		__asm__ volatile("pause");
 	barrier();
 }

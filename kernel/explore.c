@@ -121,6 +121,17 @@ bool explore_event(void)
 	return yes;
 }
 
+/*
+ * An emulator that counts instructions takes long for a PAUSE; but without any it may not come to another CPU for a second, if
+ * this one waits with interrupts off.
+ */
+bool explore_pauses(void)
+{
+	static u32 turns;
+
+	return ++turns % 256 == 0;
+}
+
 void explore_yield(void) { fall(current); }
 
 u64 explore_timer_ns(void) { return 2000 + next_random() % 30000; }
