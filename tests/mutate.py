@@ -36,8 +36,12 @@ def build(name, edits):
         with open(os.path.join(folder, path), "w") as file:
             file.write(text)
     again = [path for path in files if path.endswith(".c")]
-    if any(path.endswith(".h") for path in files):
-        again = must(HOST_MK + ["sources"]).decode().split()
+    headers = [path for path in files if path.endswith(".h")]
+    for source in must(HOST_MK + ["sources"]).decode().split() if headers else []:
+        with open(os.path.join(BUILD, "host", source[:-2] + ".d")) as file:
+            words = file.read().split()
+        if any(header in words for header in headers) and source not in again:
+            again.append(source)
     program = os.path.join(folder, "mmtest")
     must(HOST_MK + [f"NAME={name}", "FILES=" + " ".join(again), os.path.relpath(program, ROOT)], timeout=600)
     return program

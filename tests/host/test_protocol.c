@@ -182,10 +182,13 @@ ALL(read_swap_adopt, 1, "PC5, E1: a reader pins the old page, write() publishes 
 static void setup_cached(void)
 {
 	setup_anon();
+	page = NULL;
 	f = cached("f");
 }
 static void finish_cached(void)
 {
+	if (page)
+		page_put(page);
 	check_all();
 	hfile_destroy(f);
 	finish_anon();
@@ -193,11 +196,12 @@ static void finish_cached(void)
 static void drop_and_reuse(void *arg)
 {
 	pagecache_drop(&f->mapping, 0, 0);
-	struct page *p = page_alloc(0, 0);	/* perhaps the same frame */
-	memset(page_address(p), 0xee, PAGE_SIZE);
-	host_preempt("reused");
-	page_put(p);
+	page = page_alloc(0, 0);		/* perhaps the same frame */
+	memset(page_address(page), 0xee, PAGE_SIZE);
 }
+static void drop_0(void *arg) { pagecache_drop(&f->mapping, 0, 0); }
+ALL(lookup_drop, 1, "PG2: a frame that is freed between a reader's look at the slot and its pin is not pinned",
+    setup_cached, finish_cached, &mm, read_0, drop_0)
 ALL(lookup_reuse, 1, "FOREST T2: a frame that leaves the cache and is used for something else between a reader's look at the slot and its pin",
     setup_cached, finish_cached, &mm, read_0, drop_and_reuse)
 
