@@ -4,7 +4,7 @@ suite_seeded.py; the table of what was found is docs/seeded-bugs.md).
 A bug is (name, what it is, edits, tool, what the tool runs). An edit is (file, text, replacement); the text occurs exactly once, so that
 a change of the source shows up here. Tools:
 
-    all      a hosted test in every schedule with few preemptions (tests/host/test_protocol.c, test_cpus.c)
+    all      a hosted test in every schedule with few preemptions (tests/host/test_protocol.c, test_cpus.c, fs_test.c)
     random   a hosted test in random schedules (tests/host/test_race.c and others)
 """
 
@@ -111,8 +111,25 @@ BUGS = [
         ("mm/filemap.c", "\tif (result != FAULT_RETRY)\n\t\tdown_read", "\tif (result == FAULT_RETRY)\n\t\tup_read")], "random", "race_fault_truncate"),
     ("lock_not_released", "an error path returns with the page locked", [
         ("mm/filemap.c", "\tif (f->index >= mapping_pages(m)) {\n\t\tresult = FAULT_SIGBUS;\n", "\tif (f->index >= mapping_pages(m)) {\n\t\treturn FAULT_SIGBUS;\n")], "all", "all_load_truncate"),
+    # --- names and pipes ---
+    ("rename_no_mutex", "two renames between directories at once: each looks at the tree while the other changes it", [
+        ("fs/rename.c", "\tmutex_lock(&rename_mutex);\n", ""), ("fs/rename.c", "\tmutex_unlock(&rename_mutex);\n", "")], "all", "all_rename_loop"),
+    ("rename_checks_early", "rename looks the names up, then locks the directories", [
+        ("fs/rename.c", "\tlock_dirs(old_dir, new_dir);\n\tr->old", "\tr->old"),
+        ("fs/rename.c", "\tif (!error)\n\t\terror = rename_locked(r);", "\tlock_dirs(old_dir, new_dir);\n\tif (!error)\n\t\terror = rename_locked(r);")], "all", "all_rename_unlink"),
+    ("create_in_removed", "a name is made in a directory without looking, under its lock, whether it still exists", [
+        ("fs/dentry.c", "\tif (!dir->nlink)\n\t\treturn -ENOENT;", "\tif (false)\n\t\treturn -ENOENT;"),
+        ("fs/permission.c", "int may_create(struct inode *dir)\n{\n\tif (!dir->nlink)", "int may_create(struct inode *dir)\n{\n\tif (false)")], "all", "all_rmdir_create"),
+    ("pipe_close_no_wake", "the last reader closes a pipe and does not wake its writers", [
+        ("fs/pipe.c", "\t\tdrop_tail(p);\n\tmutex_unlock(&p->lock);\n\twake_up_all(&p->read_wait, 0);\n\twake_up_all(&p->write_wait, 0);", "\t\tdrop_tail(p);\n\tmutex_unlock(&p->lock);\n\twake_up_all(&p->read_wait, 0);")],
+     "all", "all_pipe_closed"),
+    ("fifo_open_sees_state", "open of a FIFO waits for a writer to be there, not for one to have come: it may be gone again", [
+        ("fs/pipe.c", "READ_ONCE(p->writer_opens) != seen_writers", "READ_ONCE(p->writers)")], "all", "all_pipe_small"),
+    ("pipe_eof_missed", "a reader waits for bytes and does not look whether there still is a writer", [
+        ("fs/pipe.c", "readable(p) || !READ_ONCE(p->writers)", "readable(p)")], "all", "all_pipe_small"),
 ]
 
 # Found within a second: the tests do these each time.
 QUICK = """cow_no_flush fork_no_protect no_remote_flush mask_after_cr3 mask_cleared_early drop_before_publish unlock_wakes_early wait_no_barrier
-fault_no_recheck cow_no_recheck map_locked_pages writeback_dirty_late lock_inversion wait_holding_mmap sleep_under_spinlock lock_not_released""".split()
+fault_no_recheck cow_no_recheck map_locked_pages writeback_dirty_late lock_inversion wait_holding_mmap sleep_under_spinlock lock_not_released
+rename_no_mutex create_in_removed pipe_close_no_wake fifo_open_sees_state""".split()

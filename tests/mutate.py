@@ -4,13 +4,18 @@ import shutil
 
 from testlib import BUILD, ROOT, Fail, must
 
-HOST_MK = ["make", "-s", "-j2", "-f", "tests/host/host.mk"]
 FOLDER = os.path.join(BUILD, "host", "mutants")
 MMTEST = os.path.join(BUILD, "host", "mmtest")
+FSTEST = os.path.join(BUILD, "host", "fstest")
+
+
+def make(makefile, *words):
+    return must(["make", "-s", "-j2", "-f", f"tests/host/{makefile}", *words], timeout=600)
 
 
 def prepare():
-    must(HOST_MK, timeout=600)
+    make("host.mk")
+    make("fs.mk")
 
 
 def changed(edits):
@@ -27,7 +32,7 @@ def changed(edits):
 
 
 def build(name, edits):
-    """The path of a mmtest with the edits."""
+    """The path of a test program with the edits: fstest if a file of fs/ is among them, else mmtest."""
     files = changed(edits)
     folder = os.path.join(FOLDER, name)
     shutil.rmtree(folder, ignore_errors=True)
@@ -37,13 +42,16 @@ def build(name, edits):
             file.write(text)
     again = [path for path in files if path.endswith(".c")]
     headers = [path for path in files if path.endswith(".h")]
-    for source in must(HOST_MK + ["sources"]).decode().split() if headers else []:
+    for source in make("host.mk", "sources").decode().split() if headers else []:
+        if source.endswith("sys.c"):
+            continue
         with open(os.path.join(BUILD, "host", source[:-2] + ".d")) as file:
             words = file.read().split()
         if any(header in words for header in headers) and source not in again:
             again.append(source)
-    program = os.path.join(folder, "mmtest")
-    must(HOST_MK + [f"NAME={name}", "FILES=" + " ".join(again), os.path.relpath(program, ROOT)], timeout=600)
+    fs = any(path.startswith("fs/") for path in files)
+    program = os.path.join(folder, "fstest" if fs else "mmtest")
+    make("fs.mk" if fs else "host.mk", f"NAME={name}", "FILES=" + " ".join(again), os.path.relpath(program, ROOT))
     return program
 
 

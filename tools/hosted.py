@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
-from mutate import MMTEST, prepare  # noqa: E402
+from mutate import FSTEST, MMTEST, prepare  # noqa: E402
 from testlib import ROOT, command, must  # noqa: E402
 
 
@@ -37,13 +37,13 @@ def main():
     parser.add_argument("patterns", nargs="*")
     options = parser.parse_args()
     prepare()
-    names = [line.split("\t")[0] for line in must([MMTEST, "list"]).decode().splitlines()]
-    names = [name for name in names if not options.patterns or any(fnmatch.fnmatch(name, p) for p in options.patterns)]
+    programs = {line.split("\t")[0]: program for program in (MMTEST, FSTEST) for line in must([program, "list"]).decode().splitlines()}
+    names = [name for name in programs if not options.patterns or any(fnmatch.fnmatch(name, p) for p in options.patterns)]
     end, seed, failed, total = time.monotonic() + options.minutes * 60, options.seed, 0, 0
     while True:
         for name, words in slices(names, seed, options.schedules):
             start = time.monotonic()
-            status, out, err = command([MMTEST, name] + words, timeout=7200)
+            status, out, err = command([programs[name], name] + words, timeout=7200)
             text = (out + err).decode("utf-8", "replace")
             done = re.search(r"^  (\d+) schedules", text, re.M)
             count = int(done[1]) if done else options.schedules if f"{options.schedules}" in " ".join(words) else 1
@@ -52,7 +52,7 @@ def main():
             if status:
                 failed += 1
                 again = re.search(r"again: (.*)", text)
-                print(text[:3000] + f"again: {os.path.relpath(MMTEST, ROOT)} {name} {again[1] if again else ' '.join(words)}", flush=True)
+                print(text[:3000] + f"again: {os.path.relpath(programs[name], ROOT)} {name} {again[1] if again else ' '.join(words)}", flush=True)
             if options.minutes and time.monotonic() > end:
                 break
         if not options.minutes or time.monotonic() > end:

@@ -27,11 +27,14 @@ $(OUT)/%.o: %.c
 
 # The same with some files changed: $(OUT)/mutants/NAME holds them by their paths, FILES are those to compile again (tests/mutate.py).
 MUT  := $(OUT)/mutants/$(NAME)
-$(MUT)/mmtest: $(FILES:%.c=$(MUT)/%.o)
-	@$(CC) $(SAN) -o $@ $^ $(filter-out $(FILES:%.c=$(OUT)/%.o),$(OBJ))
+MUTO  = $(FILES:%.c=$(MUT)/%.o) $(filter-out $(FILES:%.c=$(OUT)/%.o),$(1))
+ifneq ($(NAME),)
+$(MUT)/mmtest: $(call MUTO,$(OBJ))
+	@$(CC) $(SAN) -o $@ $^
 $(MUT)/%.o: FORCE
 	@mkdir -p $(@D)
 	@$(KCC) -w -c -o $@ $(firstword $(wildcard $(MUT)/$*.c) $*.c)
+endif
 FORCE:
-sources: ; @echo $(MM) $(SHIM) $(TEST)
+sources: ; @echo $(OBJ:$(OUT)/%.o=%.c)
 .PHONY: FORCE sources

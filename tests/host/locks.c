@@ -254,6 +254,13 @@ void down_write(struct rwsem *s)
 	else
 		s->writer = &host_running->t;
 }
+/* A second one of the same rank; the caller knows an order. */
+void down_write_nested(struct rwsem *s, const struct rwsem *under)
+{
+	if (under->writer != &host_running->t || under->rank != s->rank)
+		host_fail("%s nests under %s, which is not held or of another rank", s->name, under->name);
+	down_write(s);
+}
 bool down_write_trylock(struct rwsem *s)
 {
 	about_to_lock(s, s->name, true);
