@@ -19,7 +19,7 @@ static u64 length = 2000;		/* k */
 static unsigned depth = 3;		/* d */
 static u64 changes[MAX_CHANGES];	/* events at which the running task falls */
 static u64 lowest;			/* given to who fell last: below all random ones, and falling */
-static u64 stop_at;			/* event at which the machine waits for GDB; 0: none */
+static u64 stop_at, stop_seed;		/* event, and seed (0: any), at which the machine waits for GDB; 0: none */
 static const struct task *runner;	/* who had the last events, and how many */
 static unsigned streak;
 
@@ -65,11 +65,11 @@ static void fall(struct task *t)
 }
 
 /* A function of its own, for breakpoints. */
-__attribute__((noinline)) void explore_stop(void);
+__attribute__((noinline)) void explore_stop(u64 event);
 static volatile bool explore_go;	/* GDB sets it */
-void explore_stop(void)
+void explore_stop(u64 event)
 {
-	printk("explore: seed %lu: stopped at event %lu; in GDB, `set var explore_go = 1` and `continue` go on\n", seed, atomic64_read(&events));
+	printk("explore: seed %lu: stopped at event %lu; in GDB, `set var explore_go = 1` and `continue` go on\n", seed, event);
 	debugcon_control("X\n", 2);
 	while (!explore_go)
 		;
@@ -104,8 +104,8 @@ bool explore_event(void)
 	u64 flags = irq_save(), number = atomic64_add_return(&events, 1);
 	bool yes;
 
-	if (unlikely(number == stop_at))
-		explore_stop();
+	if (unlikely(number == stop_at && (!stop_seed || stop_seed == seed)))
+		explore_stop(number);
 	for (unsigned i = 0; i < MAX_CHANGES; i++)
 		if (changes[i] == number)
 			fall(current);
@@ -209,9 +209,10 @@ void explore_init(void)
 	char text[64];
 
 	stop_at = cmdline_u64("stop_at", 0);
+	stop_seed = cmdline_u64("stop_seed", 0);
 	if (!cmdline_get("sched", text, sizeof(text)))
 		return;
-	if (strncmp(text, "explore:", 8) || explore_command(text + 8)) {
+	if (strncmp(text, "explore:", 8) || explore_command(text + 8) || !explore_flag) {
 		printk("sched=%s: only explore:SEED[,d=N][,k=N] is known\n", text);
 		explore_flag = 0;
 	}

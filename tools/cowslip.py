@@ -250,6 +250,7 @@ def gdb(words):
 
     options, argv = parse(words, gdb_option)
     options.gdb = True
+    options.stopped_by_kernel = "stop_at=" in options.append    # GDB comes when the machine has stopped itself: before, it would shift what it looks for
     runner.build()
 
     class Streams(runner.HostStreams):
@@ -266,7 +267,7 @@ def gdb(words):
     thread = threading.Thread(target=lambda: result.append(guest.run()), daemon=True)
     thread.start()
     sock = guest.directory.file("gdb.sock")
-    while thread.is_alive() and not os.path.exists(sock):
+    while thread.is_alive() and not (os.path.exists(sock) and (guest.stopped_itself or not options.stopped_by_kernel)):
         thread.join(0.02)
     if not thread.is_alive():
         complain(guest.message or "QEMU did not start")
@@ -276,8 +277,10 @@ def gdb(words):
     signal.signal(signal.SIGINT, signal.SIG_IGN)        # GDB's, which stops the kernel with it
     scripts = os.path.join(ROOT, "tools/gdb")
     command = ["gdb", "-q", "-ix", f"{scripts}/cowslip.gdb", kernel_file(), "-x", f"{scripts}/cowslip_gdb.py",
-               "-ex", f"target remote {os.path.relpath(sock)}",
-               "-ex", f"k start {runner.first_instruction(options.iso):#x}"] + gdb_words
+               "-ex", f"target remote {os.path.relpath(sock)}"]
+    if not options.stopped_by_kernel:
+        command += ["-ex", f"k start {runner.first_instruction(options.iso):#x}"]
+    command += gdb_words
     status = subprocess.run(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)).returncode
     guest.kill()
     end(status if status >= 0 else 128 - status)
@@ -346,6 +349,11 @@ def tests(words, host_only):
     os.execv(command[0], command)
 
 
+def soak(words):
+    import soak as module
+    return module.command(words)
+
+
 def coverage(words):
     import coverage as module
     return module.command(words)
@@ -353,7 +361,7 @@ def coverage(words):
 
 def main(words):
     commands = {"run": run, "gdb": gdb, "iso": iso, "usb": usb, "test": lambda w: tests(w, False),
-                "check": lambda w: tests(w, True), "coverage": coverage}
+                "check": lambda w: tests(w, True), "coverage": coverage, "soak": soak}
     if not words or words[0] not in commands:
         raise Usage(f"no command {words[0]}" if words else "which command?")
     return commands[words[0]](words[1:]) or 0

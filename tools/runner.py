@@ -45,6 +45,7 @@ class Options:
         self.kernel = kernel_file()
         self.size, self.block = None, 4096
         self.icount = self.iso = self.gdb = self.kvm = self.uefi = self.window = False
+        self.stopped_by_kernel = False                          # gdb: the machine runs until stop_at=, then GDB is wanted
         self.medium = "cd"                                      # of the ISO image: cd, xhci, ehci (USB sticks) or disk
         self.entry = ENTRIES[0]                                 # of GRUB's menu
         self.cpu, self.image = "max,-erms,-fsrm", None          # image: use this root image as it is
@@ -165,7 +166,7 @@ class Guest:
             command += ["-kernel", "cowslip.elf", "-initrd", "root.img", "-append", options.append]
         command += options.qemu
         if options.gdb:
-            command += ["-S", "-chardev", "socket,id=gdb,path=gdb.sock,server=on,wait=off", "-gdb", "chardev:gdb"]
+            command += ([] if options.stopped_by_kernel else ["-S"]) + ["-chardev", "socket,id=gdb,path=gdb.sock,server=on,wait=off", "-gdb", "chardev:gdb"]
         return command
 
     def start(self):
@@ -240,6 +241,7 @@ class Guest:
         with self.sending:
             self.ends["in"].sendall(packet)
 
+    stopped_itself = False                      # stop_at=: the kernel waits for GDB
     presses = 0
 
     def escape(self, data):
@@ -353,6 +355,8 @@ class Guest:
                     if not self.keep:
                         return self.panic()
                     os.write(2, (panic_text(self.directory.file("kernel.log")) + "\n").encode())
+                elif word == "X":
+                    self.stopped_itself = True
                 elif word == "M":
                     self.ram0 = tuple(int(number, 16) for number in argument.split())
             elif kind == "qmp":

@@ -4,7 +4,7 @@
  *
  * usage: scenario NAME COUNT SEED [DIRECTORY]    schedule i has seed SEED + i; in DIRECTORY (/tmp)
  *        scenario list
- * `NAME: COUNT schedules` and 0, or `FAIL NAME schedule I seed S: what` and 1. To see a failure again run it with COUNT = I + 1: all that
+ * `NAME: COUNT schedules` and 0, or `FAIL NAME schedule I seed S event N: what` and 1. To see a failure again run it with COUNT = I + 1: all that
  * came before in the machine's life belongs to it.
  */
 #define _GNU_SOURCE
@@ -28,12 +28,14 @@
 static const char *name;
 static long schedule, seed;
 
+static long events(void);
+
 static void fail(const char *format, ...)
 {
 	va_list ap;
 
 	va_start(ap, format);
-	printf("FAIL %s schedule %ld seed %ld: ", name, schedule, seed);
+	printf("FAIL %s schedule %ld seed %ld event %ld: ", name, schedule, seed, events());
 	vprintf(format, ap);
 	printf("\n");
 	exit(1);

@@ -1,0 +1,127 @@
+"""./cowslip soak: what runs longer than the tests do, in turns, until the time is up.
+
+    --minutes N   how long (10)
+    --seed S      where the schedules, orders and inputs begin (1): the same seed does the same things
+    --only NAME   one kind alone
+    --list        the kinds
+
+Each line says what ran and how it ended. A failure prints the command that repeats it and the end of what that printed; the rest goes on, and the
+exit status is 1."""
+import os
+import random
+import subprocess
+import sys
+import time
+
+from common import ROOT, VARIANTS, Failure
+
+COWSLIP = os.path.join(ROOT, "cowslip")
+SCENARIOS = ("write_truncate", "fault_truncate", "crossed_writers", "fork_fault", "munmap_copy", "exec_signals", "pipes", "rename_lookup")
+# Programs of user/tests that end quickly also when every unlock may switch, and that nobody else has to look at.
+PROGRAMS = ("files", "pipes", "signals", "threads", "process", "memory", "sockets", "epoll", "timers", "futexes", "waitv", "reclocks", "stress", "short_lived")
+PER_RUN = 500               # schedules of a scenario in one machine
+
+
+def scenario(number, seed):
+    """Eight small scenarios, 500 seeded schedules each, on 1, 2 and 4 processors."""
+    name = SCENARIOS[number % len(SCENARIOS)]
+    smp = (1, 1, 2, 4)[number // len(SCENARIOS) % 4]
+    directory = ("/tmp", "/root")[number // len(SCENARIOS) // 4 % 2]
+    return [COWSLIP, "run", "--icount", "--smp", str(smp), "--timeout", "600", "--append", f"sched=explore:{seed}", "--",
+            "/bin/scenario", name, str(PER_RUN), str(seed), directory]
+
+
+def program(number, seed):
+    """A test program under a seeded schedule of the whole system."""
+    names = [n for n in PROGRAMS if os.path.exists(os.path.join(ROOT, "user/tests", n + ".c"))]
+    name = names[number % len(names)]
+    return [COWSLIP, "run", "--icount", "--smp", str((1, 2, 4)[number % 3]), "--timeout", "600", "--append", f"sched=explore:{seed},d=5,k=200000", "--",
+            "sh", "-c", f"mkdir /root/t && cd /root/t && /usr/lib/cowslip/tests/{name} >/dev/null"]
+
+
+def boots(number, seed):
+    """Twenty boots in a row on four processors (tests/suite_smp.py)."""
+    return [COWSLIP, "test", "smp/many_boots"]
+
+
+def suites(number, seed):
+    """The suites of programs on 1, 2, 4 and 8 processors."""
+    return [COWSLIP, "test", "--smp", str((2, 4, 8, 1)[number % 4]), ("guest", "busybox", "ipc", "programs", "ext2", "stress", "proc")[number % 7]]
+
+
+def variants(number, seed):
+    """The same in the other builds of the kernel: locks that check themselves, and what else tools/common.py names."""
+    name = sorted(VARIANTS)[number % len(VARIANTS)]
+    return [COWSLIP, "test", "--" + name, "--smp", str((4, 2)[number % 2]), ("guest", "busybox", "stress", "ipc", "ext2", "programs")[number % 6]]
+
+
+def variant_scenario(number, seed):
+    """A scenario in the other builds."""
+    name = sorted(VARIANTS)[number % len(VARIANTS)]
+    return [COWSLIP, "run", "--" + name] + scenario(number, seed)[2:]
+
+
+def hosted(number, seed):
+    """The hosted tests: every schedule of the small protocols one preemption deeper, random ones of the rest (tools/hosted.py)."""
+    return [sys.executable, os.path.join(ROOT, "tools/hosted.py"), "--minutes", "2", "--seed", str(seed)]
+
+
+KINDS = (scenario, scenario, program, scenario, boots, scenario, suites, variant_scenario, hosted, scenario, variants)
+
+
+def options(words):
+    minutes, seed, only = 10.0, 1, None
+    words = list(words)
+    while words:
+        word = words.pop(0)
+        if word == "--list":
+            for kind in sorted(set(KINDS), key=lambda k: k.__name__):
+                print(f"{kind.__name__:18}{kind.__doc__.splitlines()[0]}")
+            return None
+        if word not in ("--minutes", "--seed", "--only") or not words:
+            raise Failure("soak: --minutes N, --seed S, --only NAME, --list")
+        value = words.pop(0)
+        try:
+            if word == "--minutes":
+                minutes = float(value)
+            elif word == "--seed":
+                seed = int(value)
+            else:
+                only = [kind for kind in KINDS if kind.__name__ == value][0]
+        except (ValueError, IndexError):
+            raise Failure(f"soak: {word} {value}?") from None
+    return minutes, seed, only
+
+
+def run(argv, limit):
+    """(how it ended, its output). What the time limit of soak itself cuts off has not failed."""
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)
+    except subprocess.TimeoutExpired as late:
+        return "unfinished", (late.output or b"").decode(errors="replace")
+    return "ok" if done.returncode == 0 else f"FAIL, status {done.returncode}", done.stdout.decode(errors="replace")
+
+
+def command(words):
+    chosen = options(words)
+    if chosen is None:
+        return 0
+    minutes, seed, only = chosen
+    deadline = time.monotonic() + minutes * 60
+    rng, numbers, done, failed = random.Random(seed), {}, 0, 0
+    turn = 0
+    while time.monotonic() < deadline:
+        kind = only or KINDS[turn % len(KINDS)]
+        turn += 1
+        number = numbers[kind] = numbers.get(kind, -1) + 1
+        argv = kind(number, rng.randrange(1, 1 << 30))
+        start = time.monotonic()
+        verdict, output = run(argv, max(deadline - start, 20))
+        words = " ".join(os.path.relpath(w, ROOT) if w.startswith(ROOT) else w for w in argv)
+        print(f"{verdict:5} {kind.__name__} ({time.monotonic() - start:.0f} s): {words}", flush=True)
+        if verdict.startswith("FAIL"):
+            failed += 1
+            print("      " + "\n      ".join(output.rstrip().splitlines()[-30:]), flush=True)
+        done += verdict == "ok"
+    print(f"soak: {done} runs, {failed} failed, seed {seed}")
+    return 1 if failed else 0
