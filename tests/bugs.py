@@ -6,6 +6,8 @@ a change of the source shows up here. Tools:
 
     all      a hosted test in every schedule with few preemptions (tests/host/test_protocol.c, test_cpus.c, fs_test.c)
     random   a hosted test in random schedules (tests/host/test_race.c and others)
+    explore  a scenario in QEMU under sched=explore (user/scenario.c); explore2: on two processors
+    debug    a program in QEMU on the debug build
 """
 
 BUGS = [
@@ -127,6 +129,36 @@ BUGS = [
         ("fs/pipe.c", "READ_ONCE(p->writer_opens) != seen_writers", "READ_ONCE(p->writers)")], "all", "all_pipe_small"),
     ("pipe_eof_missed", "a reader waits for bytes and does not look whether there still is a writer", [
         ("fs/pipe.c", "readable(p) || !READ_ONCE(p->writers)", "readable(p)")], "all", "all_pipe_small"),
+    ("fs/dentry.c", "\tdown_read(&parent->inode->i_rwsem);\n\terror = dentry_lookup_locked(parent, name, out);\n\tup_read(&parent->inode->i_rwsem);", "\terror = dentry_lookup_locked(parent, name, out);")],
+     "all", "all_rename_lookup"),
+    # --- found in QEMU ---
+    ("mm/fork.c", "tlb_flush_mm(old, TLB_FORK);", "")], "explore", "fork_fault"),
+    ("qemu_unmap_no_flush", "munmap frees pages and flushes nothing", [
+        ("mm/walk.c", "\t\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n\t\tif (value", "\t\tif (value")], "explore", "munmap_copy"),
+    ("pipe_no_mutex", "a pipe's readers do not exclude each other and the writers", [
+        ("fs/pipe.c", "\t\tmutex_lock(&p->lock);\n\t\tstep = take_bytes(p, to, &part);", "\t\tstep = take_bytes(p, to, &part);"),
+        ("fs/pipe.c", "\t\twriters = p->writers;\n\t\tmutex_unlock(&p->lock);", "\t\twriters = p->writers;")], "explore", "pipes"),
+    ("pipe_splits_small_writes", "a small write goes into the pipe in two parts, and the mutex is free in between", [
+        ("fs/pipe.c", "\tif (!n || !readable(p) || s->offset + s->len + n > PAGE_SIZE)\n\t\treturn STEP_DONE;", "\tif (!n || !readable(p) || s->offset + s->len >= PAGE_SIZE)\n\t\treturn STEP_DONE;\n\tn = min(n, PAGE_SIZE - s->offset - s->len);"),
+        ("fs/pipe.c", "\t\t\todd_tried = true;\n", "\t\t\todd_tried = true;\n\t\t\tmutex_unlock(&p->lock);\n\t\t\tmutex_lock(&p->lock);\n")],
+     "explore", "pipes"),
+    ("signal_missed_before_sleep", "a sleeper looks for signals only after it has slept", [
+        ("kernel/wait.c", "\tif (interrupted(mode))\n\t\treturn -ERESTARTSYS;\n\tschedule();\n\treturn 0;", "\tschedule();\n\treturn interrupted(mode) ? -ERESTARTSYS : 0;")], "explore", "exec_signals"),
+    ("mm/truncate.c", "if (entry_read(slot) & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\t\trmap_zap", "if (false)\n\t\t\trmap_zap")], "explore", "fault_truncate"),
+    ("debug_irq_lock", "a lock that interrupt handlers take is taken with interrupts on", [
+        ("kernel/wait.c", "\tu64 flags = spin_lock_irqsave(&wq->lock);\n\tstruct wait_entry *entry, *next;", "\tu64 flags = 0x200;\n\tspin_lock(&wq->lock);\n\tstruct wait_entry *entry, *next;")], "debug", "/bin/scenario pipes 5 1"),
+    ("debug_sleep_under_spinlock", "memory is allocated with a spinlock held", [
+        ("fs/dentry.c", "\tspin_lock(&dcache_lock);\n\tthere = d->sb->uncached", "\tspin_lock(&dcache_lock);\n\tmight_sleep();\n\tthere = d->sb->uncached")], "debug", "/bin/scenario rename_lookup 5 1"),
+    ("debug_inversion", "rename takes the mutex over all directories after the first directory's lock", [
+        ("fs/rename.c", "\tmutex_lock(&rename_mutex);\n", ""),
+        ("fs/rename.c", "\tdown_write(&a->inode->i_rwsem);\n\tdown_write_nested", "\tdown_write(&a->inode->i_rwsem);\n\tmutex_lock(&rename_mutex);\n\tdown_write_nested")],
+     "debug", "/bin/busybox sh -c 'mkdir /tmp/a /tmp/b; touch /tmp/a/x; mv /tmp/a/x /tmp/b/x'"),
+    ("debug_error_path", "write() to a pipe without readers returns with the pipe's mutex held", [
+        ("fs/pipe.c", "\t\tif (!p->readers)\n\t\t\terror = -EPIPE;", "\t\tif (!p->readers)\n\t\t\treturn -EPIPE;")], "debug", "/bin/busybox sh -c 'yes | head -n 1'"),
+    ("debug_double_unlock", "a mutex is released twice", [
+        ("fs/pipe.c", "\t\tdrop_tail(p);\n\tmutex_unlock(&p->lock);\n", "\t\tdrop_tail(p);\n\tmutex_unlock(&p->lock);\n\tmutex_unlock(&p->lock);\n")], "debug", "/bin/scenario pipes 5 1"),
+    ("debug_fault_under_lock", "write() copies from the user with the page locked and may fault there", [
+        ("mm/write.c", "k = copy_from_iter_nofault(to,", "k = copy_from_iter(to,")], "debug", "/bin/scenario crossed_writers 5 1"),
 ]
 
 # Found within a second: the tests do these each time.

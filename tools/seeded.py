@@ -5,16 +5,20 @@ usage: tools/seeded.py [--update] [NAME]...      --update writes docs/seeded-bug
 """
 import os
 import re
+import shlex
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
 import mutate  # noqa: E402
 from bugs import BUGS  # noqa: E402
-from testlib import ROOT, Fail, command  # noqa: E402
+from testlib import BUILD, ROOT, Fail, command, must  # noqa: E402
 
 PAGE = os.path.join(ROOT, "docs", "seeded-bugs.md")
-TOOLS = {"all": "all schedules", "random": "random schedules"}
+TREE = os.path.join(BUILD, "seeded")       # a copy of the source for the kernels that are built with a bug
+TOOLS = {"all": "all schedules", "random": "random schedules", "explore": "explored in QEMU", "explore2": "explored in QEMU, 2 CPUs", "debug": "debug build"}
+SCHEDULES = 2000
 
 
 def hosted(name, edits, test):
@@ -33,7 +37,56 @@ def hosted(name, edits, test):
     return count, said
 
 
-FINDERS = {"all": hosted, "random": hosted}
+def put(path, text):
+    """Write a file of the copy, if that changes it: make looks at times."""
+    path = os.path.join(TREE, path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "a+b") as file:
+        file.seek(0)
+        if file.read() != text:
+            file.truncate(0)
+            file.write(text)
+
+
+def copy_source():
+    for path in must(["git", "ls-files"], cwd=ROOT).decode().splitlines():
+        if os.path.isfile(os.path.join(ROOT, path)):
+            with open(os.path.join(ROOT, path), "rb") as file:
+                put(path, file.read())
+            os.chmod(os.path.join(TREE, path), os.stat(os.path.join(ROOT, path)).st_mode)
+
+
+def in_qemu(name, edits, words, options):
+    """As hosted(): run a program on a kernel with the edits."""
+    copy_source()
+    for path, text in mutate.changed(edits).items():
+        put(path, text.encode())
+    built = subprocess.run(["make", "-s", "-j2"] + (["BUILD=build/debug", "DEBUG=1"] if "--debug" in options else []), cwd=TREE, capture_output=True)
+    if built.returncode:
+        raise Fail(built.stderr.decode("utf-8", "replace")[-2000:])
+    done = subprocess.run(["timeout", "150", "./cowslip", "run"] + options + ["--"] + words, cwd=TREE, stdin=subprocess.DEVNULL, capture_output=True)
+    text = (done.stdout + done.stderr).decode("utf-8", "replace")
+    if not done.returncode:
+        return None
+    schedule = re.search(r"schedule (\d+)", text)
+    said = re.search(r"FAIL \S+ schedule.*?: (.*)|panic: (.*)|(PANIC.*)", text)
+    said = next(group for group in said.groups() if group) if said else f"status {done.returncode}, it hangs" if done.returncode == 124 else f"status {done.returncode}: {text.strip()[-100:]}"
+    return str(int(schedule[1]) + 1) if schedule else "-", said.strip()
+
+
+def explored(name, edits, test):
+    return in_qemu(name, edits, ["/bin/scenario", test, str(SCHEDULES), "1"], ["--icount", "--append", "sched=explore:1"])
+
+
+def explored2(name, edits, test):
+    return in_qemu(name, edits, ["/bin/scenario", test, str(SCHEDULES), "1"], ["--icount", "--smp", "2", "--append", "sched=explore:1"])
+
+
+def debug(name, edits, test):
+    return in_qemu(name, edits, shlex.split(test), ["--debug"])
+
+
+FINDERS = {"all": hosted, "random": hosted, "explore": explored, "explore2": explored2, "debug": debug}
 
 
 def main():

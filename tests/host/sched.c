@@ -260,6 +260,7 @@ void host_run_on(int id)
 	struct mm *mm = me->t.mm;
 	if (cpus[id].task)
 		host_fail("CPU %d is taken", id);
+	me->moving = true;
 	cpus[id].self = &cpus[id];
 	cpus[id].id = id;
 	cpus[id].task = &me->t;
@@ -267,6 +268,7 @@ void host_run_on(int id)
 	me->cpu->task = NULL;
 	me->cpu = &cpus[id];
 	load_mm(mm);
+	me->moving = false;
 }
 /* Where the scheduler could move the task, it does now and then, to a CPU that others may have just left. */
 static void maybe_migrate(void)
@@ -279,9 +281,7 @@ static void maybe_migrate(void)
 		;
 	if (id == MAX_TASKS)
 		return;
-	me->moving = true;
 	host_run_on((int)id);
-	me->moving = false;
 }
 
 static void entry(void *arg)
@@ -293,7 +293,7 @@ static void entry(void *arg)
 		host_fail("task %s ended holding %s", h->t.name, h->held[h->nr_held - 1].name);
 	if (h->t.pagefault_disabled || h->cpu->preempt_count || h->cpu->irqs_off)
 		host_fail("task %s ended with faults, preemption or interrupts disabled", h->t.name);
-	load_mm(NULL);
+	host_set_mm(NULL);
 	tso_drain(h, 0);
 	h->cpu->task = NULL;
 	h->ended = true;
