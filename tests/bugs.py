@@ -129,10 +129,7 @@ BUGS = [
         ("fs/pipe.c", "READ_ONCE(p->writer_opens) != seen_writers", "READ_ONCE(p->writers)")], "all", "all_pipe_small"),
     ("pipe_eof_missed", "a reader waits for bytes and does not look whether there still is a writer", [
         ("fs/pipe.c", "readable(p) || !READ_ONCE(p->writers)", "readable(p)")], "all", "all_pipe_small"),
-    ("fs/dentry.c", "\tdown_read(&parent->inode->i_rwsem);\n\terror = dentry_lookup_locked(parent, name, out);\n\tup_read(&parent->inode->i_rwsem);", "\terror = dentry_lookup_locked(parent, name, out);")],
-     "all", "all_rename_lookup"),
     # --- found in QEMU ---
-    ("mm/fork.c", "tlb_flush_mm(old, TLB_FORK);", "")], "explore", "fork_fault"),
     ("qemu_unmap_no_flush", "munmap frees pages and flushes nothing", [
         ("mm/walk.c", "\t\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n\t\tif (value", "\t\tif (value")], "explore", "munmap_copy"),
     ("pipe_no_mutex", "a pipe's readers do not exclude each other and the writers", [
