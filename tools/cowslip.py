@@ -354,6 +354,11 @@ def soak(words):
     return module.command(words)
 
 
+def scaling(words):
+    import scaling as module
+    return module.command(words)
+
+
 def coverage(words):
     import coverage as module
     return module.command(words)
@@ -361,7 +366,7 @@ def coverage(words):
 
 def main(words):
     commands = {"run": run, "gdb": gdb, "iso": iso, "usb": usb, "test": lambda w: tests(w, False),
-                "check": lambda w: tests(w, True), "coverage": coverage, "soak": soak}
+                "check": lambda w: tests(w, True), "coverage": coverage, "soak": soak, "scaling": scaling}
     if not words or words[0] not in commands:
         raise Usage(f"no command {words[0]}" if words else "which command?")
     return commands[words[0]](words[1:]) or 0
