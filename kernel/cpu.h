@@ -11,6 +11,8 @@
 
 #define NR_CPUS 64		/* a set of them is a u64 (kernel/smp.h) */
 
+#define CPU_COUNTERS 80
+
 struct cpu {
 	struct cpu *self;		/* 0 */
 	struct task *task;		/* 8: running now */
@@ -26,6 +28,7 @@ struct cpu {
 	u64 nr_switches;		/* by this CPU only; read racily, as the next two */
 	u64 user_ns, system_ns;		/* that tasks ran on it */
 	int irq_depth;			/* interrupt handlers that run now */
+	u64 counters[CPU_COUNTERS];	/* mm/vmstat.h: by this CPU only, one instruction each */
 } __attribute__((aligned(64)));
 extern struct cpu cpus[NR_CPUS];
 extern int nr_cpus_online;		/* cpus[0 .. nr_cpus_online - 1] run; grows at boot only */
@@ -70,6 +73,15 @@ static inline u64 preempt_word(void)
 	__asm__ volatile("mov %%gs:32, %0" : "=r"(n));
 	return n;
 }
+/* Add to a counter of this CPU, whichever that is at that instruction. */
+static inline void cpu_count(unsigned item, u64 n)
+{
+	if (__builtin_constant_p(item) && __builtin_constant_p(n) && n < 0x7fffffff)
+		__asm__ volatile("addq %1, %%gs:%c0" :: "i"(offsetof(struct cpu, counters) + item * sizeof(u64)), "i"(n) : "cc");
+	else
+		__asm__ volatile("addq %1, %%gs:%c2(,%0,8)" :: "r"((u64)item), "r"(n), "i"(offsetof(struct cpu, counters)) : "cc");
+}
+static inline u64 cpu_counted(int cpu, unsigned item) { return READ_ONCE(cpus[cpu].counters[item]); }
 static inline struct task *get_current(void)
 {
 	struct task *t;

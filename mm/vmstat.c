@@ -1,7 +1,14 @@
 /* The counters of mm/vmstat.h and their names. */
 #include "mm/vmstat.h"
 
-atomic64_t vmstat[NR_VMSTAT];
+u64 vmstat_read(enum vmstat_item item)
+{
+	u64 sum = 0;
+
+	for (int cpu = 0; cpu < nr_cpus_online; cpu++)
+		sum += cpu_counted(cpu, item);
+	return sum;
+}
 
 const char *const vmstat_names[NR_VMSTAT] = {
 	[VM_PAGE_ALLOC] = "page_alloc", [VM_PAGE_FREE] = "page_free", [VM_ALLOC_FAIL] = "page_alloc_fail",

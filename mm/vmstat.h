@@ -1,10 +1,10 @@
 /*
  * Event counters of the memory system, for /proc/vmstat and the tests. Anybody may count; nothing reads
- * them to decide. One atomic add each, any context.
+ * them to decide. Each CPU has its own, so that counting costs one instruction and no cache line moves; any context.
  */
 #pragma once
 
-#include "kernel/atomic.h"
+#include "kernel/cpu.h"
 #include "mm/tlb.h"
 
 enum vmstat_item {
@@ -25,9 +25,9 @@ enum vmstat_item {
 	NR_VMSTAT,
 };
 
-extern atomic64_t vmstat[NR_VMSTAT];
 extern const char *const vmstat_names[NR_VMSTAT];	/* as /proc/vmstat shows them */
 
-static inline void vmstat_add(enum vmstat_item item, s64 n) { __atomic_fetch_add(&vmstat[item].v, (u64)n, __ATOMIC_RELAXED); }
+_Static_assert(NR_VMSTAT <= CPU_COUNTERS, "struct cpu has room for them");
+static inline void vmstat_add(enum vmstat_item item, s64 n) { cpu_count(item, (u64)n); }
 static inline void vmstat_inc(enum vmstat_item item) { vmstat_add(item, 1); }
-static inline u64 vmstat_read(enum vmstat_item item) { return atomic64_read(&vmstat[item]); }
+u64 vmstat_read(enum vmstat_item item);			/* the sum over all CPUs */

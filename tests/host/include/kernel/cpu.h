@@ -8,6 +8,8 @@
 
 #define NR_CPUS 32
 
+#define CPU_COUNTERS 80
+
 struct cpu {
 	struct cpu *self;
 	struct task *task;
@@ -17,11 +19,14 @@ struct cpu {
 	bool irqs_off;
 	struct mm *active_mm;
 	struct task *idle;
+	u64 counters[CPU_COUNTERS];
 };
 extern struct cpu cpus[NR_CPUS];
 extern int nr_cpus_online;
 
 struct cpu *this_cpu(void);
+static inline void cpu_count(unsigned item, u64 n) { this_cpu()->counters[item] += n; }
+static inline u64 cpu_counted(int cpu, unsigned item) { return cpus[cpu].counters[item]; }
 static inline int cpu_id(void) { return this_cpu()->id; }
 struct task *get_current(void);
 #define current get_current()
