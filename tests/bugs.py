@@ -141,7 +141,6 @@ BUGS = [
      "explore", "pipes"),
     ("signal_missed_before_sleep", "a sleeper looks for signals only after it has slept", [
         ("kernel/wait.c", "\tif (interrupted(mode))\n\t\treturn -ERESTARTSYS;\n\tschedule();\n\treturn 0;", "\tschedule();\n\treturn interrupted(mode) ? -ERESTARTSYS : 0;")], "explore", "exec_signals"),
-    ("mm/truncate.c", "if (entry_read(slot) & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\t\trmap_zap", "if (false)\n\t\t\trmap_zap")], "explore", "fault_truncate"),
     ("debug_irq_lock", "a lock that interrupt handlers take is taken with interrupts on", [
         ("kernel/wait.c", "\tu64 flags = spin_lock_irqsave(&wq->lock);\n\tstruct wait_entry *entry, *next;", "\tu64 flags = 0x200;\n\tspin_lock(&wq->lock);\n\tstruct wait_entry *entry, *next;")], "debug", "/bin/scenario pipes 5 1"),
     ("debug_sleep_under_spinlock", "memory is allocated with a spinlock held", [
