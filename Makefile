@@ -1,5 +1,5 @@
 # Cowslip's only Makefile. Sources are found by folder; everything made goes under build/ (BUILD=).
-# Variables: CROSS=x86_64-elf- (prefix of the tools), CC=, LLVM=1 (clang, lld), UAPI= (Linux's headers), WERROR=1 (as the tests do), DEBUG=1 (a kernel that checks its locks), V=1 (show commands).
+# Variables: CROSS=x86_64-elf- (prefix of the tools), CC=, LLVM=1 (clang, lld), UAPI= (Linux's headers), WERROR=1 (as the tests do), DEBUG=1 (a kernel that checks its locks), KCSAN=1 (one that finds data races), V=1 (show commands).
 # Lines with two hashes after a target are its help.
 
 BUILD   ?= build
@@ -20,7 +20,7 @@ Q       := $(if $(V),,@)
 say     = @echo "  $(1)$(if $(V),:)"
 
 DIRS := boot kernel mm fs fs/ext2 drivers
-CSRC := $(filter-out $(if $(DEBUG),,kernel/lockcheck.c),$(wildcard $(DIRS:=/*.c)))
+CSRC := $(filter-out $(if $(DEBUG),,kernel/lockcheck.c) $(if $(KCSAN),,kernel/kcsan.c),$(wildcard $(DIRS:=/*.c)))
 ASRC := $(wildcard $(DIRS:=/*.asm))
 OBJS := $(CSRC:%.c=$(BUILD)/obj/%.o) $(ASRC:%.asm=$(BUILD)/obj/%.asm.o) $(BUILD)/obj/font.o $(BUILD)/obj/vdso.o
 USER := $(patsubst %.c,$(BUILD)/%,$(wildcard user/*.c user/tests/*.c))
@@ -35,6 +35,12 @@ KFLAGS  := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -m
 ERROR   := $(if $(WERROR),$(if $(COVERAGE),,-Werror))
 # DEBUG=1 (--debug): locks check themselves (kernel/lockcheck.h); each caller is on the stack.
 KFLAGS  += $(if $(DEBUG),-DDEBUG_BUILD=1 -fno-optimize-sibling-calls)
+# KCSAN=1 (--kcsan): data races are found (kernel/kcsan.h). Not instrumented: what the finder itself needs, what runs before it, and who looks
+# at others' memory as it is when the machine stops.
+KFLAGS  += $(if $(KCSAN),-DKCSAN_BUILD=1)
+SANITIZE := $(if $(KCSAN),-fsanitize=thread --param tsan-distinguish-volatile=1 --param tsan-instrument-func-entry-exit=0 -Wno-tsan)
+KCSAN_OFF := boot/% kernel/kcsan.c kernel/lock.c kernel/lockcheck.c kernel/held.c kernel/hang.c kernel/panic.c kernel/backtrace.c kernel/cpu.c \
+	kernel/clock.c kernel/string.c kernel/format.c
 # COVERAGE=1 (./cowslip coverage): gcc's line counters, which tools/coverage.py reads from the stopped machine.
 ifneq ($(COVERAGE),)
 KFLAGS  += -fprofile-arcs -ftest-coverage -fprofile-info-section -fprofile-update=atomic
@@ -56,7 +62,7 @@ clean: ; rm -rf $(BUILD)
 $(BUILD)/obj/%.o: %.c $(BUILD)/obj/flags Makefile
 	@mkdir -p $(@D)
 	$(call say,CC $<)
-	$(Q)$(CC) $(KFLAGS) $(ERROR) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(KFLAGS) $(if $(filter $(KCSAN_OFF),$<),,$(SANITIZE)) $(ERROR) -MMD -MP -c -o $@ $<
 $(BUILD)/obj/%.asm.o: %.asm Makefile
 	@mkdir -p $(@D)
 	$(call say,NASM $<)
@@ -105,7 +111,7 @@ $(ELF): $(BUILD)/obj/pass1.elf tools/postlink.sh
 $(BUILD)/obj/flags: FORCE
 	@for p in $(firstword $(CC)) $(LD) nasm python3; do command -v $$p >/dev/null || \
 	{ echo "$$p is missing: ./cowslip installs it (docs/running.md)" >&2; exit 1; }; done
-	@mkdir -p $(@D); echo '$(CC) $(KFLAGS)' | cmp -s - $@ || echo '$(CC) $(KFLAGS)' >$@
+	@mkdir -p $(@D); echo '$(CC) $(KFLAGS) $(SANITIZE)' | cmp -s - $@ || echo '$(CC) $(KFLAGS) $(SANITIZE)' >$@
 $(BUILD)/obj/list: FORCE ; @mkdir -p $(@D); echo '$(OBJS)' | cmp -s - $@ || echo '$(OBJS)' >$@
 
 # kbench.c calls no libc function and must not be helped by one.

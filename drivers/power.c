@@ -4,6 +4,7 @@
 #include "drivers/vt.h"
 #include "kernel/clock.h"
 #include "kernel/cpu.h"
+#include "kernel/kcsan.h"
 #include "kernel/printk.h"
 
 #define SCI_ENABLED BIT(0)
@@ -28,6 +29,8 @@ static void sleep_s5(const struct acpi_register *control, u8 type)
 
 void power_off(void)
 {
+	if (KCSAN_BUILD)
+		kcsan_flush();
 	irq_disable();
 	if (acpi.s5 && acpi.hardware_reduced) {
 		acpi_write(&acpi.sleep_control, acpi.s5_a << 2 | BIT(5));

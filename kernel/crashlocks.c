@@ -344,6 +344,22 @@ static void hang_spin_long(void)
 	kthread_start("waiter", want_spin, NULL);
 }
 
+/* --- a data race: two threads count without a lock, and say nothing of it --- */
+
+static u64 plain_counter;
+
+static void count(void *arg)
+{
+	for (u64 end = ktime_ns() + 2000000000UL; ktime_ns() < end; )
+		plain_counter++;
+}
+
+static void race(void)
+{
+	kthread_start("count-a", count, NULL);
+	kthread_start("count-b", count, NULL);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -355,6 +371,7 @@ static const struct {
 	{ "unlock_read", unlock_read }, { "held_to_user", held_to_user }, { "held_to_end", held_to_end }, { "irq_plain", irq_plain },
 	{ "irq_on", irq_on }, { "call_irqs_off", call_irqs_off }, { "call_irq_lock", call_irq_lock }, { "hang_cycle", hang_cycle }, { "hang_spin", hang_spin },
 	{ "hang_sleeper", hang_sleeper }, { "hang_spin_long", hang_spin_long },
+	{ "race", race },
 };
 
 bool crash_locks(const char *kind)

@@ -14,6 +14,7 @@
 #include "kernel/crash.h"
 #include "kernel/explore.h"
 #include "kernel/hang.h"
+#include "kernel/kcsan.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"
 #include "kernel/smp.h"
@@ -53,6 +54,8 @@ static void mount_everything(void)
 static void start_system(void *arg)
 {
 	vt_start();			/* draws the virtual consoles */
+	if (KCSAN_BUILD)
+		kcsan_start();		/* finds data races from now on */
 	hang_start();			/* names who waits too long for a page lock */
 	writeback_start();		/* writes dirty pages from time to time */
 	sync_start();			/* writes changed inodes from time to time */
