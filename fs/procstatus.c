@@ -95,8 +95,8 @@ static void take_task(struct snapshot *s, const struct task *t, bool alone)
 	if (t->fs)
 		s->umask = t->fs->umask;
 	if (alone) {
-		s->user = t->utime_ns;
-		s->system = t->stime_ns;
+		s->user = READ_ONCE(t->utime_ns);
+		s->system = READ_ONCE(t->stime_ns);
 		s->min_flt = t->min_flt;
 		s->maj_flt = t->maj_flt;
 		s->exit_signal = t->tid == t->process->pid ? t->process->exit_signal : -1;

@@ -81,7 +81,7 @@ int place_task(struct task *t)
 	idle = claim_one_of(allowed);
 	if (idle >= 0)
 		return idle;
-	return allowed & BIT(cpu) && t->runtime_ns ? cpu : least_loaded(allowed, __builtin_ctzl(allowed));
+	return allowed & BIT(cpu) && READ_ONCE(t->runtime_ns) ? cpu : least_loaded(allowed, __builtin_ctzl(allowed));
 }
 
 void change_queue(struct task *t, int to)

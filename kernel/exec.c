@@ -216,7 +216,7 @@ static int kill_other_threads(void)
 		list_for_each(t, &p->threads, thread_node) {
 			if (t == current)
 				continue;
-			t->pending.signals |= SIG_BIT(SIGKILL);
+			WRITE_ONCE(t->pending.signals, t->pending.signals | SIG_BIT(SIGKILL));
 			task_set_flag(t, TF_SIGPENDING);
 			task_wake_signal(t, true);
 		}

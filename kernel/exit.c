@@ -154,8 +154,8 @@ static void leave_process(struct task *t, int code)
 	struct process *p = t->process;
 
 	spin_lock(&tasklist_lock);
-	p->dead_utime_ns += t->utime_ns;
-	p->dead_stime_ns += t->stime_ns;
+	p->dead_utime_ns += READ_ONCE(t->utime_ns);
+	p->dead_stime_ns += READ_ONCE(t->stime_ns);
 	p->dead_min_flt += t->min_flt;
 	p->dead_maj_flt += t->maj_flt;
 	memcpy(p->last_name, t->name, sizeof(p->last_name));
@@ -218,7 +218,7 @@ void process_exit(int code)
 		list_for_each(t, &p->threads, thread_node) {
 			if (t == current)
 				continue;
-			t->pending.signals |= SIG_BIT(SIGKILL);
+			WRITE_ONCE(t->pending.signals, t->pending.signals | SIG_BIT(SIGKILL));
 			task_set_flag(t, TF_SIGPENDING);
 			task_wake_signal(t, true);
 		}

@@ -175,6 +175,7 @@ static void delay(void)
 
 	for (u32 i = 0; i < turns; i++)
 		barrier();
+	cpu_relax();		/* where one thread of the host is all CPUs in turn (--icount), the next one's turn */
 	if (!preempt_count() && !irqs_off() && next_random() % 4 == 0) {
 		preempt_disable();
 		this_cpu()->need_resched = 1;

@@ -10,14 +10,19 @@ struct list_head {
 #define LIST_INIT(name) { &(name), &(name) }
 #define LIST_HEAD(name) struct list_head name = LIST_INIT(name)
 
-static inline void list_init(struct list_head *h) { h->next = h->prev = h; }
-static inline bool list_empty(const struct list_head *h) { return h->next == h; }
+/* WRITE_ONCE of next: some look without the lock whether a list is empty. */
+static inline void list_init(struct list_head *h)
+{
+	h->prev = h;
+	WRITE_ONCE(h->next, h);
+}
+static inline bool list_empty(const struct list_head *h) { return READ_ONCE(h->next) == h; }
 static inline void list_insert(struct list_head *n, struct list_head *prev, struct list_head *next)
 {
 	next->prev = n;
 	n->next = next;
 	n->prev = prev;
-	prev->next = n;
+	WRITE_ONCE(prev->next, n);
 }
 static inline void list_add(struct list_head *n, struct list_head *h) { list_insert(n, h, h->next); }
 static inline void list_add_tail(struct list_head *n, struct list_head *h) { list_insert(n, h->prev, h); }
@@ -25,7 +30,7 @@ static inline void list_add_tail(struct list_head *n, struct list_head *h) { lis
 static inline void list_del(struct list_head *n)
 {
 	n->next->prev = n->prev;
-	n->prev->next = n->next;
+	WRITE_ONCE(n->prev->next, n->next);
 	list_init(n);
 }
 /* Move all of `from` to the tail of `to`; `from` is left empty. */
@@ -34,7 +39,7 @@ static inline void list_splice_tail(struct list_head *from, struct list_head *to
 	if (list_empty(from))
 		return;
 	from->next->prev = to->prev;
-	to->prev->next = from->next;
+	WRITE_ONCE(to->prev->next, from->next);
 	from->prev->next = to;
 	to->prev = from->prev;
 	list_init(from);

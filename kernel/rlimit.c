@@ -109,8 +109,8 @@ void process_times(const struct process *p, u64 *user_ns, u64 *system_ns)
 	*user_ns = p->dead_utime_ns;
 	*system_ns = p->dead_stime_ns;
 	list_for_each(t, &p->threads, thread_node) {
-		*user_ns += t->utime_ns;
-		*system_ns += t->stime_ns;
+		*user_ns += READ_ONCE(t->utime_ns);
+		*system_ns += READ_ONCE(t->stime_ns);
 	}
 }
 
@@ -145,8 +145,8 @@ long sys_getrusage(int who, struct rusage __user *usage)
 		user_ns = p->child_utime_ns;
 		system_ns = p->child_stime_ns;
 	} else if (who == RUSAGE_THREAD) {
-		user_ns = current->utime_ns;
-		system_ns = current->stime_ns;
+		user_ns = READ_ONCE(current->utime_ns);
+		system_ns = READ_ONCE(current->stime_ns);
 	}
 	spin_unlock(&tasklist_lock);
 	fill_times(&v, user_ns, system_ns);

@@ -88,9 +88,9 @@ static void account(struct task *t, u64 now, bool user)
 	u64 used = now - t->run_start;
 
 	t->run_start = now;
-	t->runtime_ns += used;
-	*(user ? &t->utime_ns : &t->stime_ns) += used;
-	*(user ? &cpus[t->cpu].user_ns : &cpus[t->cpu].system_ns) += used;
+	ADD_ONCE(t->runtime_ns, used);
+	ADD_ONCE(*(user ? &t->utime_ns : &t->stime_ns), used);
+	ADD_ONCE(*(user ? &cpus[t->cpu].user_ns : &cpus[t->cpu].system_ns), used);
 	if (likely(!(t->nice | t->policy)))
 		t->vruntime += used;
 	else

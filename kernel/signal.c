@@ -96,7 +96,7 @@ static void kill_process_locked(struct process *p, int sig)
 	p->group_exit = true;
 	p->exit_code = sig;
 	list_for_each(t, &p->threads, thread_node) {
-		t->pending.signals |= SIG_BIT(SIGKILL);
+		WRITE_ONCE(t->pending.signals, t->pending.signals | SIG_BIT(SIGKILL));
 		notify_thread(t, true);
 	}
 }

@@ -57,7 +57,7 @@ int sigqueue_add(struct process *p, struct sigpending *pending, int sig, const s
 	} else if (needs_info(sig, info)) {
 		return -EAGAIN;
 	}
-	pending->signals |= SIG_BIT(sig);
+	WRITE_ONCE(pending->signals, pending->signals | SIG_BIT(sig));	/* signal_pending() looks without the lock */
 	return 0;
 }
 
@@ -78,7 +78,7 @@ void sigqueue_take(struct process *p, struct sigpending *pending, int sig, sigin
 	memset(info, 0, sizeof(*info));
 	info->si_signo = sig;
 	if (!more)
-		pending->signals &= ~SIG_BIT(sig);
+		WRITE_ONCE(pending->signals, pending->signals & ~SIG_BIT(sig));
 	if (!found)
 		return;			/* there was no room for more than the bit: si_code SI_USER from nobody */
 	memcpy(info, &found->info, sizeof(found->info));
@@ -93,7 +93,7 @@ void sigqueue_drop(struct process *p, struct sigpending *pending, u64 signals)
 
 	if (!(pending->signals & signals))
 		return;
-	pending->signals &= ~signals;
+	WRITE_ONCE(pending->signals, pending->signals & ~signals);
 	list_for_each_safe(entry, next, &pending->queue, node) {
 		const siginfo_t *info = (const siginfo_t *)&entry->info;	/* its first part */
 		if (!(SIG_BIT(entry->sig) & signals))

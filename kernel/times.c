@@ -55,7 +55,7 @@ static u64 cpu_time(bool process)
 	u64 user_ns, system_ns;
 
 	if (!process)
-		return current->utime_ns + current->stime_ns;
+		return READ_ONCE(current->utime_ns) + READ_ONCE(current->stime_ns);
 	spin_lock(&tasklist_lock);
 	process_times(current->process, &user_ns, &system_ns);
 	spin_unlock(&tasklist_lock);

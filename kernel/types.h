@@ -48,6 +48,7 @@ typedef long loff_t;	/* file position or size, bytes */
 #define DIV_UP(x, d) (((x) + (d) - 1) / (d))
 #define BIT(n) (1UL << (n))
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+#define ADD_ONCE(x, n) WRITE_ONCE(x, (x) + (n))	/* one writer at a time, others read by READ_ONCE */
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 #define barrier() __asm__ volatile("" ::: "memory")
 
