@@ -31,7 +31,7 @@ struct snapshot {
 
 static char state_letter(const struct task *t)
 {
-	if (t->flags & TF_STOPPED)
+	if (READ_ONCE(t->flags) & TF_STOPPED)
 		return 'T';
 	switch (READ_ONCE(t->state)) {
 	case TASK_RUNNABLE: return 'R';
@@ -87,7 +87,7 @@ static void take_task(struct snapshot *s, const struct task *t, bool alone)
 	if (t->process->stopping && t->state == TASK_SLEEPING_KILLABLE)
 		s->state = 'T';		/* parked (kernel/jobctl.c) */
 	s->waits = s->state != 'R';
-	s->flags |= t->flags & TF_EXITING ? PF_EXITING : 0;
+	s->flags |= READ_ONCE(t->flags) & TF_EXITING ? PF_EXITING : 0;
 	s->switches = t->nr_switches;
 	s->preemptions = t->nr_preemptions;
 	s->cpu = READ_ONCE(t->cpu);

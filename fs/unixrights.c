@@ -219,7 +219,7 @@ void rights_drain(void)
 {
 	struct unix_message *m;
 
-	if (current->flags & TF_DRAINING)
+	if (READ_ONCE(current->flags) & TF_DRAINING)
 		return;			/* we are below it: it goes on with what we put aside */
 	task_set_flag(current, TF_DRAINING);
 	do {

@@ -100,8 +100,8 @@ struct inode {
 	struct super_block *sb;		/* I */
 	u64 ino;			/* I */
 	atomic_t refs;			/* A: dentries, open files, mappings in use */
-	u32 mode;			/* W: type and permissions */
-	u32 nlink, uid, gid;		/* W */
+	volatile u32 mode, uid, gid;	/* W: type and permissions, owner. Volatile: who may what is asked without the lock */
+	u32 nlink;			/* W */
 	u64 rdev;			/* I */
 	struct timespec64 atime, mtime, ctime;	/* W, atime racily */
 	u64 blocks;			/* file system's lock: 512-byte units */

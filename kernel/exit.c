@@ -200,7 +200,7 @@ void task_exit(int code)
 	exit_mm();
 	exit_files();
 	leave_process(t, code);
-	t->state = TASK_DEAD;
+	WRITE_ONCE(t->state, TASK_DEAD);
 	schedule();
 	panic("dead task %d runs", t->tid);
 }

@@ -98,7 +98,7 @@ static int get_key(u32 __user *uaddr, bool private, struct futex_key *key)
 static void wake_waiter(struct futex_waiter *w)
 {
 	list_del(&w->node);
-	w->woken = true;
+	WRITE_ONCE(w->woken, true);	/* the waiter looks without the lock */
 	wake_up_all(w->wq, 0);		/* the waiter takes the bucket lock before its stack goes away */
 }
 

@@ -190,7 +190,7 @@ bool task_wake(struct task *t)
 	preempt_disable();
 	flags = irq_save();
 	rq = task_rq_lock(t);
-	asleep = t->state != TASK_RUNNABLE && t->state != TASK_DEAD;
+	asleep = READ_ONCE(t->state) != TASK_RUNNABLE && READ_ONCE(t->state) != TASK_DEAD;
 	if (asleep)
 		wake_locked(rq, t);
 	else
@@ -209,7 +209,7 @@ bool task_wake_signal(struct task *t, bool is_fatal)
 	preempt_disable();
 	flags = irq_save();
 	rq = task_rq_lock(t);
-	asleep = t->state == TASK_SLEEPING || (is_fatal && t->state == TASK_SLEEPING_KILLABLE);
+	asleep = READ_ONCE(t->state) == TASK_SLEEPING || (is_fatal && READ_ONCE(t->state) == TASK_SLEEPING_KILLABLE);
 	if (asleep) {
 		wake_locked(rq, t);
 	} else {

@@ -68,7 +68,7 @@ static bool is_ignored(const struct process *p, int sig, bool from_kernel)
 /* Can the signal be acted upon now? A parked thread looks at it when it goes on (JC3); SIGKILL comes through everything. */
 static bool is_open(const struct task *t, int sig)
 {
-	return sig == SIGKILL || !(t->sig_mask & SIG_BIT(sig) || t->flags & TF_STOPPED);
+	return sig == SIGKILL || !(t->sig_mask & SIG_BIT(sig) || READ_ONCE(t->flags) & TF_STOPPED);
 }
 
 /* The thread that should see a signal to the process: one that does not block it, the leader if possible. */
@@ -77,7 +77,7 @@ static struct task *choose_thread(const struct process *p, int sig)
 	struct task *t;
 
 	list_for_each(t, &p->threads, thread_node)
-		if (is_open(t, sig) && !(t->flags & TF_EXITING))
+		if (is_open(t, sig) && !(READ_ONCE(t->flags) & TF_EXITING))
 			return t;
 	return NULL;
 }
@@ -313,7 +313,7 @@ static void restart_syscall(struct trapframe *frame, const struct sigaction_k *a
 static void run_handler(struct trapframe *frame, int sig, const siginfo_t *info, const struct sigaction_k *action)
 {
 	struct task *t = current;
-	u64 mask = t->flags & TF_RESTORE_MASK ? t->saved_mask : t->sig_mask;
+	u64 mask = READ_ONCE(t->flags) & TF_RESTORE_MASK ? t->saved_mask : t->sig_mask;
 
 	task_clear_flag(t, TF_RESTORE_MASK);
 	t->restart_deadline = 0;	/* the handler's own calls have their own */
@@ -344,7 +344,7 @@ void signal_deliver(struct trapframe *frame)
 		t->set_child_tid = NULL;
 	}
 	task_clear_flag(t, TF_SIGPENDING);
-	if (unlikely(t->flags & TF_CPU_TIMER)) {
+	if (unlikely(READ_ONCE(t->flags) & TF_CPU_TIMER)) {
 		task_clear_flag(t, TF_CPU_TIMER);
 		cputimer_expire();
 	}
@@ -358,7 +358,7 @@ void signal_deliver(struct trapframe *frame)
 	if (handled)
 		return;
 	restart_syscall(frame, NULL);
-	if (t->flags & TF_RESTORE_MASK) {
+	if (READ_ONCE(t->flags) & TF_RESTORE_MASK) {
 		task_clear_flag(t, TF_RESTORE_MASK);
 		signal_set_mask(t->saved_mask);
 	}

@@ -54,7 +54,7 @@ static void fire(struct process *p, struct posix_timer *timer, u64 times)
 	timer->queued = true;
 	signal_send_locked(p, target, timer->signo, &info);
 	/* Ignored, or no room: nothing is pending that could be taken. */
-	if (!((target ? target->pending.signals : p->pending.signals) & SIG_BIT(timer->signo)))
+	if (!(READ_ONCE((target ? &target->pending : &p->pending)->signals) & SIG_BIT(timer->signo)))
 		timer->queued = false;
 }
 

@@ -32,8 +32,6 @@ from streams import ByteStreams, HostStreams  # noqa: F401 (HostStreams: for cow
 STDIN_PACKET = 4096
 WINDOW_SIZE = 0xFFFF                            # length of a packet that holds rows and columns instead of bytes
 TIMEOUT, ERROR, NOT_FOUND = 124, 125, 127
-# One thread for all processors, which a `pause` hands on: so a watchpoint that stands for an instant meets what the others do in a whole turn.
-ACCEL = {"kcsan": "tcg,thread=single"}
 DEFAULT_SMP = int(os.environ.get("COWSLIP_TEST_SMP", "1"))      # `./cowslip test --smp N` sets it
 
 
@@ -145,7 +143,7 @@ class Guest:
         mem = f"{options.mem >> 10}K"
         # setpriv: QEMU does not outlive its runner, however that ends.
         command = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        command += ["qemu-system-x86_64", "-accel", "kvm" if options.kvm else ACCEL.get(variant(), "tcg"), "-cpu", options.cpu,
+        command += ["qemu-system-x86_64", "-accel", "kvm" if options.kvm else "tcg", "-cpu", options.cpu,
                    "-object", f"memory-backend-ram,id=ram,size={mem},reserve=off", "-machine", "pc,memory-backend=ram",
                    "-m", f"size={mem}", "-smp", str(options.smp), "-nodefaults", "-no-user-config",
                    *(["-display", self.display, "-vga", "std"] if options.window else ["-display", "none", "-vga", "none"]), "-no-reboot", "-action", "reboot=shutdown,shutdown=pause",
@@ -157,7 +155,8 @@ class Guest:
         command += ["-serial", "chardev:in", "-mon", "chardev=qmp,mode=control"]
         for port, name in ((0x4E0, "out"), (0x4E1, "err"), (0x4E2, "control")):
             command += ["-device", f"isa-debugcon,iobase={port:#x},chardev={name}"]
-        if options.icount:
+        # KCSAN: one thread for all processors, which a `pause` hands on: a watchpoint that stands for an instant meets what the others do in a whole turn.
+        if options.icount or variant() == "kcsan":
             command += ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01T00:00:00,clock=vm"]
         if options.uefi:
             command += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={self.firmware}",
