@@ -34,7 +34,7 @@ def planted_race():
 
 
 def no_races():
-    script = "cd /tmp; for t in %s; do %s$t >/dev/null 2>&1 & %s$t >/dev/null 2>&1; wait; done; ls -lR /proc >/dev/null 2>&1; sync" % (" ".join(SLICE), PROGRAMS, PROGRAMS)
+    script = "cd /tmp; ls -lR /proc >/dev/null 2>&1 & for t in %s; do %s$t >/dev/null 2>&1; done; wait; sync" % (" ".join(SLICE), PROGRAMS)
     status, _, err, log = guest(["sh", "-c", script], kernel=KERNEL[0], smp=4, timeout=280, icount=True)
     check(status == 0 and "kcsan:" not in log, f"status {status} {err[-500:]!r}\n{log[-4000:]}")
 
