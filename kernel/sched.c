@@ -92,9 +92,9 @@ static void account(struct task *t, u64 now, bool user)
 	ADD_ONCE(*(user ? &t->utime_ns : &t->stime_ns), used);
 	ADD_ONCE(*(user ? &cpus[t->cpu].user_ns : &cpus[t->cpu].system_ns), used);
 	if (likely(!(t->nice | t->policy)))
-		t->vruntime += used;
+		ADD_ONCE(t->vruntime, used);	/* who wakes a task for this CPU looks at it */
 	else
-		t->vruntime += used * 1024 / weight(t->policy == SCHED_IDLE ? 19 : t->nice);
+		ADD_ONCE(t->vruntime, used * 1024 / weight(t->policy == SCHED_IDLE ? 19 : t->nice));
 }
 
 void sched_account(bool user)
@@ -176,7 +176,7 @@ static void wake_locked(struct runqueue *rq, struct task *t)
 	if (base > SLEEPER_CREDIT_NS)
 		t->vruntime = max(t->vruntime, base - SLEEPER_CREDIT_NS);
 	enqueue(rq, t);
-	if (cpus[cpu].task == cpus[cpu].idle || t->vruntime + WAKEUP_GRAIN_NS < cpus[cpu].task->vruntime)
+	if (cpus[cpu].task == cpus[cpu].idle || t->vruntime + WAKEUP_GRAIN_NS < READ_ONCE(cpus[cpu].task->vruntime))
 		resched_cpu(cpu);
 	rq_unlock_irqs_off(rq);
 }
