@@ -10,19 +10,20 @@ struct list_head {
 #define LIST_INIT(name) { &(name), &(name) }
 #define LIST_HEAD(name) struct list_head name = LIST_INIT(name)
 
-/* WRITE_ONCE of next: some look without the lock whether a list is empty. */
+/* Some look without the lock whether a list is empty: next is stored as a whole. */
+static inline void list_set_next(struct list_head *n, struct list_head *next) { __atomic_store_n(&n->next, next, __ATOMIC_RELAXED); }
 static inline void list_init(struct list_head *h)
 {
 	h->prev = h;
-	WRITE_ONCE(h->next, h);
+	list_set_next(h, h);
 }
-static inline bool list_empty(const struct list_head *h) { return READ_ONCE(h->next) == h; }
+static inline bool list_empty(const struct list_head *h) { return __atomic_load_n(&h->next, __ATOMIC_RELAXED) == h; }
 static inline void list_insert(struct list_head *n, struct list_head *prev, struct list_head *next)
 {
 	next->prev = n;
 	n->next = next;
 	n->prev = prev;
-	WRITE_ONCE(prev->next, n);
+	list_set_next(prev, n);
 }
 static inline void list_add(struct list_head *n, struct list_head *h) { list_insert(n, h, h->next); }
 static inline void list_add_tail(struct list_head *n, struct list_head *h) { list_insert(n, h->prev, h); }
@@ -30,7 +31,7 @@ static inline void list_add_tail(struct list_head *n, struct list_head *h) { lis
 static inline void list_del(struct list_head *n)
 {
 	n->next->prev = n->prev;
-	WRITE_ONCE(n->prev->next, n->next);
+	list_set_next(n->prev, n->next);
 	list_init(n);
 }
 /* Move all of `from` to the tail of `to`; `from` is left empty. */
@@ -39,7 +40,7 @@ static inline void list_splice_tail(struct list_head *from, struct list_head *to
 	if (list_empty(from))
 		return;
 	from->next->prev = to->prev;
-	WRITE_ONCE(to->prev->next, from->next);
+	list_set_next(to->prev, from->next);
 	from->prev->next = to;
 	to->prev = from->prev;
 	list_init(from);
