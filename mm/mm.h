@@ -159,7 +159,7 @@ bool rmap_try_zap(struct address_space *mapping, u64 first, u64 last);
 void rmap_write_protect(struct address_space *mapping, u64 first, u64 last);
 
 /* mm/gup.c: a short read pin (write = false) or an exclusive pin of the page at va of the current mm, faulted in first.
- * 0 or -EFAULT, -ENOMEM. Takes mmap_lock, sleeps. Undo with page_unpin_read / page_unpin_exclusive. */
+ * 0 or -EFAULT, -ENOMEM. No lock if the page is there; else takes mmap_lock and sleeps. Undo with page_unpin_read / page_unpin_exclusive. */
 int pin_user_page(vaddr_t va, bool write, struct page **page);
 
 /* Walks for /proc, gup, tests: the leaf entry of va (0 if none). mm is the current task's, or its mmap_lock is held, or the i_mmap_lock of a VMA around va. */
