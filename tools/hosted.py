@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """The hosted tests at length: all schedules with one more preemption than the tests do, and random schedules by the ten thousand.
 
-usage: tools/hosted.py [--minutes N] [--seed S] [--schedules N] [PATTERN]...
+usage: tools/hosted.py [--minutes N] [--seed S] [--schedules N] [--limit N] [PATTERN]...
 
 Goes round until the time is over (without --minutes: once). A failure prints how to see it again; exit status 1.
 """
 import argparse
 import fnmatch
 import os
+import random
 import re
 import sys
 import time
@@ -17,11 +18,13 @@ from mutate import FSTEST, MMTEST, prepare  # noqa: E402
 from testlib import ROOT, command, must  # noqa: E402
 
 
-def slices(names, seed, schedules):
-    """(test, its options) of one round."""
+def slices(names, seed, schedules, limit):
+    """(test, its options) of one round, in an order that depends on the seed: whoever has little time sees others each time."""
+    names = sorted(names)
+    random.Random(seed).shuffle(names)
     for name in names:
         if name.startswith("all_"):
-            yield name, ["deeper=1", f"limit={schedules}"]
+            yield name, ["deeper=1", f"limit={limit}"]
             yield name, [f"random={schedules}", f"from={seed}"]
         elif name.startswith("race_") and "atomic_copy" not in name:
             yield name, [f"schedules={schedules}", f"from={seed}"]
@@ -34,6 +37,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=0)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--schedules", type=int, default=10000)
+    parser.add_argument("--limit", type=int, default=1000000, help="of the schedules of one tree")
     parser.add_argument("patterns", nargs="*")
     options = parser.parse_args()
     prepare()
@@ -41,7 +45,7 @@ def main():
     names = [name for name in programs if not options.patterns or any(fnmatch.fnmatch(name, p) for p in options.patterns)]
     end, seed, failed, total = time.monotonic() + options.minutes * 60, options.seed, 0, 0
     while True:
-        for name, words in slices(names, seed, options.schedules):
+        for name, words in slices(names, seed, options.schedules, options.limit):
             start = time.monotonic()
             status, out, err = command([programs[name], name] + words, timeout=7200)
             text = (out + err).decode("utf-8", "replace")

@@ -63,7 +63,7 @@ def variant_scenario(number, seed):
 
 def hosted(number, seed):
     """The hosted tests: every schedule of the small protocols one preemption deeper, random ones of the rest (tools/hosted.py)."""
-    return [sys.executable, os.path.join(ROOT, "tools/hosted.py"), "--minutes", "2", "--seed", str(seed)]
+    return [sys.executable, os.path.join(ROOT, "tools/hosted.py"), "--minutes", "2", "--limit", "2000", "--seed", str(seed)]
 
 
 KINDS = (scenario, scenario, program, scenario, boots, scenario, suites, variant_scenario, hosted, scenario, variants)
