@@ -50,17 +50,18 @@ void host_explore(u64 seed, unsigned one_in)
 
 /* --- PCT --- */
 #define MAX_DEPTH 5
-static unsigned long step, usual_steps = 500, change_at[MAX_DEPTH];
+static unsigned long step, change_at[MAX_DEPTH];
 static s64 lowest;
 
 static void pct_begin(u64 seed, unsigned depth)
 {
 	host_explore(seed, 1);
+	unsigned long steps = 50UL << next_random(&sched_rng) % 6;	/* how many there will be: a guess */
 	mode = PCT;
 	step = 0;
 	lowest = 0;
 	for (unsigned i = 0; i < MAX_DEPTH; i++)
-		change_at[i] = i < depth ? 1 + next_random(&sched_rng) % usual_steps : 0;
+		change_at[i] = i < depth ? 1 + next_random(&sched_rng) % steps : 0;
 	for_each_task(h)
 		explore_spawned(h);
 }
@@ -244,7 +245,7 @@ void explore_describe(void)
 {
 	sys_printf("  again: seed=%lu%s%s\n", (unsigned long)test_seed, choices_len ? " choices=" : "", choices);
 	if (host_schedules)
-		sys_printf("  found after %lu schedules\n", host_schedules);
+		sys_printf("  found after %lu schedules (if that seed alone passes, what ran before it matters: from=%lu)\n", host_schedules, test_seed - host_schedules + 1);
 }
 
 /* --- what tests call --- */
@@ -252,7 +253,6 @@ static void run_together(const struct scenario *s)
 {
 	static const char *const names[] = { "A", "B", "C", "D" };
 	struct task *t[4];
-	unsigned long before = host_preemptions;
 	unsigned n = 0;
 	for (; n < 4 && s->fn[n]; n++)
 		t[n] = host_spawn(names[n], s->mm ? *s->mm : NULL, s->fn[n], NULL);
@@ -260,7 +260,6 @@ static void run_together(const struct scenario *s)
 		host_join(t[i]);
 	mode = NEVER;
 	host_points = false;
-	usual_steps = max(10UL, host_preemptions - before);
 	tso_drain_all();
 	s->finish();
 }

@@ -79,7 +79,7 @@ extern unsigned long host_schedules;
 #define ALL(id, k, text, before, after, space, ...) \
 	TEST(all_##id, text) \
 	{ \
-		explore_exhaustive(&(struct scenario){ .setup = before, .finish = after, .mm = space, .fn = { __VA_ARGS__ } }, k); \
+		explore_exhaustive(&(struct scenario){ .setup = before, .finish = after, .mm = space, .pct = true, .fn = { __VA_ARGS__ } }, k); \
 	}
 
 /* --- mmu.c --- */

@@ -28,7 +28,7 @@ static struct hfile *marked(const char *name)
 /* Run fn[0..n-1] together under many random schedules; setup before and finish after each. */
 static void explore(unsigned schedules, unsigned n, void (*const fn[])(void *), void (*setup)(void), void (*finish)(void))
 {
-	struct scenario s = { .setup = setup, .finish = finish, .mm = &mm, .rate = fixed_rate };
+	struct scenario s = { .setup = setup, .finish = finish, .mm = &mm, .rate = fixed_rate, .pct = !fixed_rate };
 	memcpy(s.fn, fn, n * sizeof(fn[0]));
 	explore_random(&s, schedules);
 }
