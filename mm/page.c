@@ -30,7 +30,7 @@ static u64 nr_reserved;					/* fixed after boot: kept for PA_ATOMIC and PA_RESER
 
 static void free_list_add(struct page *page, unsigned order)
 {
-	page->kind = PAGE_FREE;
+	page_set_kind(page, PAGE_FREE);
 	page->order = order;
 	list_add(&page->node, &free_lists[order]);
 }
@@ -38,7 +38,7 @@ static void free_list_add(struct page *page, unsigned order)
 static void free_list_remove(struct page *page)
 {
 	list_del(&page->node);
-	page->kind = PAGE_DATA;
+	page_set_kind(page, PAGE_DATA);
 }
 
 /* The block's buddy, if it is free and whole; else NULL. */
@@ -49,7 +49,7 @@ static struct page *free_buddy(pfn_t pfn, unsigned order)
 	if (buddy + BIT(order) > nr_frames)
 		return NULL;
 	struct page *page = pfn_to_page(buddy);
-	return page->kind == PAGE_FREE && page->order == order ? page : NULL;
+	return __atomic_load_n(&page->kind, __ATOMIC_RELAXED) == PAGE_FREE && page->order == order ? page : NULL;
 }
 
 static void free_block(struct page *page, unsigned order)
@@ -179,7 +179,7 @@ void page_add_range(paddr_t start, paddr_t end)
 			order--;
 		/* Members of the block are "data" from now on: PAGE_FREE marks its first page only. */
 		for (unsigned i = 0; i < BIT(order); i++)
-			pfn_to_page(pfn + i)->kind = PAGE_DATA;
+			page_set_kind(pfn_to_page(pfn + i), PAGE_DATA);
 		u64 irq = spin_lock_irqsave(&frames_lock);
 		free_block(pfn_to_page(pfn), order);
 		nr_total += BIT(order);

@@ -86,6 +86,9 @@ static inline struct page *virt_to_page(const void *va) { return phys_to_page(vi
 #define PA_PROGRAM	BIT(3)	/* a program's own memory: fails rather than take the last cached pages, see mm/reclaim.h */
 #define PA_RESERVE	BIT(2)	/* may use the last frames: for who frees memory by allocating a little */
 
+/* As a whole: whoever frees the frame beside it looks whether this one is free, under another lock than the owner's, which has none. */
+static inline void page_set_kind(struct page *page, enum page_kind kind) { __atomic_store_n(&page->kind, (u8)kind, __ATOMIC_RELAXED); }
+
 /* 2^order frames (order <= 10), own = one lifetime reference on the first; NULL if there are none. */
 struct page *page_alloc(unsigned order, unsigned flags);
 /* Give back a block whose own word is zero (called by page_put and its relatives only). */

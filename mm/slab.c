@@ -72,7 +72,7 @@ static struct page *slab_create(struct slab_cache *cache, unsigned flags)
 	if (!slab)
 		return NULL;
 	for (unsigned i = 0; i < BIT(cache->order); i++) {
-		slab[i].kind = PAGE_SLAB;
+		page_set_kind(&slab[i], PAGE_SLAB);
 		slab[i].slab_cache = cache;
 	}
 	slab->slab_free = NULL;
@@ -90,7 +90,7 @@ static void slab_destroy(struct page *slab)
 {
 	atomic64_add_return(&((struct slab_cache *)slab->slab_cache)->nr_slabs, -1);
 	for (unsigned i = 0, n = BIT(slab->order); i < n; i++)
-		slab[i].kind = PAGE_DATA;
+		page_set_kind(&slab[i], PAGE_DATA);
 	page_put(slab);
 }
 
@@ -172,7 +172,7 @@ static void *kmalloc_flags(size_t size, unsigned flags)
 	struct page *page = order <= 10 ? page_alloc(order, flags) : NULL;
 	if (!page)
 		return NULL;
-	page->kind = PAGE_LARGE;
+	page_set_kind(page, PAGE_LARGE);
 	return page_address(page);
 }
 
@@ -194,7 +194,7 @@ void kfree(void *p)
 		return;
 	struct page *page = virt_to_page(p);
 	if (page->kind == PAGE_LARGE) {
-		page->kind = PAGE_DATA;
+		page_set_kind(page, PAGE_DATA);
 		page_put(page);
 		return;
 	}

@@ -19,7 +19,7 @@ struct page *table_alloc(enum page_kind kind, unsigned level)
 	if (!table)
 		return NULL;
 	ASSERT(kind == PAGE_TABLE_PROCESS || kind == PAGE_TABLE_CACHE);
-	table->kind = kind;
+	page_set_kind(table, kind);
 	table->level = level;
 	table->live = 0;
 	if (kind == PAGE_TABLE_PROCESS)
@@ -36,7 +36,7 @@ void table_put(struct page *table)
 	/* Only the last owning parent may change entries, and only it knows them to be clear. */
 	if (own_refs(atomic64_read(&table->own)) == 1) {
 		ASSERT(table->live == 0);
-		table->kind = PAGE_DATA;
+		page_set_kind(table, PAGE_DATA);
 		vmstat_inc(VM_TABLE_FREE);
 	}
 	page_put(table);
