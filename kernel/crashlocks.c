@@ -319,19 +319,23 @@ static void hang_sleeper(void)
 	kthread_start("waiter", want_mutex, NULL);
 }
 
+static struct task *spinner;
+
+/* Until the other one has complained; or it will not. */
 static void hold_spin(void *arg)
 {
-	u64 end = ktime_ns() + 3000000000UL;
+	u64 end = ktime_ns() + 60000000000UL;
 
 	spin_lock(&plain_lock);
 	atomic_inc(&arrived);
-	while (ktime_ns() < end)
+	while (ktime_ns() < end && !(READ_ONCE(spinner) && READ_ONCE(spinner->hang_reported)))
 		cpu_relax();
 	spin_unlock(&plain_lock);
 }
 
 static void want_spin(void *arg)
 {
+	WRITE_ONCE(spinner, current);
 	meet(1);
 	spin_lock(&plain_lock);
 	spin_unlock(&plain_lock);

