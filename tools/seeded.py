@@ -18,7 +18,7 @@ from testlib import BUILD, ROOT, Fail, command, must  # noqa: E402
 PAGE = os.path.join(ROOT, "docs", "seeded-bugs.md")
 TREE = os.path.join(BUILD, "seeded")       # a copy of the source for the kernels that are built with a bug
 TOOLS = {"all": "all schedules", "random": "random schedules", "explore": "explored in QEMU", "explore2": "explored in QEMU, 2 CPUs", "debug": "debug build"}
-SCHEDULES = 2000
+SCHEDULES = 10000
 
 
 def hosted(name, edits, test):
@@ -56,21 +56,29 @@ def copy_source():
             os.chmod(os.path.join(TREE, path), os.stat(os.path.join(ROOT, path)).st_mode)
 
 
-def in_qemu(name, edits, words, options):
-    """As hosted(): run a program on a kernel with the edits."""
+def run_tree(edits, words, options):
+    """(status, output) of a program on the copy's kernel with the edits; 124: it did not end."""
     copy_source()
     for path, text in mutate.changed(edits).items():
         put(path, text.encode())
     built = subprocess.run(["make", "-s", "-j2"] + (["BUILD=build/debug", "DEBUG=1"] if "--debug" in options else []), cwd=TREE, capture_output=True)
     if built.returncode:
         raise Fail(built.stderr.decode("utf-8", "replace")[-2000:])
-    done = subprocess.run(["timeout", "150", "./cowslip", "run"] + options + ["--"] + words, cwd=TREE, stdin=subprocess.DEVNULL, capture_output=True)
-    text = (done.stdout + done.stderr).decode("utf-8", "replace")
-    if not done.returncode:
+    done = subprocess.run(["timeout", "240", "./cowslip", "run"] + options + ["--"] + words, cwd=TREE, stdin=subprocess.DEVNULL, capture_output=True)
+    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
+
+
+def in_qemu(name, edits, words, options):
+    """As hosted(): run a program on a kernel with the edits. The same must pass without them, or the failure says nothing."""
+    status, text = run_tree(edits, words, options)
+    if not status:
         return None
+    control, control_text = run_tree([], words, options)
+    if control:
+        raise Fail(f"{name}: without the bug it fails too (status {control}): {control_text.strip()[-300:]}")
     schedule = re.search(r"schedule (\d+)", text)
     said = re.search(r"FAIL \S+ schedule.*?: (.*)|panic: (.*)|(PANIC.*)", text)
-    said = next(group for group in said.groups() if group) if said else f"status {done.returncode}, it hangs" if done.returncode == 124 else f"status {done.returncode}: {text.strip()[-100:]}"
+    said = next(group for group in said.groups() if group) if said else f"status {status}" + (": not over after 240 s" if status == 124 else text.strip()[-100:])
     return str(int(schedule[1]) + 1) if schedule else "-", said.strip()
 
 
