@@ -40,7 +40,7 @@ KFLAGS  += $(if $(DEBUG),-DDEBUG_BUILD=1 -fno-optimize-sibling-calls)
 KFLAGS  += $(if $(KCSAN),-DKCSAN_BUILD=1)
 SANITIZE := $(if $(KCSAN),-fsanitize=thread --param tsan-distinguish-volatile=1 --param tsan-instrument-func-entry-exit=0 -Wno-tsan -fno-optimize-sibling-calls)
 KCSAN_OFF := boot/% kernel/kcsan.c kernel/lock.c kernel/lockcheck.c kernel/held.c kernel/hang.c kernel/panic.c kernel/backtrace.c kernel/cpu.c \
-	kernel/clock.c kernel/string.c kernel/format.c
+	kernel/clock.c kernel/string.c kernel/format.c kernel/explore.c
 # COVERAGE=1 (./cowslip coverage): gcc's line counters, which tools/coverage.py reads from the stopped machine.
 ifneq ($(COVERAGE),)
 KFLAGS  += -fprofile-arcs -ftest-coverage -fprofile-info-section -fprofile-update=atomic

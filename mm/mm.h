@@ -73,6 +73,7 @@ struct mm {
 	u64 id;				/* I: never used again */
 	atomic64_t cpus;		/* A: CPUs whose CR3 holds root (mm/shootdown.c) */
 	atomic64_t flushes;		/* A: how often translations were dropped, by all CPUs that have any */
+	atomic_t unflushed;		/* A: batches that took something out of the tables and have not flushed yet (mm/tlb.h) */
 	u64 auxv[48];			/* I after exec: /proc/PID/auxv */
 };
 

@@ -56,6 +56,7 @@ static void zap_locked(struct address_space *mapping, u64 first, u64 last, unsig
 			continue;
 		tlb_batch_init(&batch, vma->mm, TLB_ZAP);
 		zap_range(vma->mm, start, end, what, &batch);
+		tlb_batch_others(&batch, start, end);
 		vmstat_inc(VM_RMAP_ZAP);
 		tlb_batch_finish(&batch);
 	}
@@ -117,7 +118,7 @@ void rmap_write_protect(struct address_space *mapping, u64 first, u64 last)
 				any |= write_protect_leaf(leaf, va, min(next, end));
 		}
 		vmstat_add(VM_RMAP_PROTECT, any);
-		if (any)
+		if (any || atomic_read(&vma->mm->unflushed))	/* or somebody took RW away and has not flushed yet */
 			tlb_flush_range(vma->mm, start, end, TLB_CLEAN);
 	}
 	mutex_unlock(&mapping->i_mmap_lock);

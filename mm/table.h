@@ -74,6 +74,6 @@ static inline u64 entry_exchange_locked(struct page *table, entry_t *e, u64 valu
 	ASSERT(atomic_read(&table->lock.locked));
 	u64 old = atomic64_xchg(e, value);
 
-	table->live += (value != 0) - (old != 0);
+	__atomic_store_n(&table->live, table->live + (value != 0) - (old != 0), __ATOMIC_RELAXED);	/* some look without the lock */
 	return old;
 }

@@ -4,6 +4,7 @@
 #include "kernel/printk.h"
 #include "kernel/trace.h"
 #include "mm/layout.h"
+#include "mm/mm.h"
 #include "mm/table.h"
 #include "mm/vmstat.h"
 
@@ -34,6 +35,20 @@ void tlb_batch_init(struct tlb_batch *b, struct mm *mm, enum tlb_reason why)
 	b->nr = b->nr_tables = 0;
 }
 
+void tlb_batch_range(struct tlb_batch *b, vaddr_t start, vaddr_t end)
+{
+	if (b->start >= b->end)
+		atomic_inc(&b->mm->unflushed);
+	b->start = min(b->start, start);
+	b->end = max(b->end, end);
+}
+
+void tlb_batch_others(struct tlb_batch *b, vaddr_t start, vaddr_t end)
+{
+	if (atomic_read(&b->mm->unflushed) > (b->start < b->end))
+		tlb_batch_range(b, start, end);
+}
+
 void tlb_batch_holder(struct tlb_batch *b, struct page *page)
 {
 	ASSERT(b->nr < TLB_BATCH);
@@ -52,6 +67,8 @@ void tlb_batch_finish(struct tlb_batch *b)
 		tlb_flush_mm(b->mm, b->why);	/* the paging-structure caches too */
 	else
 		tlb_flush_range(b->mm, b->start, b->end, b->why);
+	if (b->start < b->end)
+		atomic_dec(&b->mm->unflushed);
 	for (unsigned i = 0; i < b->nr; i++)
 		page_drop_holder(b->holders[i]);
 	for (unsigned i = 0; i < b->nr_tables; i++)

@@ -38,11 +38,13 @@ struct tlb_batch {
 	struct page *tables[TLB_BATCH];		/* table_put each after the flush */
 };
 void tlb_batch_init(struct tlb_batch *b, struct mm *mm, enum tlb_reason why);
-static inline void tlb_batch_range(struct tlb_batch *b, vaddr_t start, vaddr_t end)	/* needs a flush */
-{
-	b->start = min(b->start, start);
-	b->end = max(b->end, end);
-}
+/*
+ * [start, end) needs a flush. Called before the entry changes: whoever finds it changed then also finds that the flush is due, and does it
+ * himself if he relies on it (tlb_batch_others()).
+ */
+void tlb_batch_range(struct tlb_batch *b, vaddr_t start, vaddr_t end);
+/* After a look at all of [start, end): flush it if somebody else has changed entries of this mm and not flushed yet. */
+void tlb_batch_others(struct tlb_batch *b, vaddr_t start, vaddr_t end);
 /* Room for one more of each? If not, call tlb_batch_finish first (with no table lock needed after). */
 static inline bool tlb_batch_full(const struct tlb_batch *b) { return b->nr == TLB_BATCH || b->nr_tables == TLB_BATCH; }
 void tlb_batch_holder(struct tlb_batch *b, struct page *page);

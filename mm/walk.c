@@ -81,8 +81,8 @@ static vaddr_t zap_leaf(struct page *leaf, vaddr_t va, vaddr_t end, unsigned wha
 		u64 value = entry_read(e);
 		if (!value || !(what & (value & ENTRY_PRIV ? ZAP_PRIVATE : ZAP_FILE)))
 			continue;
-		entry_exchange_locked(leaf, e, 0);
 		tlb_batch_range(batch, va, va + PAGE_SIZE);
+		entry_exchange_locked(leaf, e, 0);
 		if (value & ENTRY_PRIV)
 			tlb_batch_holder(batch, entry_page(value));
 	}

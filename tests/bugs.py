@@ -131,7 +131,7 @@ BUGS = [
         ("fs/pipe.c", "readable(p) || !READ_ONCE(p->writers)", "readable(p)")], "all", "all_pipe_small"),
     # --- found in QEMU ---
     ("qemu_unmap_no_flush", "munmap frees pages and flushes nothing", [
-        ("mm/walk.c", "\t\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n\t\tif (value", "\t\tif (value")], "explore", "munmap_copy"),
+        ("mm/walk.c", "\t\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n", "")], "explore", "munmap_copy"),
     ("pipe_no_mutex", "a pipe's readers do not exclude each other and the writers", [
         ("fs/pipe.c", "\t\tmutex_lock(&p->lock);\n\t\tstep = take_bytes(p, to, &part);", "\t\tstep = take_bytes(p, to, &part);"),
         ("fs/pipe.c", "\t\twriters = p->writers;\n\t\tmutex_unlock(&p->lock);", "\t\twriters = p->writers;")], "explore", "pipes"),
