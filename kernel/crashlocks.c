@@ -330,13 +330,16 @@ static void hold_spin(void *arg)
 	atomic_inc(&arrived);
 	while (ktime_ns() < end && !(READ_ONCE(spinner) && READ_ONCE(spinner->hang_reported)))
 		cpu_relax();
+	/* It is about to say so, and says who holds the lock. */
+	for (end = ktime_ns() + 3000000000UL; ktime_ns() < end; )
+		cpu_relax();
 	spin_unlock(&plain_lock);
 }
 
 static void want_spin(void *arg)
 {
 	WRITE_ONCE(spinner, current);
-	meet(1);
+	meet(2);
 	spin_lock(&plain_lock);
 	spin_unlock(&plain_lock);
 	printk("crash: got it\n");

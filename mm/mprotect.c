@@ -41,13 +41,13 @@ static void change_leaf(struct page *leaf, vaddr_t va, vaddr_t end, const struct
 		if (!old)
 			continue;
 		u64 value = new_value(old, vma);
+		if (loses_rights(old, value))	/* before the change (mm/tlb.h) */
+			tlb_batch_range(batch, va, va + PAGE_SIZE);
 		if (!value)
 			entry_exchange_locked(leaf, e, 0);
 		else
 			while (!atomic64_cmpxchg(e, &old, value))	/* the MMU may set A and D meanwhile */
 				value = new_value(old, vma);
-		if (loses_rights(old, value))
-			tlb_batch_range(batch, va, va + PAGE_SIZE);
 	}
 	spin_unlock(&leaf->lock);
 }
