@@ -359,6 +359,11 @@ def scaling(words):
     return module.command(words)
 
 
+def bench(words):
+    import bench as module
+    return module.command(words)
+
+
 def coverage(words):
     import coverage as module
     return module.command(words)
@@ -366,7 +371,8 @@ def coverage(words):
 
 def main(words):
     commands = {"run": run, "gdb": gdb, "iso": iso, "usb": usb, "test": lambda w: tests(w, False),
-                "check": lambda w: tests(w, True), "coverage": coverage, "soak": soak, "scaling": scaling}
+                "check": lambda w: tests(w, True), "coverage": coverage, "soak": soak, "scaling": scaling,
+                "bench": bench}
     if not words or words[0] not in commands:
         raise Usage(f"no command {words[0]}" if words else "which command?")
     return commands[words[0]](words[1:]) or 0
