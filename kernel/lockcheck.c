@@ -103,6 +103,7 @@ static bool same_rank_allowed(unsigned rank, const struct held_lock *held, const
 		return table_before(container_of(held->object, struct page, lock), container_of(new->object, struct page, lock));
 	case RANK_INODE:
 	case RANK_FUTEX:
+	case RANK_PIPE:
 		return held->object < new->object;
 	case RANK_EPOLL_ITEMS:
 	case RANK_EPOLL_WATCHED:

@@ -34,7 +34,8 @@ enum lock_rank {
 	RANK_META_PAGE,		/* LOCKED in a block device's slot. Under RANK_FSALLOC: lock_uptodate(); under RANK_META_WRITEBACK: pagecache_fill(). Same rank: as RANK_PAGE */
 	RANK_I_MMAP,		/* mapping->i_mmap_lock. Under RANK_PAGE: rmap_write_protect(); under RANK_MMAP: vma_insert() */
 	RANK_TTY,		/* tty_mutex: opening, closing, hanging up. Under RANK_INODE: pty_serial(), /dev/pts is read */
-	RANK_LAST_SLEEPING,	/* those under which no other is taken: pipes, terminals, file locks. Under RANK_TTY: tty_hangup(); under RANK_SUPER: locks_show() */
+	RANK_PIPE,		/* fs/pipe.h. Taken with nothing held. Same rank: by address, pipe_lock_two() */
+	RANK_LAST_SLEEPING,	/* those under which no other is taken: terminals, file locks. Under RANK_TTY: tty_hangup(); under RANK_SUPER: locks_show() */
 
 	/* --- spinlocks --- */
 	RANK_DCACHE,		/* dentry tree and hash. Under RANK_INODE: dentry_lookup_locked() */

@@ -7,12 +7,16 @@
 bool switch_prefault = false;
 bool switch_atomic_copy = true;
 u64 switch_copy_fail = 0;
+bool switch_pipe_merge = false;
 
 void switches_init(void)
 {
 	switch_prefault = cmdline_u64("prefault", 0) != 0;
 	switch_atomic_copy = cmdline_u64("atomic_copy", 1) != 0;
 	switch_copy_fail = cmdline_u64("copy_fail", 0);
+	switch_pipe_merge = cmdline_u64("pipe_merge", 0) != 0;
+	if (switch_pipe_merge)
+		printk("pipe_merge=1: UNSAFE: who may read a file can write to it through a pipe\n");
 	if (!switch_atomic_copy)
 		printk("atomic_copy=0: UNSAFE: write() from a mapping of the page it writes will deadlock\n");
 	if (switch_copy_fail)

@@ -14,6 +14,9 @@ extern bool switch_atomic_copy;
 /* copy_fail=SEED: every first copy of read() and write() stops at a random byte. 0 (default): off. */
 extern u64 switch_copy_fail;
 
+/* pipe_merge=1: a write to a pipe may go behind the bytes of any page, also of a file's that splice() put there. UNSAFE: Dirty Pipe. Default 0. */
+extern bool switch_pipe_merge;
+
 void switches_init(void);	/* from the command line; says what is unsafe */
 
 /* How many of n bytes a first copy may copy: n, or with copy_fail any number from 0 to n. */

@@ -123,20 +123,20 @@ BUGS = [
         ("fs/dentry.c", "\tif (!dir->nlink)\n\t\treturn -ENOENT;", "\tif (false)\n\t\treturn -ENOENT;"),
         ("fs/permission.c", "int may_create(struct inode *dir)\n{\n\tif (!dir->nlink)", "int may_create(struct inode *dir)\n{\n\tif (false)")], "all", "all_rmdir_create"),
     ("pipe_close_no_wake", "the last reader closes a pipe and does not wake its writers", [
-        ("fs/pipe.c", "\t\tdrop_tail(p);\n\tmutex_unlock(&p->lock);\n\twake_up_all(&p->read_wait, 0);\n\twake_up_all(&p->write_wait, 0);", "\t\tdrop_tail(p);\n\tmutex_unlock(&p->lock);\n\twake_up_all(&p->read_wait, 0);")],
+        ("fs/fifo.c", "\t\tpipe_drop_tail(p);\n\tmutex_unlock(&p->lock);\n\twake_up_all(&p->read_wait, 0);\n\twake_up_all(&p->write_wait, 0);", "\t\tpipe_drop_tail(p);\n\tmutex_unlock(&p->lock);\n\twake_up_all(&p->read_wait, 0);")],
      "all", "all_pipe_closed"),
     ("fifo_open_sees_state", "open of a FIFO waits for a writer to be there, not for one to have come: it may be gone again", [
-        ("fs/pipe.c", "READ_ONCE(p->writer_opens) != seen_writers", "READ_ONCE(p->writers)")], "all", "all_pipe_small"),
+        ("fs/fifo.c", "READ_ONCE(p->writer_opens) != seen_writers", "READ_ONCE(p->writers)")], "all", "all_pipe_small"),
     ("pipe_eof_missed", "a reader waits for bytes and does not look whether there still is a writer", [
-        ("fs/pipe.c", "readable(p) || !READ_ONCE(p->writers)", "readable(p)")], "all", "all_pipe_small"),
+        ("fs/pipe.c", "&& (pipe_readable(p) || !READ_ONCE(p->writers))", "&& pipe_readable(p)")], "all", "all_pipe_small"),
     # --- found in QEMU ---
     ("qemu_unmap_no_flush", "munmap frees pages and flushes nothing", [
         ("mm/walk.c", "\t\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n", "")], "explore", "munmap_copy"),
     ("pipe_no_mutex", "a pipe's readers do not exclude each other and the writers", [
-        ("fs/pipe.c", "\t\tmutex_lock(&p->lock);\n\t\tstep = take_bytes(p, to, &part);", "\t\tstep = take_bytes(p, to, &part);"),
-        ("fs/pipe.c", "\t\twriters = p->writers;\n\t\tmutex_unlock(&p->lock);", "\t\twriters = p->writers;")], "explore", "pipes"),
+        ("fs/pipe.c", "\t\t\tmutex_lock(&p->lock);\n\t\t\tif (likely(!p->claimed)) {", "\t\t\tif (likely(!p->claimed)) {"),
+        ("fs/pipe.c", "\t\t\t}\n\t\t\tmutex_unlock(&p->lock);", "\t\t\t}")], "explore", "pipes"),
     ("pipe_splits_small_writes", "a small write goes into the pipe in two parts, and the mutex is free in between", [
-        ("fs/pipe.c", "\tif (!n || !readable(p) || s->offset + s->len + n > PAGE_SIZE)\n\t\treturn STEP_DONE;", "\tif (!n || !readable(p) || s->offset + s->len >= PAGE_SIZE)\n\t\treturn STEP_DONE;\n\tn = min(n, PAGE_SIZE - s->offset - s->len);"),
+        ("fs/pipe.c", "\tif (!n || !pipe_readable(p) || b->offset + b->len + n > PAGE_SIZE || !may_append(b))\n\t\treturn STEP_DONE;", "\tif (!n || !pipe_readable(p) || b->offset + b->len >= PAGE_SIZE || !may_append(b))\n\t\treturn STEP_DONE;\n\tn = min(n, PAGE_SIZE - b->offset - b->len);"),
         ("fs/pipe.c", "\t\t\todd_tried = true;\n", "\t\t\todd_tried = true;\n\t\t\tmutex_unlock(&p->lock);\n\t\t\tmutex_lock(&p->lock);\n")],
      "explore", "pipes"),
     ("signal_missed_before_sleep", "a sleeper looks for signals only after it has slept", [
@@ -152,7 +152,7 @@ BUGS = [
     ("debug_error_path", "write() to a pipe without readers returns with the pipe's mutex held", [
         ("fs/pipe.c", "\t\tif (!p->readers)\n\t\t\terror = -EPIPE;", "\t\tif (!p->readers)\n\t\t\treturn -EPIPE;")], "debug", "/bin/busybox sh -c 'yes | head -n 1'"),
     ("debug_double_unlock", "a mutex is released twice", [
-        ("fs/pipe.c", "\t\tdrop_tail(p);\n\tmutex_unlock(&p->lock);\n", "\t\tdrop_tail(p);\n\tmutex_unlock(&p->lock);\n\tmutex_unlock(&p->lock);\n")], "debug", "/bin/scenario pipes 5 1"),
+        ("fs/fifo.c", "\t\tpipe_drop_tail(p);\n\tmutex_unlock(&p->lock);\n", "\t\tpipe_drop_tail(p);\n\tmutex_unlock(&p->lock);\n\tmutex_unlock(&p->lock);\n")], "debug", "/bin/scenario pipes 5 1"),
     ("debug_fault_under_lock", "write() copies from the user with the page locked and may fault there", [
         ("mm/write.c", "k = copy_from_iter_nofault(to,", "k = copy_from_iter(to,")], "debug", "/bin/scenario crossed_writers 5 1"),
 ]
