@@ -6,6 +6,7 @@
 #include "kernel/irq.h"
 #include "kernel/string.h"
 #include "kernel/trace.h"
+#include "mm/ownership.h"
 #include "mm/page.h"
 #include "mm/slab.h"
 #include "mm/vmstat.h"
@@ -20,6 +21,28 @@ int proc_show_vmstat(struct text *t, const struct proc_subject *s)
 	for (int i = 0; i < NR_VMSTAT; i++)
 		text_printf(t, "%s %lu\n", vmstat_names[i], vmstat_read((enum vmstat_item)i));
 	return 0;
+}
+
+/* The debug build's oracle (mm/ownership.h). */
+int proc_show_ownership(struct text *t, const struct proc_subject *s)
+{
+	const size_t room = 8192;
+	char *buf = DEBUG_BUILD ? kmalloc(room) : NULL;
+	int n = buf ? ownership_check(buf, room) : -ENOMEM;
+
+	if (n >= 0)
+		text_add(t, buf, (size_t)n);
+	kfree(buf);
+	return min(n, 0);
+}
+
+int proc_write_ownership(const struct proc_subject *s, char *buf, size_t n)
+{
+	char *end = strchr(buf, '\n');
+
+	if (end)
+		*end = 0;
+	return DEBUG_BUILD ? ownership_spoil(buf) : -EINVAL;
 }
 
 int proc_show_buddyinfo(struct text *t, const struct proc_subject *s)

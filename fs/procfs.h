@@ -101,6 +101,8 @@ int proc_show_explore(struct text *t, const struct proc_subject *s);
 int proc_write_explore(const struct proc_subject *s, char *buf, size_t n);
 int proc_show_trace(struct text *t, const struct proc_subject *s);
 int proc_write_trace(const struct proc_subject *s, char *buf, size_t n);
+int proc_show_ownership(struct text *t, const struct proc_subject *s);
+int proc_write_ownership(const struct proc_subject *s, char *buf, size_t n);
 int proc_show_partitions(struct text *t, const struct proc_subject *s);
 int proc_show_diskstats(struct text *t, const struct proc_subject *s);
 int proc_show_devices(struct text *t, const struct proc_subject *s);

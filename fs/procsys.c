@@ -267,5 +267,6 @@ const struct proc_item proc_root_items[] = {
 	PROC_FILE("uptime", show_uptime),
 	PROC_FILE("version", show_version),
 	PROC_FILE("vmstat", proc_show_vmstat),
+	{ .name = DEBUG_BUILD ? "check_ownership" : NULL, .mode = S_IFREG | 0600, .show = proc_show_ownership, .write = proc_write_ownership },	/* last: only the debug build has it */
 	{ .name = NULL },
 };

@@ -65,6 +65,7 @@ struct page {
 		};
 	};
 	u32 slab_used;
+	u32 elsewhere;			/* A: holders that no entry shows; debug build only (mm/ownership.h) */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct page) == 64, "struct page is one cache line");
 

@@ -13,6 +13,7 @@
 #include "kernel/printk.h"
 #include "kernel/trace.h"
 #include "kernel/wait.h"
+#include "mm/ownership.h"
 #include "mm/vmstat.h"
 
 #define NR_QUEUES 256
@@ -221,6 +222,7 @@ void writeback_add(struct address_space *m, u64 index, struct page *page)
 	page->wb_next = *head;
 	*head = page;
 	spin_unlock_irqrestore(&in_flight_lock, flags);
+	page_held_elsewhere(page, 1);
 	atomic_inc(&m->nr_writeback);
 }
 
@@ -254,5 +256,6 @@ void pagecache_write_done(struct address_space *m, u64 index, int error)
 	atomic_dec(&m->nr_writeback);
 	atomic64_fetch_and(slot, ~ENTRY_WRITEBACK);
 	page_wake(m, index);		/* from here on m may be gone */
+	page_held_elsewhere(page, -1);
 	page_drop_holder(page);
 }

@@ -1,0 +1,358 @@
+/*
+ * The ownership oracle (mm/ownership.h). Checked of every frame, at one moment at which all CPUs stand still:
+ *
+ *   holders  own says as many as there are slots, PRIV entries, and holders noted elsewhere
+ *   law 1    more than one holder: no exclusive pin, no entry that may write it, none that calls it EXCL
+ *   law 2    a writable PRIV entry is EXCL, and EXCL means one holder (INV-E2)
+ *   INV-T1   a FILE entry shows a frame that a slot holds, writable only if the slot has RW (PC4); the frame of zeroes never writable (INV-E7)
+ *   T1       a table has one owner: one entry above it, an address space, or a file
+ *   PG2      a frame that nobody uses is in the allocator, and what is there nobody uses
+ *
+ * No tree is walked: every table that there is, is a frame of kind TABLE, so one pass over the frames meets each entry once, also those of address
+ * spaces that nobody can find any more. Only the slots of files of one page lie elsewhere, in their mappings.
+ *
+ * A task that was stopped between the two halves of a change (the holder, then the entry) makes a frame disagree for that moment. So a frame is
+ * wrong only if it is in each of many counts, with time between them for everybody to go on.
+ */
+#include "mm/ownership.h"
+
+#include "kernel/cpu.h"
+#include "kernel/printk.h"
+#include "kernel/smp.h"
+#include "kernel/string.h"
+#include "kernel/task.h"
+#include "kernel/wait.h"
+#include "mm/slot.h"
+#include "mm/vma.h"
+
+#define ATTEMPTS 60
+#define SHOWN 12		/* frames described */
+
+/* What was found out about one frame. */
+struct count {
+	u32 holders;		/* slots and PRIV entries */
+	u16 owners;		/* of a table: entries above it, mappings, address spaces */
+	u8 seen;		/* SEEN_* */
+	u8 wrong;		/* in how many counts in a row, since the first */
+};
+#define SEEN_SLOT	BIT(0)	/* by an entry of this sort */
+#define SEEN_SLOT_RW	BIT(1)
+#define SEEN_FILE	BIT(2)
+#define SEEN_FILE_RW	BIT(3)
+#define SEEN_PRIV_RW	BIT(4)
+#define SEEN_EXCL	BIT(5)
+#define SEEN_TABLE	BIT(6)	/* as a table */
+#define SEEN_BAD	BIT(7)	/* by an entry that is wrong by itself */
+
+static struct mutex ownership_mutex = MUTEX_INIT(ownership_mutex, "ownership", RANK_LAST_SLEEPING);	/* protects: */
+static struct count *counts;
+static unsigned counts_order;
+static struct ownership_total {
+	u64 held, holders, pinned, tables, kernel, free, wrong;
+	bool moment;		/* the lists could be looked at */
+} total;
+
+/* --- one pass; nobody else runs --- */
+
+static struct count *count_of(u64 entry)
+{
+	pfn_t pfn = (entry & ENTRY_FRAME) >> PAGE_SHIFT;
+
+	return pfn < nr_frames ? &counts[pfn] : NULL;
+}
+
+static void see_slot(u64 e)
+{
+	struct count *c = count_of(e);
+
+	if (!(e & ENTRY_FRAME) || !c)
+		return;
+	c->holders++;
+	c->seen |= SEEN_SLOT | (e & ENTRY_RW ? SEEN_SLOT_RW : 0);
+}
+
+static void see_process_entry(u64 e)
+{
+	struct count *c = count_of(e);
+	bool write = e & ENTRY_P && e & ENTRY_RW;
+
+	if (!(e & (ENTRY_P | ENTRY_PRIV)) || !c)
+		return;
+	if (e & ENTRY_PRIV) {
+		c->holders++;
+		c->seen |= (write ? SEEN_PRIV_RW : 0) | (e & ENTRY_EXCL ? SEEN_EXCL : 0) | (write && !(e & ENTRY_EXCL) ? SEEN_BAD : 0);
+	} else {
+		c->seen |= SEEN_FILE | (write ? SEEN_FILE_RW : 0) | (e & ENTRY_EXCL ? SEEN_BAD : 0);
+	}
+}
+
+static void see_child(u64 e, enum page_kind kind, unsigned level)
+{
+	struct count *c = count_of(e);
+
+	if (!(e & ENTRY_P) || !c)
+		return;
+	c->owners++;
+	c->seen |= SEEN_TABLE;
+	if (entry_page(e)->kind != kind || entry_page(e)->level + 1U != level)
+		c->seen |= SEEN_BAD;
+}
+
+static void see_table(struct page *table)
+{
+	unsigned n = table->kind == PAGE_TABLE_PROCESS && table->level == 3 ? 256 : 512, live = 0;
+	struct count *self = &counts[page_to_pfn(table)];
+
+	for (unsigned i = 0; i < n; i++) {
+		u64 e = entry_read(&table_entries(table)[i]);
+		live += e != 0;
+		if (!e)
+			continue;
+		if (table->level)
+			see_child(e, table->kind, table->level);
+		else if (table->kind == PAGE_TABLE_CACHE)
+			see_slot(e);
+		else
+			see_process_entry(e);
+	}
+	if (table->kind == PAGE_TABLE_PROCESS && table->level == 3) {
+		self->owners++;			/* struct mm */
+		self->seen |= SEEN_TABLE;
+	}
+	/* The leaves of files change without the table's lock and are not counted. */
+	if ((table->kind == PAGE_TABLE_PROCESS || table->level) && live != table->live)
+		self->seen |= SEEN_BAD;
+}
+
+static void see_mappings(void)
+{
+	struct address_space *m;
+
+	total.moment = !atomic_read(&mapping_lists.locked);
+	if (!total.moment)
+		return;
+	list_for_each(m, &all_mappings, cache_node) {
+		u64 root = entry_read(&m->root);
+		if (!(root & ENTRY_TABLE)) {
+			see_slot(root);
+			continue;
+		}
+		struct count *c = count_of(root);
+		c->owners++;
+		c->seen |= SEEN_TABLE;
+	}
+}
+
+/* A block's first frame, after all entries were seen: what is wrong with it, or NULL. */
+static const char *judge(const struct page *page, const struct count *c)
+{
+	u64 own = atomic64_read(&page->own);
+	bool table = page->kind == PAGE_TABLE_PROCESS || page->kind == PAGE_TABLE_CACHE;
+
+	if (page->kind == PAGE_RESERVED)	/* the kernel image, devices: mapped or not, nobody counts */
+		return c->holders || c->owners ? "an entry holds what is not memory" : NULL;
+	if (page->kind == PAGE_FREE)
+		return own || c->holders || c->seen || page->elsewhere ? "PG2: free and used" : NULL;
+	if (!own)
+		return "PG2: neither used nor free";
+	if (c->seen & SEEN_BAD)
+		return "an entry that shows it, or its table, is wrong by itself";
+	if (table != !!(c->seen & SEEN_TABLE) || (table && (own != OWN_REF * c->owners || c->owners != 1)))
+		return "T1: a table has one owner";
+	if (own_holders(own) != c->holders + page->elsewhere + (page == zero_page))
+		return "holders";
+	if (own_holders(own) > 1 && (own_xpins(own) || c->seen & (SEEN_PRIV_RW | SEEN_FILE_RW)))
+		return "law 1: shared, and somebody may write";
+	if (own_holders(own) != 1 && c->seen & SEEN_EXCL)
+		return "law 2: EXCL and not alone";
+	if (page == zero_page)
+		return c->seen & (SEEN_FILE_RW | SEEN_PRIV_RW) ? "INV-E7: the frame of zeroes can be written" : NULL;
+	if (c->seen & SEEN_FILE && !(c->seen & SEEN_SLOT))
+		return "INV-T1: a FILE entry shows a frame that is in no file";
+	return c->seen & SEEN_FILE_RW && !(c->seen & SEEN_SLOT_RW) ? "PC4: writable without RW in the slot" : NULL;
+}
+
+static void add_up(const struct page *page)
+{
+	u64 own = atomic64_read(&page->own), n = BIT(page->order);
+
+	if (page->kind == PAGE_RESERVED)
+		return;
+	if (page->kind == PAGE_FREE)
+		total.free += n;
+	else if (page->kind == PAGE_TABLE_PROCESS || page->kind == PAGE_TABLE_CACHE)
+		total.tables++;
+	else if (own_holders(own))
+		total.held++;
+	else
+		total.kernel += n;
+	total.holders += own_holders(own);
+	total.pinned += own_xpins(own) || own_rpins(own);
+}
+
+/* The first frame of each block, and of what is not memory each one. */
+#define each_block(page) \
+	for (struct page *page = page_array(); page < page_array() + nr_frames; page += page->kind == PAGE_RESERVED ? 1 : BIT(page->order))
+
+static void count_all(unsigned attempt)
+{
+	total = (struct ownership_total){ 0 };
+	for (pfn_t i = 0; i < nr_frames; i++)
+		counts[i] = (struct count){ .wrong = counts[i].wrong };
+	see_mappings();
+	if (!total.moment)
+		return;
+	each_block(page)
+		if (page->kind == PAGE_TABLE_PROCESS || page->kind == PAGE_TABLE_CACHE)
+			see_table(page);
+	each_block(page) {
+		struct count *c = &counts[page_to_pfn(page)];
+		add_up(page);
+		c->wrong = c->wrong == attempt - 1 && judge(page, c) ? (u8)attempt : c->wrong;
+		total.wrong += c->wrong == attempt;
+	}
+}
+
+/* --- all CPUs stand still --- */
+
+struct stop {
+	unsigned others, attempt;
+	atomic_t arrived;
+	bool over;
+};
+
+/* On each CPU but the one that asks: the last one to come counts, while the others, and who asked, wait. */
+static void stand_still(void *arg)
+{
+	struct stop *s = arg;
+
+	if ((unsigned)atomic_add_return(&s->arrived, 1) == s->others) {
+		count_all(s->attempt);
+		smp_store_release(&s->over, true);
+	}
+	while (!smp_load_acquire(&s->over))
+		cpu_relax();
+}
+
+static void count_once(unsigned attempt)
+{
+	struct stop s = { .attempt = attempt };
+
+	preempt_disable();
+	u64 others = cpus_online() & ~BIT(cpu_id());
+	for (u64 left = others; left; left &= left - 1)
+		s.others++;
+	if (others) {
+		smp_call(others, stand_still, &s);
+	} else {
+		u64 flags = irq_save();
+		count_all(attempt);
+		irq_restore(flags);
+	}
+	preempt_enable();
+}
+
+/* --- the report --- */
+
+static int describe(char *buf, size_t size)
+{
+	int n = ksnprintf(buf, size, "WRONG: %lu of %lu frames\n", total.wrong, nr_frames), shown = 0;
+
+	for (pfn_t i = 0; i < nr_frames; i++) {
+		const struct page *page = pfn_to_page(i);
+		const struct count *c = &counts[i];
+		u64 own = atomic64_read(&page->own);
+		if (c->wrong != ATTEMPTS || shown++ >= SHOWN)
+			continue;
+		n += ksnprintf(buf + n, size - (size_t)n, "frame %lx kind %u level %u: %s; own: %lu holders %lu xpins %lu rpins %lu refs; counted: %u holders and %u elsewhere, %u owners, seen %x\n",
+			       page_to_pfn(page), page->kind, page->level, judge(page, c) ?: "it agrees now", own_holders(own), own_xpins(own), own_rpins(own), own_refs(own),
+			       c->holders, page->elsewhere, c->owners, c->seen);
+		if ((size_t)n >= size)
+			return (int)size - 1;
+	}
+	return n;
+}
+
+static bool counts_ready(void)
+{
+	while (PAGE_SIZE << counts_order < nr_frames * sizeof(*counts) && counts_order < PAGE_ORDERS - 1)
+		counts_order++;
+	if (!counts && PAGE_SIZE << counts_order >= nr_frames * sizeof(*counts)) {
+		struct page *page = page_alloc(counts_order, 0);
+		counts = page ? page_address(page) : NULL;
+	}
+	return counts;
+}
+
+int ownership_check(char *buf, size_t size)
+{
+	unsigned attempt = 0;
+	int n = -ENOMEM, slept;
+
+	mutex_lock(&ownership_mutex);
+	if (!counts_ready())
+		goto out;
+	for (pfn_t i = 0; i < nr_frames; i++)
+		counts[i].wrong = 0;
+	while (attempt < ATTEMPTS) {
+		count_once(attempt + 1);
+		attempt += total.moment;
+		if (total.moment && !total.wrong)
+			break;
+		slept = sleep_until_ns(ktime_ns() + attempt * 1000000UL, WAIT_KILLABLE);
+		if (slept) {
+			n = -EINTR;
+			goto out;
+		}
+	}
+	if (total.wrong)
+		n = describe(buf, size);
+	else
+		n = ksnprintf(buf, size, "ok %lu frames: %lu held by %lu holders, %lu pinned, %lu tables, %lu of the kernel, %lu free\n",
+			      nr_frames, total.held, total.holders, total.pinned, total.tables, total.kernel, total.free);
+out:
+	mutex_unlock(&ownership_mutex);
+	return n;
+}
+
+/* --- does it notice? --- */
+
+static int spoil_entry(struct mm *mm, const char *what)
+{
+	vaddr_t va = ALIGN_DOWN(mm->arg_start, PAGE_SIZE), next;
+	struct page *leaf = leaf_find(mm, va, &next);
+	entry_t *e = leaf ? leaf_entry(leaf, va) : NULL;
+	struct page *page;
+
+	if (!e || !(entry_read(e) & ENTRY_PRIV))
+		return -ENOMEM;
+	page = entry_page(entry_read(e));
+	if (!strcmp(what, "holder"))
+		atomic64_add_return(&page->own, OWN_HOLDER);
+	else if (!strcmp(what, "table"))
+		page_get(leaf);
+	else if (!strcmp(what, "writable"))
+		atomic64_fetch_and(e, ~ENTRY_EXCL);
+	else if (!strcmp(what, "shared") && page_share(page))
+		page_held_elsewhere(page, 1);
+	else
+		return -EINVAL;
+	return 0;
+}
+
+int ownership_spoil(const char *what)
+{
+	struct page *page;
+	int error;
+
+	if (!strcmp(what, "lost")) {
+		page = page_alloc(0, 0);
+		if (page)
+			atomic64_set(&page->own, 0);
+		return page ? 0 : -ENOMEM;
+	}
+	down_write(&current->mm->mmap_lock);
+	error = spoil_entry(current->mm, what);
+	up_write(&current->mm->mmap_lock);
+	return error;
+}
