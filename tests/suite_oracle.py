@@ -1,0 +1,62 @@
+"""The ownership oracle of the debug build (mm/ownership.h): it agrees with a machine that works, and notices one that does not."""
+import re
+
+import common
+from testlib import build_kernel, check, equal, guest, guest_ok
+
+HOST = False
+DEBUG = []                      # the path of the debug build
+PROGRAMS = "/usr/lib/cowslip/tests/"
+
+
+def prepare():
+    build_kernel()
+    chosen = common.variant()
+    common.choose_variant("debug")
+    try:
+        build_kernel()
+        DEBUG.append(common.kernel_file())
+    finally:
+        common.choose_variant(chosen)
+
+
+def debug(argv, **options):
+    return guest_ok(argv, kernel=DEBUG[0], **options).decode()
+
+
+def all_ok(text, least):
+    """The lines of /proc/check_ownership in the text are all "ok"."""
+    lines = re.findall(r"^(?:ok \d+ frames|WRONG).*(?:\nframe .*)*", text, re.M)
+    equal([line for line in lines if not line.startswith("ok ")], [], "disagreements")
+    check(len(lines) >= least, text[-3000:])
+
+
+SPOILED = {
+    "holder": "holders; own: 2 holders", "table": "T1: a table has one owner", "writable": "an entry that shows it", "shared": "law 1: shared, and somebody may write",
+    "lost": "PG2: neither used nor free",
+}
+
+
+def notices():
+    """One holder too many, one owner of a table too many, a writable entry that is not EXCL, a shared page that can be written, a lost frame."""
+    for what, words in SPOILED.items():
+        script = f"echo {what} >/proc/check_ownership; while read line; do echo \"$line\"; done </proc/check_ownership"      # in one process: a fork would change it
+        text = guest(["sh", "-c", script], kernel=DEBUG[0], timeout=60)[1].decode()
+        check(text.startswith("WRONG: 1 of ") and words in text, f"{what}: {text}")
+
+
+def agrees_with_programs():
+    """After, and during, the programs that share, copy and move memory the most; on one processor and on four."""
+    names = ("memory", "process", "filemap", "space", "fsx", "holes", "pipes", "threads")
+    look = "cat /proc/check_ownership"
+    script = f"mkdir /root/t; cd /root/t; for p in {' '.join(names)}; do ({look}; {look}) & {PROGRAMS}$p >/dev/null 2>&1; wait; {look}; done; sync; {look}; echo 3 >/proc/sys/vm/drop_caches; {look}"
+    for smp in (1, 4):
+        all_ok(debug(["sh", "-c", script], smp=smp, timeout=300), 3 * len(names) + 2)
+
+
+def only_in_the_debug_build():
+    equal(guest(["cat", "/proc/check_ownership"], kernel=common.kernel_file().replace("/debug/", "/"), timeout=60)[0], 1, "cat's status")
+
+
+def tests():
+    return [(f.__name__, f) for f in (notices, agrees_with_programs, only_in_the_debug_build)]
