@@ -6,6 +6,7 @@ from testlib import ROOT, Fail, Skip, build_kernel, check, command, equal
 from common import variant
 
 HOST = False
+PARALLEL = False                                # build/profile.* are of the last one
 
 
 def prepare():
@@ -16,7 +17,7 @@ def tests():
     return [(name, globals()[name]) for name in NAMES]
 
 
-NAMES = ["baseline", "check_notices", "refuses", "plots"]
+NAMES = ["baseline", "check_notices", "refuses", "plots", "profile_exact", "profile_boot"]
 
 
 def baseline():
@@ -64,3 +65,34 @@ def plots():
     for svg in (plot.ratios("t", {"tmpfs": {"a": 0.05, "b": 2.5}, "ext2": {"a": 1.0}}), plot.flame("t", flame),
                 plot.curves("t", [("n", "x", "y", {"A": [(1, 10), (1000, 20000)], "B": [(1, 5)]})])):
         xml.dom.minidom.parseString(svg)
+
+
+def profiled(*words):
+    status, out, err = command([os.path.join(ROOT, "cowslip"), "profile", *words])
+    if b"could not load plugin" in err.lower() or b"plugin" in err and b"not" in err and status == 125:
+        raise Skip("this QEMU takes no plugins: " + err.decode()[-300:])
+    check(status == 0, f"{status} {err.decode()}")
+    with open(os.path.join(ROOT, "build/profile.folded"), "rb") as file:
+        return out.decode(), file.read()
+
+
+def profile_exact():
+    """Two profiles of one program agree to the byte; its calls are counted, under the functions that made them; context switches keep their paths."""
+    out, first = profiled("--", "/bin/kbench", "-b", "2", "-d", "/tmp", "null_syscall", "pipe_pingpong", "signal_self")
+    equal(first, profiled("--", "/bin/kbench", "-b", "2", "-d", "/tmp", "null_syscall", "pipe_pingpong", "signal_self")[1], "the second profile")
+    xml.dom.minidom.parse(os.path.join(ROOT, "build/profile.svg"))
+    calls = {}
+    for line in first.decode().splitlines():
+        _, n, path = line.split(" ", 2)
+        names = path.split(";")
+        check(len(names) < 60, "a path that does not end: " + path[:300])
+        calls[";".join(names[-5:])] = int(n) + calls.get(";".join(names[-5:]), 0)
+    equal(calls.get("main;b_null;syscall_entry;syscall_dispatch;sys_getppid"), 6000, "calls of sys_getppid by b_null")
+    equal(sum(n for path, n in calls.items() if path.endswith("b_pp;syscall_entry;syscall_dispatch;sys_write")), 2400, "calls of write by b_pp, both processes")
+    check("sys_rt_sigreturn" in out, out)
+
+
+def profile_boot():
+    """--boot counts from the firmware on; --of gives a function's own part."""
+    out, folded = profiled("--boot", "--of", "sys_getppid", "--", "/bin/kbench", "-b", "1", "null_syscall")
+    check("4,000 calls of sys_getppid" in out and b"[firmware]" in folded and b"kmain" in folded, out)

@@ -364,6 +364,11 @@ def bench(words):
     return module.command(words)
 
 
+def profile(words):
+    import profiling as module
+    return module.command(words, parse)
+
+
 def coverage(words):
     import coverage as module
     return module.command(words)
@@ -372,7 +377,7 @@ def coverage(words):
 def main(words):
     commands = {"run": run, "gdb": gdb, "iso": iso, "usb": usb, "test": lambda w: tests(w, False),
                 "check": lambda w: tests(w, True), "coverage": coverage, "soak": soak, "scaling": scaling,
-                "bench": bench}
+                "bench": bench, "profile": profile}
     if not words or words[0] not in commands:
         raise Usage(f"no command {words[0]}" if words else "which command?")
     return commands[words[0]](words[1:]) or 0
