@@ -152,7 +152,8 @@ u64 pagecache_drop(struct address_space *m, u64 first, u64 last);
 int mapping_writeback(struct address_space *m, u64 first, u64 last, bool wait);
 void mapping_mark_dirty(struct address_space *m, u64 index);	/* put it on writeback's list: called by who sets D */
 void writeback_start(void);			/* start the periodic thread */
-u64 writeback_dirty_pages(void);		/* for /proc/meminfo */
+u64 writeback_dirty_pages(void);		/* for /proc/meminfo; reclaim waits while there are any */
+u64 writeback_pages(void);			/* being written; the same */
 u64 pagecache_total_pages(void);
 u64 pagecache_memory_pages(void);		/* of these, pages of tmpfs and shared anonymous memory, which have no disk */
 

@@ -24,6 +24,7 @@ static struct wait_queue queues[NR_QUEUES];
  * slot does not tell what to release at the end.
  */
 static struct page *in_flight[NR_QUEUES];
+static u64 nr_in_flight;		/* in_flight_lock; read racily */
 static struct spinlock in_flight_lock = SPINLOCK_INIT("writeback in flight", RANK_IRQ);	/* irqsave: completions come from anywhere */
 
 void pagelock_init(void)
@@ -212,6 +213,8 @@ void pagecache_read_done(struct address_space *m, u64 index, int error)
 		page_drop_holder(entry_page(e));
 }
 
+u64 writeback_pages(void) { return READ_ONCE(nr_in_flight); }
+
 void writeback_add(struct address_space *m, u64 index, struct page *page)
 {
 	struct page **head = &in_flight[page_key(m, index) >> 56];
@@ -221,6 +224,7 @@ void writeback_add(struct address_space *m, u64 index, struct page *page)
 	page->wb_index = index;
 	page->wb_next = *head;
 	*head = page;
+	WRITE_ONCE(nr_in_flight, nr_in_flight + 1);
 	spin_unlock_irqrestore(&in_flight_lock, flags);
 	page_held_elsewhere(page, 1);
 	atomic_inc(&m->nr_writeback);
@@ -235,6 +239,7 @@ static struct page *writeback_take(struct address_space *m, u64 index)
 		at = &page->wb_next;
 	ASSERT(page);
 	*at = page->wb_next;
+	WRITE_ONCE(nr_in_flight, nr_in_flight - 1);
 	spin_unlock_irqrestore(&in_flight_lock, flags);
 	return page;
 }

@@ -10,6 +10,7 @@
 #include "mm/vmstat.h"
 
 #define WAIT_NS 5000000UL	/* for writeback to clean something */
+#define MAX_WAITS 200		/* in which it cleans nothing that can be taken */
 
 /* Take the page of this slot out, if that costs nobody anything. `now`: although it was used lately. */
 static bool try_page(struct address_space *m, u64 index, entry_t *slot, bool now)
@@ -115,19 +116,31 @@ static unsigned try_all(unsigned nr)
 	return freed;
 }
 
+/*
+ * What is left is dirty or being written. The writeback thread may need what our caller has locked, so this cannot wait for it to
+ * finish, just a good while for other pages: it may not have a processor at once. A kernel thread may be the one that writes: it waits once.
+ */
+static unsigned wait_for_clean(unsigned nr)
+{
+	int waits = current->mm ? MAX_WAITS : 1;
+	unsigned freed = 0;
+
+	while (waits && !freed && (writeback_dirty_pages() || writeback_pages())) {
+		waits = writeback_kick() ? waits - 1 : 0;
+		sleep_until_ns(ktime_ns() + WAIT_NS, WAIT_UNINTERRUPTIBLE);
+		freed = try_all(nr);
+	}
+	return freed;
+}
+
 bool reclaim_pages(unsigned nr)
 {
 	unsigned freed = try_all(nr);		/* takes A away where it is set */
 
 	if (freed < nr)
 		freed += try_all(nr - freed);	/* now the page */
-	if (!freed && writeback_dirty_pages()) {
-		/* Only dirty pages are left. The thread may need what our caller has locked, so this does not wait for it to
-		 * finish, just long enough for other pages. */
-		writeback_kick();
-		sleep_until_ns(ktime_ns() + WAIT_NS, WAIT_UNINTERRUPTIBLE);
-		freed = try_all(nr);
-	}
+	if (!freed)
+		freed = wait_for_clean(nr);
 	return freed != 0;
 }
 

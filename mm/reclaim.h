@@ -9,7 +9,7 @@
 
 /*
  * Free about nr frames: clean, unlocked, unpinned cache pages that nobody referenced lately. True if at least one was freed (try the
- * allocation again). May sleep, a few milliseconds at most, for writeback to make pages clean.
+ * allocation again). May sleep, a second at most, for writeback to make pages clean.
  */
 bool reclaim_pages(unsigned nr);
 

@@ -138,7 +138,7 @@ void slot_dirtied(struct address_space *m, u64 index);
 void slot_cleaned(struct address_space *m);
 /* After a write: if too much is dirty, help writing it. Holds nothing but i_rwsem. */
 void writeback_balance(struct address_space *m);
-void writeback_kick(void);		/* wake the thread now; any context */
+bool writeback_kick(void);		/* wake the thread now; any context. False: there is none */
 
 /* --- the list of all mappings (mapping.c): lets writeback and reclaim visit mappings that may die --- */
 extern struct spinlock mapping_lists;		/* protects cache_node, dirty_node, visitors */

@@ -23,6 +23,7 @@ static atomic64_t dirty_pages;				/* D set in mappings that are written back */
 static LIST_HEAD(dirty_mappings);			/* mapping_lists: address_space.dirty_node */
 static struct wait_queue thread_wait = WAIT_QUEUE_INIT(thread_wait);
 static atomic_t kicked;
+static bool started;					/* once */
 
 u64 writeback_dirty_pages(void) { return atomic64_read(&dirty_pages); }
 
@@ -180,10 +181,11 @@ int mapping_writeback(struct address_space *m, u64 first, u64 last, bool wait)
 
 /* --- the thread --- */
 
-void writeback_kick(void)
+bool writeback_kick(void)
 {
 	atomic_set(&kicked, 1);
 	wake_up_all(&thread_wait, 0);
+	return started;
 }
 
 /* The next mapping to visit, off the list and with a visitor on it; NULL: none. */
@@ -242,7 +244,8 @@ static void writeback_thread(void *arg)
 
 void writeback_start(void)
 {
-	if (!kthread_start("writeback", writeback_thread, NULL))
+	started = kthread_start("writeback", writeback_thread, NULL) != NULL;
+	if (!started)
 		printk("writeback: no memory for the thread: only sync writes files back\n");
 }
 

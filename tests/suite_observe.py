@@ -232,7 +232,7 @@ def trace_of_waits():
 def trace_in_a_panic():
     status, _, _, log = guest(["sh", "-c", "true"], append="trace=switch,lock crash=assert", timeout=30)
     equal(status, 125, "status")
-    has(log, r"^trace: \[ *\d+\.\d+\] 0 \w+\[ *\d+\] (switch|lock|unlock) ", r"^PANIC: ")
+    has(log, r"^trace: \[ *\d+\.\d+\] \d+ [\w-]+\[ *\d+\] (switch|lock|unlock) ", r"^PANIC: ")
 
 
 # ---------------------------------------------------------------- the log

@@ -283,6 +283,7 @@ def gdb(words):
     command += gdb_words
     status = subprocess.run(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)).returncode
     guest.kill()
+    thread.join(10)                                     # what the job wrote last may still be on its way
     end(status if status >= 0 else 128 - status)
 
 
