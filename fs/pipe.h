@@ -17,6 +17,13 @@
 #include "mm/page.h"
 
 #define PIPE_SLOTS 16			/* of a new pipe */
+/* splice(2), vmsplice(2) */
+#define SPLICE_F_MOVE 1U
+#define SPLICE_F_NONBLOCK 2U
+#define SPLICE_F_MORE 4U
+#define SPLICE_F_GIFT 8U
+#define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)
+
 #define PIPE_MAX_SIZE (1UL << 20)	/* what F_SETPIPE_SZ allows everybody */
 
 struct pipe_buf {

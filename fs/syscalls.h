@@ -26,6 +26,10 @@ long sys_pwritev2(unsigned long fd, const struct iovec __user *iov, unsigned lon
 /* fs/sendfile.c */
 long sys_sendfile(int out_fd, int in_fd, loff_t __user *offset, size_t n);
 long sys_copy_file_range(int in_fd, loff_t __user *in_pos, int out_fd, loff_t __user *out_pos, size_t n, unsigned flags);
+/* fs/splice.c, fs/vmsplice.c */
+long sys_splice(int fd_in, loff_t __user *in_pos, int fd_out, loff_t __user *out_pos, size_t n, unsigned flags);
+long sys_tee(int fd_in, int fd_out, size_t n, unsigned flags);
+long sys_vmsplice(int fd, const struct iovec __user *iov, unsigned long nr, unsigned flags);
 /* fs/stat.c */
 long sys_stat(const char __user *name, struct stat __user *out);
 long sys_lstat(const char __user *name, struct stat __user *out);

@@ -46,7 +46,7 @@ static void *const syscall_table[NR_SYSCALLS] = {
 	/* fs/syscalls.h */
 	CALL(open), CALL(openat), CALL(openat2), CALL(creat), CALL(close), CALL(close_range), CALL(umask),
 	CALL(read), CALL(write), CALL(lseek), CALL(pread64), CALL(pwrite64), CALL(readv), CALL(writev),
-	CALL(preadv), CALL(pwritev), CALL(preadv2), CALL(pwritev2), CALL(sendfile), CALL(copy_file_range), CALL(stat), CALL(lstat),
+	CALL(preadv), CALL(pwritev), CALL(preadv2), CALL(pwritev2), CALL(sendfile), CALL(copy_file_range), CALL(splice), CALL(tee), CALL(vmsplice), CALL(stat), CALL(lstat),
 	CALL(fstat), CALL(newfstatat), CALL(statx), CALL(access), CALL(faccessat), CALL(faccessat2), CALL(readlink),
 	CALL(readlinkat), CALL(statfs), CALL(fstatfs), CALL(dup), CALL(dup2), CALL(dup3), CALL(fcntl), CALL(flock),
 	CALL(ioctl), CALL(getdents64), CALL(getdents), CALL(getcwd), CALL(chdir), CALL(fchdir), CALL(chroot),

@@ -34,6 +34,12 @@ static inline void iter_init_kernel_buf(struct iov_iter *it, void *buf, size_t n
 }
 /* Segments that have been checked; iov must live as long as the iterator. */
 void iter_init_user(struct iov_iter *it, const struct iovec *iov, unsigned nr);
+/* The same of kernel memory. */
+static inline void iter_init_kernel(struct iov_iter *it, const struct iovec *iov, unsigned nr)
+{
+	iter_init_user(it, iov, nr);
+	it->kernel = true;
+}
 /* Fetch a user iovec array: returns an array to kfree (or `fast` itself if nr <= nr_fast), or ERR_PTR(EFAULT, EINVAL, ENOMEM).
  * Checks as Linux: nr <= 1024, lengths not negative, the sum cut to MAX_RW_COUNT. */
 struct iovec *iter_import(struct iov_iter *it, const struct iovec __user *uiov, unsigned long nr, struct iovec *fast, unsigned nr_fast);

@@ -21,6 +21,7 @@ enum vmstat_item {
 	VM_WRITEBACK, VM_RECLAIM_SCAN, VM_RECLAIM_FREED, VM_OOM_KILL,
 	VM_TLB_FLUSH_PAGE, VM_TLB_FLUSH_ALL,
 	VM_TLB, VM_TLB_CALL = VM_TLB + NR_TLB_REASONS, VM_TLB_LAST = VM_TLB_CALL + NR_TLB_REASONS - 1,	/* by reason: flushes; other CPUs asked */
+	VM_SPLICE_SHARE, VM_SPLICE_COPY,	/* buffers that a pipe got by reference; by copying */
 	VM_TABLE_ALLOC, VM_TABLE_FREE, VM_HANG,
 	NR_VMSTAT,
 };
