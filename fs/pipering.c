@@ -3,6 +3,7 @@
 
 #include "fs/internal.h"
 #include "kernel/usermode.h"
+#include "mm/ownership.h"
 #include "mm/slab.h"
 
 struct pipe *pipe_alloc(void)
@@ -41,12 +42,18 @@ void pipe_page_free(struct pipe *p, struct page *page)
 		page_put(page);
 }
 
+static void drop_share(struct page *page)
+{
+	page_held_elsewhere(page, -1);
+	page_drop_holder(page);
+}
+
 void pipe_buf_release(struct pipe_buf *b)
 {
 	if (b->own)
 		page_put(b->page);
 	else
-		page_drop_holder(b->page);
+		drop_share(b->page);
 	b->page = NULL;
 }
 
@@ -57,7 +64,7 @@ void pipe_drop_tail(struct pipe *p)
 	if (b->own)
 		pipe_page_free(p, b->page);
 	else
-		page_drop_holder(b->page);
+		drop_share(b->page);
 	b->page = NULL;
 	WRITE_ONCE(p->tail, p->tail + 1);
 }
@@ -78,10 +85,15 @@ void pipe_consume(struct pipe *p, size_t n)
 
 bool pipe_buf_share(struct pipe_buf *b)
 {
-	if (b->own)
+	if (b->own) {
 		page_ref_to_holder(b->page);
+		page_held_elsewhere(b->page, 1);
+	}
 	b->own = false;
-	return page_share(b->page);
+	if (!page_share(b->page))
+		return false;
+	page_held_elsewhere(b->page, 1);
+	return true;
 }
 
 u32 pipe_byte_count(struct pipe *p)

@@ -1,10 +1,11 @@
 /*
  * sendfile and copy_file_range: from one file to another without the user's memory.
  *
- * The source has a page cache; its pages are written from where they lie, under a read pin.
+ * The source has a page cache; its pages are written from where they lie, under a read pin. A pipe gets the pages themselves (fs/splice.c).
  */
 #include "fs/internal.h"
 
+#include "fs/pipe.h"
 #include "fs/syscalls.h"
 #include "kernel/usermode.h"
 #include "mm/page.h"
@@ -84,7 +85,10 @@ static long send(struct file *out, struct file *in, loff_t *offset, size_t n)
 		return -EBADF;
 	if (in->ops->read != generic_file_read || !out->ops->write || out->flags & O_APPEND)
 		return -EINVAL;
-	return copy_bytes(out, in, pos, &out->pos, min(n, MAX_RW_COUNT));
+	n = min(n, MAX_RW_COUNT);
+	if (file_pipe(out))	/* as splice(): what there is room for */
+		return splice_file_to_pipe(in, pos, file_pipe(out), n, out->flags & O_NONBLOCK);
+	return copy_bytes(out, in, pos, &out->pos, n);
 }
 
 long sys_sendfile(int out_fd, int in_fd, loff_t __user *uoffset, size_t n)

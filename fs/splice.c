@@ -68,6 +68,8 @@ static ssize_t gather_file(struct file *in, loff_t *pos, size_t n, struct gather
 	bool paged = in->ops->read == generic_file_read;
 	ssize_t done = 0, k;
 
+	if (!n)
+		return 0;
 	do {
 		size_t want = n - (size_t)done;
 
