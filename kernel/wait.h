@@ -51,7 +51,7 @@ int wake_up_nr(struct wait_queue *wq, u64 key, int nr);
 		if (condition) \
 			break; \
 		wait_result_ = wait_sleep(mode); \
-		if (wait_result_) \
+		if (wait_result_ || (condition)) /* mostly true: no need to prepare for another sleep */ \
 			break; \
 	} \
 	wait_finish((wq), &wait_entry_); \
