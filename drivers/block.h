@@ -39,3 +39,4 @@ int block_rw_wait(struct block_device *dev, bool write, u64 sector, struct page 
 
 /* drivers/ramdisk.c: ram0 on the boot module, in place; ramdisk_latency_us= delays each request, ramdisk_fail= injects errors. */
 void ramdisk_init(paddr_t start, u64 size);
+void ramdisk_init_swap(void);	/* ram1, if swap_mb= asks for it; swap_fail= injects errors */

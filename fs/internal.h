@@ -144,6 +144,7 @@ static inline void file_touch_atime(const struct file *file)
 /* --- super blocks (fs/super.c) --- */
 /* That of a type and device, made or found, counted for one mount more; put it back. ENODEV, ENOENT, EBUSY (read-only and not)... */
 int super_get(const char *type, const char *device, u32 flags, const char *options, struct super_block **out);
+bool super_on(const struct block_device *dev);		/* is one mounted from it? */
 void super_put(struct super_block *sb);
 int super_remount(struct super_block *sb, u32 flags);	/* EBUSY: files are open for writing */
 bool super_has_writers(struct super_block *sb);		/* fs/inode.c: or files deleted and still open */

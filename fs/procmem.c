@@ -5,6 +5,7 @@
 #include "mm/mm.h"
 #include "mm/page.h"
 #include "mm/slab.h"
+#include "mm/swap.h"
 #include "mm/usage.h"
 
 #define KB(pages) ((pages) * (PAGE_SIZE / 1024))
@@ -64,8 +65,8 @@ static void add_usage(struct text *t, const struct vma_usage *u, u64 locked)
 	add_kb(t, "FilePmdMapped", 0);
 	add_kb(t, "Shared_Hugetlb", 0);
 	add_kb(t, "Private_Hugetlb", 0);
-	add_kb(t, "Swap", 0);
-	add_kb(t, "SwapPss", 0);
+	add_kb(t, "Swap", KB(u->swap));
+	add_kb(t, "SwapPss", u->swap_pss_bytes / 1024);
 	add_kb(t, "Locked", locked);
 }
 
@@ -128,6 +129,8 @@ static void sum_up(struct vma_usage *sum, const struct vma_usage *u)
 	sum->private_dirty += u->private_dirty;
 	sum->referenced += u->referenced;
 	sum->pss_bytes += u->pss_bytes;
+	sum->swap += u->swap;
+	sum->swap_pss_bytes += u->swap_pss_bytes;
 }
 
 int proc_show_smaps_rollup(struct text *t, const struct proc_subject *s)
@@ -175,6 +178,7 @@ int proc_show_statm(struct text *t, const struct proc_subject *s)
 /* --- pagemap: 64 bits for each page, at 8 * its number --- */
 
 #define PAGEMAP_PRESENT BIT(63)
+#define PAGEMAP_SWAPPED BIT(62)	/* then bits 0 to 4 are the area, 5 to 54 the place in it */
 #define PAGEMAP_FILE BIT(61)
 #define PAGEMAP_EXCLUSIVE BIT(56)
 #define PAGEMAP_END ((loff_t)(USER_TOP >> PAGE_SHIFT) * 8)
@@ -196,6 +200,9 @@ static u64 pagemap_word(struct mm *mm, vaddr_t va, bool frames)
 	struct page_usage u;
 
 	page_usage(mm, va, &u);
+	if (u.swapped)
+		return PAGEMAP_SWAPPED | (u.exclusive ? PAGEMAP_EXCLUSIVE : 0) |
+		       (frames ? (u64)SWAP_SLOT(u.swap_id) << 5 | u.swap_id >> SWAP_SLOT_BITS : 0);
 	return (u.present ? PAGEMAP_PRESENT : 0) | (u.file ? PAGEMAP_FILE : 0) | (u.exclusive ? PAGEMAP_EXCLUSIVE : 0) | (frames ? u.pfn : 0);
 }
 

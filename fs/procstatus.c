@@ -191,7 +191,7 @@ static void status_memory(struct text *t, const struct snapshot *s)
 		{ "VmPeak:", mm->peak_pages }, { "VmSize:", mm->total_pages }, { "VmLck:", mm->locked_pages }, { "VmPin:", 0 },
 		{ "VmRSS:", u->anonymous + u->file + u->shmem }, { "RssAnon:", u->anonymous }, { "RssFile:", u->file },
 		{ "RssShmem:", u->shmem }, { "VmData:", u->data }, { "VmStk:", u->stack }, { "VmExe:", code },
-		{ "VmLib:", u->exec > code ? u->exec - code : 0 }, { "VmPTE:", u->tables }, { "VmSwap:", 0 },
+		{ "VmLib:", u->exec > code ? u->exec - code : 0 }, { "VmPTE:", u->tables }, { "VmSwap:", u->swap },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)

@@ -13,6 +13,7 @@
 #include "kernel/usermode.h"
 #include "mm/page.h"
 #include "mm/slab.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 
 #define KB(pages) ((pages) * (PAGE_SIZE / 1024))
@@ -28,15 +29,16 @@ static void add_slab(const struct slab_info *info, void *arg)
 
 static int show_meminfo(struct text *t, const struct proc_subject *s)
 {
-	u64 total = page_total_count(), free = page_free_count(), cached = pagecache_total_pages(), memory = pagecache_memory_pages();
+	u64 total = page_total_count(), free = page_free_count(), in_swap = swap_cached();
+	u64 cached = pagecache_total_pages() - in_swap, memory = pagecache_memory_pages() - in_swap;
 	u64 clean = cached - min(memory, cached), tables = vmstat_read(VM_TABLE_ALLOC) - vmstat_read(VM_TABLE_FREE), slab = 0;
 
 	slab_statistics(add_slab, &slab);
 	const struct { const char *name; u64 pages; } lines[] = {
 		{ "MemTotal", total }, { "MemFree", free }, { "MemAvailable", min(free + clean, total) },
-		{ "Buffers", 0 }, { "Cached", cached }, { "SwapCached", 0 }, { "SwapTotal", 0 }, { "SwapFree", 0 },
+		{ "Buffers", 0 }, { "Cached", cached }, { "SwapCached", in_swap }, { "SwapTotal", swap_total() }, { "SwapFree", swap_free() },
 		{ "Dirty", writeback_dirty_pages() }, { "Shmem", memory }, { "Slab", slab }, { "SReclaimable", 0 }, { "SUnreclaim", slab },
-		{ "KernelStack", kstack_pages() }, { "PageTables", tables }, { "CommitLimit", total },
+		{ "KernelStack", kstack_pages() }, { "PageTables", tables }, { "CommitLimit", total + swap_total() },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
@@ -50,6 +52,12 @@ static int show_meminfo(struct text *t, const struct proc_subject *s)
 static int show_swaps(struct text *t, const struct proc_subject *s)
 {
 	text_string(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+	for (unsigned i = 0; i < SWAP_AREAS; i++) {
+		struct swap_info info;
+		if (swap_nth(i, &info))
+			text_printf(t, "%-40s%s\t%lu\t%s%lu\t%s%d\n", info.name, "partition", KB(info.total), KB(info.total) < 10000000 ? "\t" : "",
+				    KB(info.used), KB(info.used) < 10000000 ? "\t" : "", info.priority);
+	}
 	return 0;
 }
 

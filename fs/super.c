@@ -7,6 +7,7 @@
 #include "drivers/block.h"
 #include "kernel/string.h"
 #include "mm/slab.h"
+#include "mm/swap.h"
 
 #include <stdarg.h>
 
@@ -116,6 +117,18 @@ static struct super_block *super_find(const struct fs_type *type, const struct b
 	return found;
 }
 
+bool super_on(const struct block_device *dev)
+{
+	struct super_block *sb;
+	bool on = false;
+
+	mutex_lock(&super_lock);
+	list_for_each(sb, &super_list, node)
+		on |= atomic_read(&sb->mounts) && sb->bdev == dev;
+	mutex_unlock(&super_lock);
+	return on;
+}
+
 #define SUPER_FLAGS (MS_RDONLY | MS_SYNCHRONOUS | MS_NOATIME | MS_NODIRATIME | MS_STRICTATIME)
 
 int super_get(const char *type, const char *device, u32 flags, const char *options, struct super_block **out)
@@ -132,6 +145,8 @@ int super_get(const char *type, const char *device, u32 flags, const char *optio
 		dev = block_find(device);
 		if (!dev)
 			return -ENOENT;
+		if (swap_is_on(dev))
+			return -EBUSY;
 	}
 	*out = super_find(t, dev);
 	if (*out && ((*out)->flags ^ flags) & MS_RDONLY) {

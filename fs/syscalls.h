@@ -117,6 +117,9 @@ long sys_readahead(int fd, loff_t offset, size_t n);
 /* fs/mount.c */
 long sys_mount(const char __user *source, const char __user *target, const char __user *type, unsigned long flags, const void __user *data);
 long sys_umount2(const char __user *target, int flags);
+/* fs/swapon.c */
+long sys_swapon(const char __user *name, int flags);
+long sys_swapoff(const char __user *name);
 /* fs/xattr.c: no file system here has them */
 long sys_getxattr(const char __user *path, const char __user *name, void __user *value, size_t size);
 long sys_lgetxattr(const char __user *path, const char __user *name, void __user *value, size_t size);

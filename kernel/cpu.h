@@ -11,7 +11,7 @@
 
 #define NR_CPUS 64		/* a set of them is a u64 (kernel/smp.h) */
 
-#define CPU_COUNTERS 80
+#define CPU_COUNTERS 120
 
 struct cpu {
 	struct cpu *self;		/* 0 */

@@ -25,6 +25,7 @@
 #include "kernel/vdso.h"
 #include "mm/page.h"
 #include "mm/pagecache.h"
+#include "mm/reclaim.h"
 #include "mm/switches.h"
 
 /* The boot module is the root file system. The runner wants to know where it is, for --get. */
@@ -37,6 +38,7 @@ static void mount_everything(void)
 	if (module->start == module->end)
 		fatal("no root file system: the boot loader gave no module");
 	ramdisk_init(module->start, module->end - module->start);
+	ramdisk_init_swap();
 	debugcon_control(line, ksnprintf(line, sizeof(line), "M %lx %lx\n", module->start, module->end - module->start));
 	error = mount_root("ext2", "ram0");
 	if (error)
@@ -58,6 +60,7 @@ static void start_system(void *arg)
 		kcsan_start();		/* finds data races from now on */
 	hang_start();			/* names who waits too long for a page lock */
 	writeback_start();		/* writes dirty pages from time to time */
+	reclaim_start();		/* makes room when somebody runs short of memory */
 	sync_start();			/* writes changed inodes from time to time */
 	alloc_fail_init();		/* fault injection: alloc_fail=N[,EVERY] */
 	fs_init();			/* the virtual file system, tmpfs, devfs, procfs */

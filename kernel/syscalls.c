@@ -56,7 +56,7 @@ static void *const syscall_table[NR_SYSCALLS] = {
 	CALL(truncate), CALL(ftruncate), CALL(fallocate), CALL(utime), CALL(utimes), CALL(futimesat),
 	CALL(utimensat), CALL(pipe), CALL(pipe2), CALL(poll), CALL(ppoll), CALL(select), CALL(pselect6), CALL(sync),
 	CALL(fsync), CALL(fdatasync), CALL(syncfs), CALL(sync_file_range), CALL(fadvise64), CALL(readahead),
-	CALL(mount), CALL(umount2), CALL(getxattr), CALL(lgetxattr), CALL(fgetxattr), CALL(setxattr),
+	CALL(mount), CALL(umount2), CALL(swapon), CALL(swapoff), CALL(getxattr), CALL(lgetxattr), CALL(fgetxattr), CALL(setxattr),
 	CALL(lsetxattr), CALL(fsetxattr), CALL(listxattr), CALL(llistxattr), CALL(flistxattr), CALL(removexattr),
 	CALL(lremovexattr), CALL(fremovexattr), CALL(mmap), CALL(memfd_create),
 	CALL(epoll_create), CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2),

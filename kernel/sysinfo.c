@@ -9,6 +9,7 @@
 #include "kernel/usermode.h"
 #include "mm/page.h"
 #include "mm/pagecache.h"
+#include "mm/swap.h"
 #include "mm/usercopy.h"
 
 #define NAME_LENGTH 64
@@ -80,6 +81,8 @@ long sys_sysinfo(struct sysinfo __user *info)
 	v.uptime = (__kernel_long_t)(ktime_ns() / 1000000000);
 	v.totalram = page_total_count() * PAGE_SIZE;
 	v.freeram = page_free_count() * PAGE_SIZE;
+	v.totalswap = swap_total() * PAGE_SIZE;
+	v.freeswap = swap_free() * PAGE_SIZE;
 	v.mem_unit = 1;
 	spin_lock(&tasklist_lock);
 	list_for_each(p, &process_list, all_node)

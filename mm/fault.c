@@ -8,6 +8,7 @@
  *   FILE, RO     shared           (spurious)              filemap_fault(): reserve, then RW
  *   PRIV, RO     any              (spurious)              cow_fault(): reuse or copy
  *   P=0, PRIV    no access: SIGSEGV before it is looked at
+ *   SWAP         any              swap_fault()            swap_fault(), then as PRIV
  *
  * mmap_lock is held for reading. filemap_fault() may drop it to wait for a page and then says FAULT_RETRY: everything is
  * looked up again. So no fault waits for I/O with it, and munmap or `ps` never hang behind one.
@@ -18,10 +19,11 @@
 #include "kernel/printk.h"
 #include "kernel/trace.h"
 #include "mm/pagecache.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 
 /* Under the leaf's lock, when an entry was made for f: nobody can take the page away before it is pinned (gup). */
-static void pin_installed(struct fault *f, entry_t *e)
+void fault_pin_installed(struct fault *f, entry_t *e)
 {
 	u64 value = entry_read(e);
 
@@ -38,7 +40,7 @@ static bool install_if_zero(struct fault *f, struct page *leaf, entry_t *e, u64 
 	bool free = entry_read(e) == 0;
 	if (free)
 		entry_exchange_locked(leaf, e, value);
-	pin_installed(f, e);
+	fault_pin_installed(f, e);
 	spin_unlock(&leaf->lock);
 	return free;
 }
@@ -96,7 +98,7 @@ enum fault_result fault_map_file(struct fault *f, struct page *page, bool writab
 			entry_exchange_locked(leaf, e, value);
 		}
 	}
-	pin_installed(f, e);
+	fault_pin_installed(f, e);
 	spin_unlock(&leaf->lock);
 	vmstat_inc(VM_FAULT_FILE);
 	trace(TRACE_ATTACH, f->address, f->vma->mapping, f->index);
@@ -189,6 +191,8 @@ static enum fault_result handle_fault(struct fault *f)
 	u64 seen = entry_read(e);
 	if (seen == 0)
 		return f->vma->mapping ? filemap_fault(f) : fault_anonymous(f, leaf, e);
+	if (unlikely(entry_is_swap(seen)))
+		return swap_fault(f, leaf, e, seen);
 	ASSERT(seen & ENTRY_P);			/* PROT_NONE was refused above */
 	if (!f->write || seen & ENTRY_RW)
 		return FAULT_DONE;		/* somebody else resolved it */

@@ -49,8 +49,7 @@ static enum fault_result enter_mmap(struct fault *f, struct address_space *m, in
 	return result;
 }
 
-/* The page is absent or locked: read it, or wait. */
-static enum fault_result wait_for_page(struct fault *f, struct address_space *m)
+enum fault_result fault_wait_page(struct fault *f, struct address_space *m, unsigned ahead)
 {
 	struct page *page = NULL;
 	int error;
@@ -63,7 +62,7 @@ static enum fault_result wait_for_page(struct fault *f, struct address_space *m)
 	}
 	error = page_wait_unlocked(m, f->index, true);
 	if (!error)
-		error = pagecache_read(m, f->index, FAULT_READ_AHEAD - 1, &page);
+		error = pagecache_read(m, f->index, ahead, &page);
 	if (page)
 		page_unpin_read(page);
 	return enter_mmap(f, m, error);		/* past the end: the retry finds out */
@@ -158,7 +157,7 @@ int filemap_fault(struct fault *f)
 	if (!page_trylock_uptodate(m, f->index, &slot)) {
 		if (copy)
 			page_put(copy);
-		return wait_for_page(f, m);
+		return fault_wait_page(f, m, FAULT_READ_AHEAD - 1);
 	}
 	e = entry_read(slot);
 	/* Under the lock: truncate sets the size before it takes this lock to remove the page. */

@@ -14,12 +14,20 @@
 #include "kernel/printk.h"
 #include "kernel/trace.h"
 #include "mm/pagecache.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 
 /* Both leaves locked. Gives the child its entry; false: the page cannot be shared and there is no `spare` to copy it to. */
 static bool copy_entry(const struct vma *vma, struct page *to, vaddr_t va, entry_t *from, struct page **spare)
 {
-	u64 value = atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL));
+	u64 value = entry_read(from);
+
+	if (unlikely(entry_is_swap(value))) {
+		swap_dup(value);
+		entry_exchange_locked(to, leaf_entry(to, va), value);
+		return true;
+	}
+	value = atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL));
 	u64 taken = value & (ENTRY_RW | ENTRY_EXCL);
 	struct page *page = entry_page(value);
 
@@ -120,12 +128,13 @@ static void copy_layout(struct mm *new, const struct mm *old)
 
 struct mm *mm_fork(struct mm *old)
 {
-	struct mm *new = mm_create();
+	struct mm *new = mm_alloc();
 	int error;
 
 	if (!new)
 		return NULL;
 	down_write(&old->mmap_lock);
+	WRITE_ONCE(old->forking, current);	/* no VMA changes: what we allocate may come from swapping our own pages out */
 	copy_layout(new, old);
 	error = vmas_reserve(new, old->nr_vmas);
 	for (unsigned i = 0; i < old->nr_vmas && !error; i++)
@@ -133,7 +142,9 @@ struct mm *mm_fork(struct mm *old)
 			error = copy_vma(old, new, old->vmas[i]);
 	/* Before anybody can read through the child: the parent's threads lose write access to what is shared now. */
 	tlb_flush_mm(old, TLB_FORK);
+	WRITE_ONCE(old->forking, NULL);
 	up_write(&old->mmap_lock);
+	mm_list(new);		/* only now: until here it had no lock */
 	if (error) {
 		mm_put(new);
 		return NULL;

@@ -3,6 +3,7 @@
 
 #include "kernel/cpu.h"
 #include "mm/pagecache.h"
+#include "mm/swap.h"
 #include "mm/usercopy.h"
 #include "mm/vma.h"
 
@@ -34,11 +35,48 @@ static int change_flags(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t e
 	return 0;
 }
 
+/* MADV_COLD: as if it had not been used for long. */
+static void forget_use(struct mm *mm, vaddr_t start, vaddr_t end)
+{
+	vaddr_t next;
+
+	for (vaddr_t va = start; va < end; va = next) {
+		struct page *leaf = leaf_find(mm, va, &next);
+		next = min(next, end);
+		if (!leaf || !READ_ONCE(leaf->live))
+			continue;
+		spin_lock(&leaf->lock);
+		for (vaddr_t at = va; at < next; at += PAGE_SIZE)
+			if (entry_read(leaf_entry(leaf, at)) & ENTRY_P)
+				atomic64_fetch_and(leaf_entry(leaf, at), ~ENTRY_A);
+		spin_unlock(&leaf->lock);
+	}
+}
+
+/* MADV_PAGEOUT: private pages go to a swap area, clean pages of the file out of the cache; as far as nobody else uses them. */
+static int page_out(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t end, bool now)
+{
+	u64 index = vma->pgoff + ((start - vma->start) >> PAGE_SHIFT);
+
+	if (vma->flags & VM_LOCKED)
+		return -EINVAL;
+	if (!now) {
+		forget_use(mm, start, end);
+		return 0;
+	}
+	swap_out_range(mm, vma, start, end);
+	if (vma->mapping)
+		pagecache_drop(vma->mapping, index, index + ((end - start) >> PAGE_SHIFT) - 1);
+	return 0;
+}
+
 static int advise_vma(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t end, int advice)
 {
 	switch (advice) {
 	case MADV_DONTNEED:	return zap_vma(mm, vma, start, end, false);
 	case MADV_FREE:		return zap_vma(mm, vma, start, end, true);
+	case MADV_COLD:		return page_out(mm, vma, start, end, false);
+	case MADV_PAGEOUT:	return page_out(mm, vma, start, end, true);
 	case MADV_DONTFORK:	return change_flags(mm, vma, start, end, VM_DONTFORK, 0);
 	case MADV_DOFORK:	return change_flags(mm, vma, start, end, 0, VM_DONTFORK);
 	case MADV_WIPEONFORK:	return change_flags(mm, vma, start, end, VM_WIPEONFORK, 0);
@@ -113,6 +151,13 @@ long sys_madvise(unsigned long addr, size_t len, int advice)
 		return -ENOMEM;
 	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
 		return populate(mm, addr, addr + length, advice == MADV_POPULATE_WRITE);
+	if (advice == MADV_COLD || advice == MADV_PAGEOUT) {
+		down_read(&mm->mmap_lock);
+		int error = advise_locked(mm, addr, addr + length, advice);
+		up_read(&mm->mmap_lock);
+		swap_settle();		/* so that the memory is free, if it can be */
+		return error;
+	}
 	down_write(&mm->mmap_lock);
 	int error = advise_locked(mm, addr, addr + length, advice);
 	vma_merge_range(mm, addr, addr + length, &dead);
@@ -124,8 +169,10 @@ long sys_madvise(unsigned long addr, size_t len, int advice)
 /* Is the page at va in memory: mapped, or in the cache of its file? */
 static bool in_core(struct mm *mm, const struct vma *vma, vaddr_t va)
 {
-	if (mm_entry(mm, va) & ENTRY_P)
-		return true;
+	u64 e = mm_entry(mm, va);
+
+	if (e & ENTRY_P || entry_is_swap(e))
+		return e & ENTRY_P;
 	return vma->mapping && pagecache_peek(vma->mapping, vma->pgoff + ((va - vma->start) >> PAGE_SHIFT)) & ENTRY_P;
 }
 

@@ -10,11 +10,56 @@
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
 #include "mm/slab.h"
+#include "mm/swap.h"
 #include "mm/vma.h"
 
 static atomic64_t last_id;
 
-struct mm *mm_create(void)
+/* All address spaces that may have something in them, for the clock hand and swapoff. */
+static struct spinlock mm_list_lock = SPINLOCK_INIT("all mms", RANK_LAST_SPIN);
+static LIST_HEAD(all_mms);		/* mm_list_lock: mm.mm_node */
+static unsigned nr_mms;			/* mm_list_lock */
+
+unsigned mm_count(void) { return READ_ONCE(nr_mms); }
+
+/* The first one goes to the end of the list, so that everybody has his turn. */
+struct mm *mm_next(unsigned *left)
+{
+	struct mm *mm = NULL;
+
+	if (!*left)
+		return NULL;
+	--*left;
+	spin_lock(&mm_list_lock);
+	if (!list_empty(&all_mms)) {
+		mm = list_first(&all_mms, struct mm, mm_node);
+		list_del(&mm->mm_node);
+		list_add_tail(&mm->mm_node, &all_mms);
+		mm_ref_get(mm);		/* on the list: not yet gone */
+	}
+	spin_unlock(&mm_list_lock);
+	return mm;
+}
+
+void mm_list(struct mm *mm)
+{
+	spin_lock(&mm_list_lock);
+	list_add_tail(&mm->mm_node, &all_mms);
+	WRITE_ONCE(nr_mms, nr_mms + 1);
+	spin_unlock(&mm_list_lock);
+}
+
+static void unlist(struct mm *mm)
+{
+	spin_lock(&mm_list_lock);
+	if (!list_empty(&mm->mm_node)) {
+		list_del(&mm->mm_node);
+		WRITE_ONCE(nr_mms, nr_mms - 1);
+	}
+	spin_unlock(&mm_list_lock);
+}
+
+struct mm *mm_alloc(void)
 {
 	struct mm *mm = kzalloc(sizeof(*mm));
 
@@ -31,6 +76,16 @@ struct mm *mm_create(void)
 	atomic_set(&mm->refs, 1);
 	mm->id = atomic64_add_return(&last_id, 1);
 	mm->mmap_top = USER_TOP - STACK_GUARD_GAP;
+	list_init(&mm->mm_node);
+	return mm;
+}
+
+struct mm *mm_create(void)
+{
+	struct mm *mm = mm_alloc();
+
+	if (mm)
+		mm_list(mm);
 	return mm;
 }
 
@@ -57,6 +112,7 @@ void mm_put(struct mm *mm)
 	if (!atomic_dec_and_test(&mm->users))
 		return;
 	mm_unmap_all(mm);
+	unlist(mm);
 	mm_ref_put(mm);
 }
 

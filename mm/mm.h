@@ -74,11 +74,16 @@ struct mm {
 	atomic64_t cpus;		/* A: CPUs whose CR3 holds root (mm/shootdown.c) */
 	atomic64_t flushes;		/* A: how often translations were dropped, by all CPUs that have any */
 	atomic_t unflushed;		/* A: batches that took something out of the tables and have not flushed yet (mm/tlb.h) */
+	struct list_head mm_node;	/* mm_list_lock: all address spaces (mm/mm.c) */
+	u64 swap_hand;		/* racy hint: where swap_out goes on */
+	struct task *forking;		/* who copies it just now, with mmap_lock for writing */
 	u64 auxv[48];			/* I after exec: /proc/PID/auxv */
 };
 
 /* mm/mm.c: life and death */
 struct mm *mm_create(void);				/* users = refs = 1; NULL: no memory */
+struct mm *mm_alloc(void);				/* the same, not on the list of all yet: mm_list() */
+void mm_list(struct mm *mm);
 /* fork(): a COW copy of the current task's mm (which the caller uses). Takes mmap_lock. NULL: no memory. */
 struct mm *mm_fork(struct mm *old);
 void mm_get(struct mm *mm);				/* users++ */
@@ -157,6 +162,8 @@ void rmap_zap(struct address_space *mapping, u64 first, u64 last, bool private_c
 bool mapping_has_writable(struct address_space *mapping);	/* shared, and written or allowed to be; one just being made may be missed */
 /* The same for reclaim, which must not wait: false if i_mmap_lock is taken, and then nothing was done. Private copies stay. */
 bool rmap_try_zap(struct address_space *mapping, u64 first, u64 last);
+/* Was the page used through a mapping since this was last asked? Collects A and clears it; true also if i_mmap_lock is taken. */
+bool rmap_try_used(struct address_space *mapping, u64 index);
 void rmap_write_protect(struct address_space *mapping, u64 first, u64 last);
 
 /* mm/gup.c: a short read pin (write = false) or an exclusive pin of the page at va of the current mm, faulted in first.

@@ -9,6 +9,7 @@
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
 #include "mm/pagecache.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 
 #define HUGE_SIZE (PAGE_SIZE << 9)	/* one leaf table's span: ranges are aligned to it so that tables can be shared */
@@ -46,7 +47,7 @@ bool may_expand(const struct mm *mm, u64 pages, u64 flags)
 }
 
 /* As Linux's heuristic overcommit: only what could never fit is refused. */
-bool enough_memory(u64 pages) { return pages <= page_total_count(); }
+bool enough_memory(u64 pages) { return pages <= page_total_count() + swap_total(); }
 
 /* --- places --- */
 

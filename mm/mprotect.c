@@ -8,6 +8,7 @@
 #include "mm/syscalls.h"
 
 #include "kernel/cpu.h"
+#include "mm/swap.h"
 #include "mm/vma.h"
 
 /* The entry's value under the new flags; 0: forget it. */
@@ -38,7 +39,7 @@ static void change_leaf(struct page *leaf, vaddr_t va, vaddr_t end, const struct
 	for (; va < end; va += PAGE_SIZE) {
 		entry_t *e = leaf_entry(leaf, va);
 		u64 old = entry_read(e);
-		if (!old)
+		if (!old || entry_is_swap(old))		/* it gets its rights when it comes in */
 			continue;
 		u64 value = new_value(old, vma);
 		if (loses_rights(old, value))	/* before the change (mm/tlb.h) */

@@ -5,7 +5,7 @@
  * other page, has kind PAGE_FREE: that is how a block recognises its buddy. One lock (frames_lock) protects the lists,
  * `kind` and `order` of free pages, and the counts; a page that is not free belongs to its user.
  *
- * When few frames are left, ordinary allocations reclaim clean cache pages and try again; the last ones are kept for those
+ * When few frames are left, ordinary allocations reclaim (mm/reclaim.h) and try again; the last ones are kept for those
  * that cannot wait (PA_ATOMIC) or that free memory by allocating (PA_RESERVE).
  */
 #include "mm/page.h"
@@ -16,6 +16,7 @@
 #include "mm/vmstat.h"
 
 #define MAX_ORDER 10
+#define RECLAIM_TRIES 32	/* others may take what was reclaimed; each try frees something, or is the last */
 
 u64 nr_frames;
 struct page *zero_page;
@@ -23,7 +24,7 @@ struct page *zero_page;
 static struct spinlock frames_lock = SPINLOCK_INIT("frames", RANK_FRAMES);
 static struct list_head free_lists[MAX_ORDER + 1];	/* frames_lock */
 static u64 nr_free;					/* frames_lock; read racily */
-static u64 nr_total;					/* fixed after boot */
+static u64 nr_total;					/* fixed after boot, as far as drivers do not keep some for good */
 static u64 nr_reserved;					/* fixed after boot: kept for PA_ATOMIC and PA_RESERVE */
 
 /* --- the buddy lists; frames_lock held --- */
@@ -107,8 +108,9 @@ struct page *page_alloc(unsigned order, unsigned flags)
 	if (alloc_fail_now())
 		return NULL;
 	struct page *page = page_alloc_once(order, flags);
-	for (int attempt = 0; !page && !(flags & PA_ATOMIC) && attempt < 4; attempt++) {
+	for (int attempt = 0; !page && !(flags & PA_ATOMIC) && attempt < RECLAIM_TRIES; attempt++) {
 		might_sleep();
+		reclaim_kick();
 		if (flags & PA_PROGRAM ? !reclaim_for_program(BIT(order) + 32) : !reclaim_pages(BIT(order) + 32))
 			break;
 		page = page_alloc_once(order, flags);
@@ -141,6 +143,7 @@ void page_free(struct page *page)
 
 u64 page_free_count(void) { return READ_ONCE(nr_free); }
 u64 page_total_count(void) { return nr_total; }
+u64 page_reserve(void) { return nr_reserved; }
 
 void page_free_blocks(u64 nr[PAGE_ORDERS])
 {
@@ -188,9 +191,17 @@ void page_add_range(paddr_t start, paddr_t end)
 	}
 }
 
+static void set_reserve(void) { nr_reserved = min(max(nr_total / 128, (u64)32), (u64)1024); }
+
+void page_total_reduce(u64 frames)
+{
+	nr_total -= min(frames, nr_total);
+	set_reserve();
+}
+
 void page_init_end(void)
 {
-	nr_reserved = min(max(nr_total / 128, (u64)32), (u64)1024);
+	set_reserve();
 	zero_page = page_alloc(0, PA_ZERO);
 	ASSERT(zero_page);
 	page_ref_to_holder(zero_page);

@@ -49,7 +49,10 @@ struct page {
 	u8 kind;			/* enum page_kind: written by allocator and owner only */
 	u8 order;			/* of the block, in its first page */
 	u8 level;			/* tables: 0 = leaf (PTEs) ... 3 = PML4; fixed */
-	u32 live;			/* tables: entries that are not zero; table lock */
+	union {
+		u32 live;		/* tables: entries that are not zero; table lock */
+		u32 swap_id;		/* data: the place in a swap area whose cache may have it: a hint, to be checked there; else 0 */
+	};
 	union {
 		struct list_head node;		/* free: buddy list (frames lock); others: the owner's use */
 		struct spinlock lock;		/* tables: protects entries against other software */
@@ -97,6 +100,8 @@ void page_free(struct page *page);
 
 u64 page_free_count(void);	/* frames in the allocator */
 u64 page_total_count(void);	/* frames it manages, free or not */
+u64 page_reserve(void);		/* of them, kept for PA_ATOMIC and PA_RESERVE */
+void page_total_reduce(u64 frames);	/* at boot: so many were allocated and are not memory any more (a RAM disk) */
 #define PAGE_ORDERS 11
 void page_free_blocks(u64 nr[PAGE_ORDERS]);	/* free blocks of each order, for /proc/buddyinfo */
 

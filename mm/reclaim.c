@@ -1,12 +1,18 @@
 /*
- * Reclaim (mm/reclaim.h): a clock hand over all cached pages. A page that was referenced since the hand came by (A)
- * gets another round. Only locks that are free are taken: the caller may hold any sleeping lock.
+ * Reclaim (mm/reclaim.h): a clock hand over all cached pages, and where that gives too little another over the private pages of all address
+ * spaces (mm/swapout.c). A page that was referenced since the hand came by gets another round: A in its slot, or in an entry that maps it.
+ * Only locks that are free are taken: the caller may hold any sleeping lock.
+ *
+ * A thread goes on when somebody ran short, until there is some air again, for those that cannot wait or hold what keeps us out.
  */
 #include "mm/reclaim.h"
 
+#include "kernel/printk.h"
 #include "kernel/task.h"
+#include "kernel/wait.h"
 #include "mm/mm.h"
 #include "mm/slot.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 
 #define WAIT_NS 5000000UL	/* for writeback to clean something */
@@ -23,12 +29,18 @@ static bool try_page(struct address_space *m, u64 index, entry_t *slot, bool now
 		return false;
 	if (e & ENTRY_A && !now) {
 		atomic64_cmpxchg(slot, &e, e & ~ENTRY_A);
+		vmstat_inc(VM_RECLAIM_ACTIVE);
 		return false;
 	}
 	if (!atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED))
 		return false;
 	held_add(HELD_PAGE, m, index, __builtin_return_address(0));
 	page = entry_page(e);
+	if (!now && atomic_read(&m->nr_mapped) && rmap_try_used(m, index)) {
+		vmstat_inc(VM_RECLAIM_ACTIVE);
+		page_unlock(m, index, slot, 0, 0);
+		return false;
+	}
 	/* D again: set before we locked it would have failed the exchange, and only the lock's owner sets it. A FILE entry
 	 * is writable only while D is set, so no store is lost. */
 	if (!page_adoptable(page) || (atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index, index))) {
@@ -133,21 +145,36 @@ static unsigned wait_for_clean(unsigned nr)
 	return freed;
 }
 
-bool reclaim_pages(unsigned nr)
+/* `cache`: file pages too. */
+static bool reclaim(unsigned nr, bool cache)
 {
-	unsigned freed = try_all(nr);		/* takes A away where it is set */
+	unsigned begun = 0, freed = cache ? try_all(nr) : 0;	/* takes A away where it is set */
 
+	freed += swap_shrink(nr);
+	if (freed < nr && cache)
+		freed += try_all(nr - freed);		/* now the page */
 	if (freed < nr)
-		freed += try_all(nr - freed);	/* now the page */
-	if (!freed)
-		freed = wait_for_clean(nr);
-	return freed != 0;
+		begun = swap_out(nr - freed);
+	if (freed)
+		return true;
+	if (swap_wait()) {
+		swap_shrink(nr);
+		return true;
+	}
+	if (begun || (cache && try_all(nr)))	/* written already; or A was in the slot and in a mapping */
+		return true;
+	return cache && wait_for_clean(nr);
 }
+
+bool reclaim_pages(unsigned nr) { return reclaim(nr, true); }
 
 void reclaim_clean(void)
 {
 	try_all(~0U);
 	try_all(~0U);
+	try_all(~0U);		/* A of the slot, A of the mappings, the page */
+	swap_shrink(~0U);
+	swap_shrink(~0U);
 }
 
 bool reclaim_for_program(unsigned nr)
@@ -155,5 +182,34 @@ bool reclaim_for_program(unsigned nr)
 	u64 left = atomic64_read(&cached_pages) - atomic64_read(&kept_pages);
 	u64 floor = min(max(page_total_count() / 64, 128UL), 1024UL);
 
-	return left > floor && reclaim_pages(nr);
+	return reclaim(nr, left > floor);
+}
+
+/* --- the thread --- */
+
+static struct wait_queue thread_wait = WAIT_QUEUE_INIT(thread_wait);
+static atomic_t kicked;
+
+void reclaim_kick(void)
+{
+	if (atomic_read(&kicked))
+		return;
+	atomic_set(&kicked, 1);
+	wake_up_all(&thread_wait, 0);
+}
+
+static void reclaim_thread(void *arg)
+{
+	for (;;) {
+		wait_event(&thread_wait, WAIT_UNINTERRUPTIBLE, atomic_read(&kicked));
+		while (page_free_count() < page_reserve() * 3 && reclaim_for_program(32))
+			;
+		atomic_set(&kicked, 0);
+	}
+}
+
+void reclaim_start(void)
+{
+	if (!kthread_start("reclaim", reclaim_thread, NULL))
+		printk("reclaim: no memory for the thread: only who runs short reclaims\n");
 }

@@ -82,6 +82,36 @@ bool rmap_try_zap(struct address_space *mapping, u64 first, u64 last)
 	return true;
 }
 
+/* Was page `index` used through this VMA since the last look? leaf->lock is not needed: A is a hint. i_mmap_lock held. */
+static bool used_through(struct vma *vma, u64 index)
+{
+	vaddr_t start, end, next;
+
+	if (!vma_part(vma, index, index, &start, &end))
+		return false;
+	struct page *leaf = leaf_find(vma->mm, start, &next);
+	entry_t *e = leaf ? leaf_entry(leaf, start) : NULL;
+	u64 value = e ? entry_read(e) : 0;
+
+	if (!(value & ENTRY_P) || value & ENTRY_PRIV || !(value & ENTRY_A))
+		return false;
+	atomic64_cmpxchg(e, &value, value & ~ENTRY_A);
+	return true;
+}
+
+bool rmap_try_used(struct address_space *mapping, u64 index)
+{
+	struct vma *vma;
+	bool used = false;
+
+	if (!mutex_trylock(&mapping->i_mmap_lock))
+		return true;
+	list_for_each(vma, &mapping->i_mmap, i_mmap_node)
+		used |= used_through(vma, index);
+	mutex_unlock(&mapping->i_mmap_lock);
+	return used;
+}
+
 /* Take RW from the FILE entries of one leaf; true if any had it. */
 static bool write_protect_leaf(struct page *leaf, vaddr_t va, vaddr_t end)
 {

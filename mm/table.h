@@ -33,10 +33,12 @@ typedef atomic64_t entry_t;
 
 /*
  * Software bits of PROCESS leaves. An entry that is not zero but has P=0 is a PRIV entry under PROT_NONE: it keeps
- * its page, of which it is a holder, until mprotect() gives access back or it is zapped.
+ * its page, of which it is a holder, until mprotect() gives access back or it is zapped; or it is a swap entry and has no page.
  */
 #define ENTRY_PRIV	BIT(9)	/* this entry is a holder of its page (anonymous or a private copy); clear: FILE entry, owns nothing */
 #define ENTRY_EXCL	BIT(10)	/* the page is this address space's alone, whatever RW says */
+
+#define ENTRY_SWAP	BIT(11)	/* P=0, PRIV: no frame but a place in a swap area (mm/swap.h) */
 
 /* Software bits of CACHE leaves; disjoint from the above, so that a table can move between the two */
 #define ENTRY_LOCKED	BIT(52)	/* the page lock */

@@ -7,6 +7,7 @@
 #include "mm/usage.h"
 
 #include "mm/pagecache.h"
+#include "mm/swap.h"
 #include "mm/vma.h"
 
 /* Entries that map page `index` of the file, of all programs. i_mmap_lock held. */
@@ -40,7 +41,13 @@ static void count_page(struct vma *vma, vaddr_t va, u64 e, struct vma_usage *out
 	*(users > 1 ? dirty ? &out->shared_dirty : &out->shared_clean : dirty ? &out->private_dirty : &out->private_clean) += 1;
 }
 
-static bool counts(u64 e) { return e && entry_page(e) != zero_page; }
+static void count_swap(u64 e, struct vma_usage *out)
+{
+	out->swap++;
+	out->swap_pss_bytes += PAGE_SIZE / max(swap_users(e), 1U);
+}
+
+static bool counts(u64 e) { return e && !entry_is_swap(e) && entry_page(e) != zero_page; }
 
 void vma_usage(struct vma *vma, struct vma_usage *out)
 {
@@ -59,6 +66,8 @@ void vma_usage(struct vma *vma, struct vma_usage *out)
 			u64 e = entry_read(leaf_entry(leaf, va));
 			if (counts(e))
 				count_page(vma, va, e, out);
+			else if (entry_is_swap(e))
+				count_swap(e, out);
 		}
 		if (m)
 			mutex_unlock(&m->i_mmap_lock);
@@ -69,6 +78,7 @@ static void count_leaf(struct vma *vma, struct page *leaf, vaddr_t va, vaddr_t e
 {
 	for (; va < end; va += PAGE_SIZE) {
 		u64 e = entry_read(leaf_entry(leaf, va));
+		out->swap += entry_is_swap(e);
 		if (!counts(e))
 			continue;
 		if (e & ENTRY_PRIV)
@@ -127,7 +137,11 @@ void page_usage(struct mm *mm, vaddr_t va, struct page_usage *out)
 	down_read(&mm->mmap_lock);
 	vma = vma_lookup(mm, va);
 	e = vma ? mm_entry(mm, va) : 0;
-	if (e) {
+	if (entry_is_swap(e)) {
+		out->swapped = true;
+		out->swap_id = swap_id(e);
+		out->exclusive = swap_users(e) == 1;
+	} else if (e) {
 		struct address_space *m = e & ENTRY_PRIV ? NULL : vma->mapping;
 		out->present = true;
 		out->pfn = page_to_pfn(entry_page(e));

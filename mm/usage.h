@@ -13,12 +13,14 @@ struct vma_usage {
 	u64 private_clean, private_dirty;
 	u64 referenced;
 	u64 pss_bytes;				/* each page's share: 4096 / users */
+	u64 swap, swap_pss_bytes;		/* swapped out; the share of it */
 };
 
 struct mm_usage {
 	u64 anonymous, file, shmem;		/* present pages; shmem: shared anonymous memory and tmpfs */
 	u64 data, stack, exec;			/* sizes: private writable but for the stack, the stack, executable */
 	u64 tables;				/* frames of page tables */
+	u64 swap;				/* pages swapped out */
 };
 
 /* mmap_lock held for reading. Takes i_mmap_lock. Sleeps. */
@@ -28,7 +30,8 @@ void mm_usage(struct mm *mm, struct mm_usage *out);
 
 /* What /proc/PID/pagemap tells of the page at va. Under no lock: a snapshot. */
 struct page_usage {
-	bool present, file, exclusive;
+	bool present, file, exclusive, swapped;
+	u32 swap_id;		/* if swapped: area and slot */
 	pfn_t pfn;
 };
 void page_usage(struct mm *mm, vaddr_t va, struct page_usage *out);

@@ -86,5 +86,13 @@ void mm_populate(struct mm *mm, vaddr_t start, vaddr_t end);	/* no lock held; be
 
 /* --- copy-on-write (mm/cow.c) --- */
 
+/* With f->pin: under the leaf's lock, *e has just been installed. */
+void fault_pin_installed(struct fault *f, entry_t *e);
+/*
+ * Page f->index of m is absent or locked: read it, with so many ahead, or wait, without mmap_lock (m->ops->hold keeps m). FAULT_RETRY, or
+ * with the lock taken again what went wrong.
+ */
+enum fault_result fault_wait_page(struct fault *f, struct address_space *m, unsigned ahead);
+
 /* A write fault on a present entry without RW that is PRIV, or in a private mapping. mmap_lock held for reading. */
 enum fault_result cow_fault(struct fault *f, struct page *leaf, entry_t *e, u64 seen);

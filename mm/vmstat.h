@@ -18,7 +18,8 @@ enum vmstat_item {
 	VM_WRITE_INPLACE, VM_WRITE_SWAP, VM_WRITE_BREAK,
 	VM_CACHE_READ, VM_CACHE_READAHEAD, VM_CACHE_DIRTY, VM_PAGE_LOCK_WAIT,
 	VM_TRUNCATE_PAGE, VM_RMAP_ZAP, VM_RMAP_PROTECT,	/* pages removed; VMAs cleared or write-protected for it, reclaim, writeback */
-	VM_WRITEBACK, VM_RECLAIM_SCAN, VM_RECLAIM_FREED, VM_OOM_KILL,
+	VM_WRITEBACK, VM_RECLAIM_SCAN, VM_RECLAIM_ACTIVE, VM_RECLAIM_FREED, VM_OOM_KILL,
+	VM_SWAP_SCAN, VM_SWAP_ACTIVE, VM_SWAP_PINNED, VM_SWAP_OUT, VM_SWAP_IN, VM_SWAP_FAULT, VM_SWAP_ERROR,	/* entries looked at; used since; not taken for a pin; pages */
 	VM_TLB_FLUSH_PAGE, VM_TLB_FLUSH_ALL,
 	VM_TLB, VM_TLB_CALL = VM_TLB + NR_TLB_REASONS, VM_TLB_LAST = VM_TLB_CALL + NR_TLB_REASONS - 1,	/* by reason: flushes; other CPUs asked */
 	VM_SPLICE_SHARE, VM_SPLICE_COPY,	/* buffers that a pipe got by reference; by copying */

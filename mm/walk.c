@@ -8,6 +8,7 @@
 #include "mm/vma.h"
 
 #include "kernel/printk.h"
+#include "mm/swap.h"
 
 static u64 span(unsigned level) { return PAGE_SIZE << (9 * level); }	/* bytes under one entry of that level */
 
@@ -81,6 +82,11 @@ static vaddr_t zap_leaf(struct page *leaf, vaddr_t va, vaddr_t end, unsigned wha
 		u64 value = entry_read(e);
 		if (!value || !(what & (value & ENTRY_PRIV ? ZAP_PRIVATE : ZAP_FILE)))
 			continue;
+		if (unlikely(entry_is_swap(value))) {
+			entry_exchange_locked(leaf, e, 0);
+			swap_put(value);
+			continue;
+		}
 		tlb_batch_range(batch, va, va + PAGE_SIZE);
 		entry_exchange_locked(leaf, e, 0);
 		if (value & ENTRY_PRIV)
@@ -143,7 +149,7 @@ static u64 leaf_present(struct page *leaf, vaddr_t va, vaddr_t end)
 
 	for (; va < end; va += PAGE_SIZE) {
 		u64 value = entry_read(leaf_entry(leaf, va));
-		pages += value && entry_page(value) != zero_page;
+		pages += value && !entry_is_swap(value) && entry_page(value) != zero_page;
 	}
 	return pages;
 }

@@ -8,7 +8,7 @@
 
 #define NR_CPUS 32
 
-#define CPU_COUNTERS 80
+#define CPU_COUNTERS 120
 
 struct cpu {
 	struct cpu *self;
