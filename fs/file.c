@@ -182,6 +182,21 @@ static inline bool wants_sync(const struct file *file, const struct iov_iter *fr
 	return file->flags & O_SYNC || from->rwf & (RWF_SYNC | RWF_DSYNC) || file->inode->sb->flags & MS_SYNCHRONOUS;
 }
 
+/* i_rwsem held: how many of n bytes may be written at pos; the times and the set-id bits are what they are after a write. Or an error. */
+static ssize_t begin_write(struct file *file, loff_t pos, size_t n)
+{
+	struct inode *inode = file->inode;
+	ssize_t allowed = write_allowed(pos, n);
+
+	if (allowed > 0 && file->ops->may_write)
+		allowed = file->ops->may_write(inode, pos, (size_t)allowed);
+	if (allowed < 0)
+		return allowed;
+	remove_privileges(inode);
+	inode_touch(inode, ATTR_MTIME);
+	return allowed;
+}
+
 ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos)
 {
 	struct inode *inode = file->inode;
@@ -193,15 +208,11 @@ ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos
 	down_write(&inode->i_rwsem);
 	if (file->flags & O_APPEND || from->rwf & RWF_APPEND)
 		*pos = inode->mapping.size;
-	n = write_allowed(*pos, from->count);
-	if (n > 0 && file->ops->may_write)
-		n = file->ops->may_write(inode, *pos, (size_t)n);
+	n = begin_write(file, *pos, from->count);
 	if (n < 0)
 		goto out_unlock;
 	cut = from->count - (size_t)n;
 	iter_truncate(from, (size_t)n);
-	remove_privileges(inode);
-	inode_touch(inode, ATTR_MTIME);
 	n = pagecache_write_iter(&inode->mapping, pos, from);
 	from->count += cut;
 out_unlock:
@@ -212,6 +223,22 @@ out_unlock:
 			n = error;
 	}
 	return n;
+}
+
+ssize_t generic_file_share(struct file *out, loff_t *to, struct file *in, loff_t *from, size_t n)
+{
+	struct inode *inode = out->inode;
+	ssize_t done;
+
+	if (out->flags & O_SYNC || inode->sb->flags & MS_SYNCHRONOUS || (*to | *from) & ~PAGE_MASK ||
+	    n < PAGE_SIZE)
+		return 0;
+	down_write(&inode->i_rwsem);
+	done = begin_write(out, *to, n);
+	if (done > 0)
+		done = pagecache_share(&in->inode->mapping, from, &inode->mapping, to, (size_t)done);
+	up_write(&inode->i_rwsem);
+	return done;
 }
 
 static loff_t seek_data(const struct file *file, loff_t pos, loff_t size, bool hole)

@@ -1,7 +1,8 @@
 /*
  * sendfile and copy_file_range: from one file to another without the user's memory.
  *
- * The source has a page cache; its pages are written from where they lie, under a read pin. A pipe gets the pages themselves (fs/splice.c).
+ * The source has a page cache; its whole pages become the target's too (mm/loan.h), the rest is written from where it lies, under a
+ * read pin. A pipe gets the pages themselves (fs/splice.c).
  */
 #include "fs/internal.h"
 
@@ -55,10 +56,13 @@ static ssize_t copy_bytes(struct file *out, struct file *in, loff_t *from, loff_
 	ssize_t done = 0, k = 0;
 
 	while ((size_t)done < n) {
-		k = copy_piece(out, in, *from, to, n - (size_t)done);
+		k = out->ops->share ? out->ops->share(out, to, in, from, n - (size_t)done) : 0;
+		if (!k) {
+			k = copy_piece(out, in, *from, to, n - (size_t)done);
+			*from += max(k, (ssize_t)0);
+		}
 		if (k <= 0)
 			break;
-		*from += k;
 		done += k;
 		if (fatal_signal_pending(current))
 			break;

@@ -43,6 +43,13 @@ static int reserve(struct address_space *m, u64 index, unsigned from, unsigned t
 	return pagecache_peek(m, index) & ENTRY_D ? 0 : -ENOSPC;
 }
 
+static u64 room(struct address_space *m, u64 n)
+{
+	u64 used = charge(m->owner, atomic64_read(&m->nr_pages)), limit = ts(m->owner)->limit;
+
+	return used < limit ? min(n, limit - used) : 0;
+}
+
 static void touched(struct address_space *m) { inode_touch(m->owner, ATTR_MTIME); }
 static void hold(struct address_space *m) { inode_get(m->owner); }
 static void release(struct address_space *m) { inode_put(m->owner); }
@@ -55,7 +62,7 @@ static void name(struct address_space *m, char *buf, size_t size)
 }
 
 static const struct address_space_ops tmpfs_aops = {
-	.read_page = read_page, .reserve = reserve, .touched = touched, .hold = hold, .release = release, .name = name,
+	.read_page = read_page, .reserve = reserve, .room = room, .touched = touched, .hold = hold, .release = release, .name = name,
 };
 
 /* --- inodes --- */
@@ -206,7 +213,7 @@ static loff_t seek_data(struct inode *inode, loff_t pos, bool hole)
 }
 
 static const struct file_ops file_fops = {
-	.read = generic_file_read, .write = generic_file_write, .llseek = generic_llseek, .mmap = file_mmap, .fsync = tmpfs_no_fsync,
+	.read = generic_file_read, .write = generic_file_write, .share = generic_file_share, .llseek = generic_llseek, .mmap = file_mmap, .fsync = tmpfs_no_fsync,
 	.may_write = seals_allow_write, .fallocate = fallocate, .seek_data = seek_data,
 };
 

@@ -83,6 +83,11 @@ struct file_ops {
 	/* At *pos (which advances; streams ignore it). Bytes, or a negative errno if none. */
 	ssize_t (*read)(struct file *file, struct iov_iter *to, loff_t *pos);
 	ssize_t (*write)(struct file *file, struct iov_iter *from, loff_t *pos);
+	/*
+	 * Whole pages of `in` at *from, at most n bytes, become the file's contents at *to, uncopied; both advance. Bytes; 0: none can, write them.
+	 * NULL: never.
+	 */
+	ssize_t (*share)(struct file *file, loff_t *to, struct file *in, loff_t *from, size_t n);
 	int (*iterate)(struct file *file, struct dir_context *ctx);	/* directories: from file->pos on; sets file->pos */
 	loff_t (*llseek)(struct file *file, loff_t offset, int whence);	/* NULL: ESPIPE; generic_llseek */
 	long (*ioctl)(struct file *file, unsigned cmd, unsigned long arg);	/* -ENOTTY */
@@ -244,6 +249,7 @@ ssize_t file_write_kernel(struct file *file, const void *buf, size_t n, loff_t *
 loff_t generic_llseek(struct file *file, loff_t offset, int whence);
 ssize_t generic_file_read(struct file *file, struct iov_iter *to, loff_t *pos);	/* page cache; atime */
 ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos);	/* i_rwsem, O_APPEND, RLIMIT_FSIZE, mtime, O_SYNC */
+ssize_t generic_file_share(struct file *file, loff_t *to, struct file *in, loff_t *from, size_t n);	/* i_rwsem, RLIMIT_FSIZE, mtime */
 int generic_mmap(struct file *file, struct map_request *req);
 int mapping_mmap(struct file *file, struct address_space *mapping, struct map_request *req);	/* other pages than the inode's: a device's */
 struct mm;

@@ -49,6 +49,7 @@ static const struct {
 	[TRACE_FIXUP] = { "fixup", { "frip", "fto" } },
 	[TRACE_COW] = { "cow", { "xaddress", "xpfn", "xcopy" } },
 	[TRACE_SHARE] = { "share", { "xaddress", "xpfn", "uholders" } },
+	[TRACE_LOAN] = { "loan", { "xaddress", "uindex", "upages" } },
 	[TRACE_ATTACH] = { "attach", { "xaddress", "xmapping", "uindex" } },
 	[TRACE_FLUSH] = { "flush", { "xstart", "xend" } },
 	[TRACE_SWITCH] = { "switch", { "dto", "ustate", "upreempted" } },

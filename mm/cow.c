@@ -9,6 +9,7 @@
 
 #include "kernel/printk.h"
 #include "kernel/trace.h"
+#include "mm/loan.h"
 #include "mm/pagecache.h"
 #include "mm/vmstat.h"
 
@@ -75,6 +76,7 @@ enum fault_result cow_fault(struct fault *f, struct page *leaf, entry_t *e, u64 
 	if (!copy)
 		return FAULT_OOM;
 	vmstat_inc(VM_COW_COPY);
+	vma_loan_broken(f->vma);
 	trace(TRACE_COW, f->address, page_to_pfn(old), page_to_pfn(copy));
 	replace(f, leaf, e, seen, copy);
 	return FAULT_DONE;

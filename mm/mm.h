@@ -49,6 +49,7 @@ struct vma {
 	u64 pgoff;			/* M (and i_mmap_lock to change while listed): index in the mapping of `start`, in pages */
 	const struct vma_ops *ops;	/* I: NULL for private anonymous memory */
 	void *owner;			/* I: what keeps the mapping alive: the struct file */
+	u32 lent, loans_broken;		/* racy hints: pages lent from or to here, and copied for a store since (vma_lends()) */
 	struct list_head i_mmap_node;	/* mapping->i_mmap_lock */
 	struct list_head dead_node;	/* private to the unmapper: list of VMAs to close after mmap_lock */
 };

@@ -8,7 +8,6 @@
 
 #define OWN_MAX_REFS	0xffffUL
 #define OWN_MAX_XPINS	0xfffUL
-#define OWN_MAX_HOLDERS	0xfffffUL
 
 void page_get(struct page *page)
 {
@@ -38,17 +37,6 @@ void page_ref_to_holder(struct page *page)
 	u64 own = atomic64_add_return(&page->own, OWN_HOLDER - OWN_REF);
 
 	ASSERT(own_holders(own) == 1 && own_xpins(own) == 0);
-}
-
-bool page_share(struct page *page)
-{
-	u64 own = atomic64_read(&page->own);
-
-	ASSERT(own_holders(own) != 0);
-	while (own_xpins(own) == 0 && own_holders(own) < OWN_MAX_HOLDERS)
-		if (atomic64_cmpxchg(&page->own, &own, own + OWN_HOLDER))
-			return true;
-	return false;
 }
 
 void page_drop_holder(struct page *page)

@@ -27,7 +27,9 @@
 #define OWN_RPIN	(1UL << 16)
 #define OWN_XPIN	(1UL << 32)
 #define OWN_HOLDER	(1UL << 44)
+#define OWN_XPINS	(0xfffUL * OWN_XPIN)
 #define OWN_MAX_RPINS	0xffffUL
+#define OWN_MAX_HOLDERS	0xfffffUL
 #define own_refs(w)	((w) & 0xffff)
 #define own_rpins(w)	((w) >> 16 & 0xffff)
 #define own_xpins(w)	((w) >> 32 & 0xfff)
@@ -134,7 +136,17 @@ void page_put(struct page *page);
 
 /* Holders. */
 void page_ref_to_holder(struct page *page);	/* the caller's reference becomes the first holder */
-bool page_share(struct page *page);		/* one holder more; false if exclusively pinned, or at the limit */
+/* One holder more of a page that has one; false if it is exclusively pinned, or at the limit. */
+static inline bool page_share(struct page *page)
+{
+	u64 own = atomic64_read(&page->own);
+
+	/* As masks, not fields: four instructions fewer for each page lent. */
+	while (likely(!(own & OWN_XPINS) && own < OWN_MAX_HOLDERS * OWN_HOLDER))
+		if (likely(atomic64_cmpxchg(&page->own, &own, own + OWN_HOLDER)))
+			return true;
+	return false;
+}
 void page_drop_holder(struct page *page);	/* one less; the last user frees */
 bool page_sole_holder(const struct page *page);	/* exactly one holder (pins not asked) */
 /* One holder, no pin of either kind: the caller, that holder, may take it over (DESIGN.md 6, rule 1). */

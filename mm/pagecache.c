@@ -22,7 +22,7 @@ u64 pagecache_memory_pages(void) { return atomic64_read(&kept_pages); }
 
 void pagecache_init(void) { pagelock_init(); }
 
-static void count_pages(struct address_space *m, s64 n)
+void slot_count(struct address_space *m, s64 n)
 {
 	atomic64_add_return(&m->nr_pages, n);
 	atomic64_add_return(&cached_pages, n);
@@ -60,7 +60,7 @@ struct page *pagecache_lookup(struct address_space *m, u64 index) { return slot_
 
 /* --- changing a slot --- */
 
-void slot_replace(struct address_space *m, u64 index, entry_t *slot, struct page *page, bool uptodate)
+void slot_replace_held(struct address_space *m, u64 index, entry_t *slot, struct page *page, bool uptodate)
 {
 	u64 e = entry_read(slot), next;
 	struct page *old = e & ENTRY_FRAME ? entry_page(e) : NULL;
@@ -69,7 +69,6 @@ void slot_replace(struct address_space *m, u64 index, entry_t *slot, struct page
 	/* A fault cannot map the old page again: it needs the page lock, which we have. */
 	if (e & ENTRY_P && atomic_read(&m->nr_mapped))
 		rmap_zap(m, index, index, false);
-	page_ref_to_holder(page);
 	do {
 		next = (e & (ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_D | ENTRY_RW)) | page_to_phys(page) | ENTRY_US;
 		if (uptodate)
@@ -78,7 +77,13 @@ void slot_replace(struct address_space *m, u64 index, entry_t *slot, struct page
 	if (old)
 		page_drop_holder(old);	/* after the new one is in place (PC5) */
 	else
-		count_pages(m, 1);
+		slot_count(m, 1);
+}
+
+void slot_replace(struct address_space *m, u64 index, entry_t *slot, struct page *page, bool uptodate)
+{
+	page_ref_to_holder(page);
+	slot_replace_held(m, index, slot, page, uptodate);
 }
 
 int slot_make_sole(struct address_space *m, u64 index, entry_t *slot)
@@ -105,7 +110,7 @@ void slot_remove(struct address_space *m, u64 index, entry_t *slot)
 	if (e & ENTRY_D)
 		slot_cleaned(m);
 	if (e & ENTRY_FRAME)
-		count_pages(m, -1);
+		slot_count(m, -1);
 	e = atomic64_xchg(slot, 0);
 	page_wake(m, index);
 	if (e & ENTRY_FRAME)

@@ -35,6 +35,8 @@ struct address_space_ops {
 	 * ENOSPC, EDQUOT, EIO, EFBIG. NULL: nothing to reserve (tmpfs).
 	 */
 	int (*reserve)(struct address_space *mapping, u64 index, unsigned from, unsigned to);
+	/* There is room for that many of n more pages: ->reserve() need not be asked for each. NULL: it must be. Without side effects. */
+	u64 (*room)(struct address_space *mapping, u64 n);
 	/* A shared mapping is about to be written for the first time since writeback: update times. May be NULL. */
 	void (*touched)(struct address_space *mapping);
 	/* Keep the owner (inode) alive over a wait without locks. */
@@ -124,6 +126,11 @@ ssize_t pagecache_read_iter(struct address_space *m, loff_t *pos, struct iov_ite
  * an error if none were.
  */
 ssize_t pagecache_write_iter(struct address_space *m, loff_t *pos, struct iov_iter *from);
+/*
+ * copy_file_range(): whole pages, n bytes in all, of file `from` at *from_pos become the contents of `to` at *to_pos, whose i_rwsem is held exclusive. Both
+ * positions advance. Bytes; 0: copy the next page yourself. -ENOSPC, -EINTR...
+ */
+ssize_t pagecache_share(struct address_space *from, loff_t *from_pos, struct address_space *to, loff_t *to_pos, size_t n);
 /*
  * Set the size. Shrinking: size first, then mappings, then pages; the tail of the last page is zeroed (dirty). Growing: the
  * tail is zeroed before the size is published. The caller holds i_rwsem exclusive and afterwards frees the blocks past

@@ -18,6 +18,7 @@
 
 #define NR_QUEUES 256
 static struct wait_queue queues[NR_QUEUES];
+atomic_t page_waiters;
 
 /*
  * Frames under writeback, hashed by their slot: a slot may get another frame meanwhile (a writer swaps), so the
@@ -76,6 +77,7 @@ static int wait_bits(struct address_space *m, u64 index, u64 bits, bool killable
 	vmstat_inc(VM_PAGE_LOCK_WAIT);
 	if (bits & ENTRY_LOCKED)
 		wait_begin(HELD_PAGE, m, index, caller);
+	atomic_inc(&page_waiters);
 	for (;;) {
 		wait_prepare(wq, &entry, mode, key);
 		smp_mb();		/* pairs with page_wake */
@@ -86,6 +88,7 @@ static int wait_bits(struct address_space *m, u64 index, u64 bits, bool killable
 			break;
 	}
 	wait_finish(wq, &entry);
+	atomic_dec(&page_waiters);
 	trace(TRACE_WAIT, m, index, ktime_ns() - since);
 	if (bits & ENTRY_LOCKED)
 		wait_end();

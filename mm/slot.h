@@ -92,6 +92,10 @@ void slot_free_tables(struct address_space *m);
  * `uptodate`. Mappings of the old page are zapped and flushed first, its holder is dropped last (PC5). Sleeps if mapped.
  */
 void slot_replace(struct address_space *m, u64 index, entry_t *slot, struct page *page, bool uptodate);
+/* The same with a page that comes with a holder of its own: others may have more. */
+void slot_replace_held(struct address_space *m, u64 index, entry_t *slot, struct page *page, bool uptodate);
+/* nr_pages and the totals: n slots more (or fewer) have a page. */
+void slot_count(struct address_space *m, s64 n);
 /* Before a change in place: if somebody else holds the page (a snapshot, writeback), replace it by a copy. -ENOMEM. */
 int slot_make_sole(struct address_space *m, u64 index, entry_t *slot);
 /* Take the page out, unlock. The caller has waited for WRITEBACK and zapped the mappings. */
@@ -117,6 +121,7 @@ static inline u64 mapping_pages(const struct address_space *m)
 /* --- pagelock.c --- */
 /* Wake who waits for LOCKED or WRITEBACK of this page. m may be gone: only its address is used. */
 void page_wake(const struct address_space *m, u64 index);
+extern atomic_t page_waiters;	/* tasks that wait for any page: who unlocks many need not wake for each if there are none (as page_wake(), after a full barrier) */
 /* Write the frame for this slot: remembered until pagecache_write_done. The caller gives a holder with it. */
 void writeback_add(struct address_space *m, u64 index, struct page *page);
 void pagelock_init(void);
@@ -125,10 +130,17 @@ void pagelock_init(void);
 /* Zero what lies behind the end in the last page, before the size grows (FOREST.md). Caller: i_rwsem exclusive. -ENOMEM, -EINTR. */
 int pagecache_zero_tail(struct address_space *m);
 
+/* --- write.c: for who has the contents of whole pages already --- */
+/*
+ * The k bytes at pos of the frame, which is zero otherwise, are the new contents of pos's page; nothing else in it matters (it is whole, or the file
+ * ends in it). The frame comes with a holder, which is given in any case. i_rwsem exclusive. 0, -ENOSPC, -ENOMEM, -EINTR...
+ */
+int pagecache_put_frame(struct address_space *m, loff_t pos, size_t k, struct page *frame);
+
 /* --- readfill.c --- */
 /*
- * The destination's next page was never touched: fill and map frames from page `pos` of the file on. Bytes (whole pages) read, `to` is that
- * far on; 0: not such a place, or not cached. Sleeps: the caller may hold read pins, no locks.
+ * The destination's next page is not there, or only as an earlier loan: map the file's pages, or new frames with their contents, from `pos` of
+ * the file on. Bytes (whole pages) read, `to` is that far on; 0: not such a place, or not cached. Sleeps: the caller may hold read pins, no locks.
  */
 size_t pagecache_read_fill(struct address_space *m, loff_t pos, struct iov_iter *to);
 

@@ -6,6 +6,8 @@
 
 bool switch_prefault = false;
 bool switch_atomic_copy = true;
+bool switch_zerocopy_read = true;
+bool switch_zerocopy_write = true;
 u64 switch_copy_fail = 0;
 bool switch_pipe_merge = false;
 
@@ -13,6 +15,8 @@ void switches_init(void)
 {
 	switch_prefault = cmdline_u64("prefault", 0) != 0;
 	switch_atomic_copy = cmdline_u64("atomic_copy", 1) != 0;
+	switch_zerocopy_read = cmdline_u64("zerocopy_read", 1) != 0;
+	switch_zerocopy_write = cmdline_u64("zerocopy_write", 1) != 0 && switch_atomic_copy;
 	switch_copy_fail = cmdline_u64("copy_fail", 0);
 	switch_pipe_merge = cmdline_u64("pipe_merge", 0) != 0;
 	if (switch_pipe_merge)

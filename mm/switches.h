@@ -11,6 +11,10 @@ extern bool switch_prefault;
 /* atomic_copy=0: write() copies with faults allowed while it holds the page lock, as before 2002. UNSAFE: deadlocks
  * when the source is a mapping of the page written. Default 1. */
 extern bool switch_atomic_copy;
+/* zerocopy_read=0: read() never maps pages of the cache, but fills frames of its own. Default 1. */
+extern bool switch_zerocopy_read;
+/* zerocopy_write=0: write() and copy_file_range() copy, however long they are; so does atomic_copy=0. Default 1. */
+extern bool switch_zerocopy_write;
 /* copy_fail=SEED: every first copy of read() and write() stops at a random byte. 0 (default): off. */
 extern u64 switch_copy_fail;
 

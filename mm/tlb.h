@@ -13,7 +13,7 @@
 struct mm;
 
 /* Why: each has its two counters in /proc/vmstat, flushes and CPUs asked. */
-enum tlb_reason { TLB_COW, TLB_FORK, TLB_UNMAP, TLB_PROTECT, TLB_MOVE, TLB_ZAP, TLB_CLEAN, TLB_SWAP, NR_TLB_REASONS };
+enum tlb_reason { TLB_COW, TLB_FORK, TLB_UNMAP, TLB_PROTECT, TLB_MOVE, TLB_ZAP, TLB_CLEAN, TLB_SWAP, TLB_LOAN, NR_TLB_REASONS };
 
 void tlb_flush_page(struct mm *mm, vaddr_t va, enum tlb_reason why);
 void tlb_flush_range(struct mm *mm, vaddr_t start, vaddr_t end, enum tlb_reason why);

@@ -15,6 +15,8 @@ enum vmstat_item {
 	VM_FIXUP,				/* user copies that stopped at an exception-table fixup */
 	VM_COW_COPY, VM_COW_REUSE, VM_FORK_SHARE, VM_FORK_COPY,
 	VM_SHORT_COPY, VM_PREFAULT, VM_PINNED_COPY, VM_READ_FAULTING, VM_READ_FILL,	/* read/write: first copy short; faulted in; third attempts */
+	VM_LOAN_READ, VM_LOAN_WRITE, VM_LOAN_COPY,	/* pages lent by read(), write(), from file to file */
+	VM_LOAN_SAME, VM_LOAN_REPLACED, VM_LOAN_PROTECT,	/* the same page was there; an earlier loan was; stores had to be stopped first */
 	VM_WRITE_INPLACE, VM_WRITE_SWAP, VM_WRITE_BREAK,
 	VM_CACHE_READ, VM_CACHE_READAHEAD, VM_CACHE_DIRTY, VM_PAGE_LOCK_WAIT,
 	VM_TRUNCATE_PAGE, VM_RMAP_ZAP, VM_RMAP_PROTECT,	/* pages removed; VMAs cleared or write-protected for it, reclaim, writeback */

@@ -10,6 +10,8 @@
  *   in place  otherwise: lock the page, uptodate and solely owned (a shared one is first replaced by a copy), copy with
  *             the copy that fails instead of faulting, commit what arrived, unlock.
  *
+ * Many whole pages of private memory are lent instead (write_lend(), mm/loan.h).
+ *
  * A short copy in place is tried again: after faulting the source in, then (third) from a pinned source page through
  * the direct map, which nobody can take away. The count starts again on progress. What was copied stays.
  *
@@ -20,7 +22,7 @@
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/trace.h"
-#include "mm/mm.h"
+#include "mm/loan.h"
 #include "mm/switches.h"
 #include "mm/usercopy.h"
 #include "mm/vmstat.h"
@@ -171,39 +173,33 @@ static int write_partly(const struct piece *p, size_t k, struct page *frame)
 	return 0;
 }
 
-/* Put the private frame, filled with k bytes at the piece's place and zeroes around, into the slot. */
-static int write_filled(const struct piece *p, size_t k, struct page *frame)
+int pagecache_put_frame(struct address_space *m, loff_t pos, size_t k, struct page *frame)
 {
-	struct address_space *m = p->m;
+	struct piece p = piece_at(m, pos, k);
 	entry_t *slot;
-	int error;
+	u64 e;
+	int error = page_lock_killable(m, p.index, &slot);
 
-	if (!covers_all(p, k)) {
-		error = write_partly(p, k, frame);
-		page_put(frame);
-		return error;
-	}
-	error = page_lock_killable(m, p->index, &slot);
 	if (error)
-		goto out_put;
-	error = reserve(p, k);
+		goto out_drop;
+	error = reserve(&p, k);
 	if (error)
 		goto out_unlock;
-	if (entry_read(slot) & ENTRY_P && own_xpins(atomic64_read(&entry_page(entry_read(slot))->own))) {
+	e = entry_read(slot);
+	if (e & ENTRY_P && own_xpins(atomic64_read(&entry_page(e)->own))) {
 		/* Pinned exclusively, so solely owned: it is never swapped out (FOREST.md), but changed in place. */
-		arch_copy_page(page_address(entry_page(entry_read(slot))), page_address(frame));
-		page_put(frame);
+		arch_copy_page(page_address(entry_page(e)), page_address(frame));
+		page_drop_holder(frame);
 	} else {
 		/* Not uptodate until commit() has published the size: lookups wait for the lock. */
-		slot_replace(m, p->index, slot, frame, false);
+		slot_replace_held(m, p.index, slot, frame, false);
 	}
-	commit(p, slot, k);
-	vmstat_inc(VM_WRITE_SWAP);
+	commit(&p, slot, k);
 	return 0;
 out_unlock:
-	page_unlock(m, p->index, slot, 0, 0);
-out_put:
-	page_put(frame);
+	page_unlock(m, p.index, slot, 0, 0);
+out_drop:
+	page_drop_holder(frame);
 	return error;
 }
 
@@ -215,15 +211,22 @@ static ssize_t write_swap(const struct piece *p, struct iov_iter *from)
 
 	if (!frame)
 		return -ENOMEM;
+	page_ref_to_holder(frame);
 	k = copy_from_iter((char *)page_address(frame) + p->offset, limit ? limit : p->n, from);
 	if (!k) {
-		page_put(frame);
+		page_drop_holder(frame);
 		return -EFAULT;
 	}
 	/* Short, and yet alone in its page: what lies behind the k bytes must be zeroes, as the allocation made it. */
 	if (k < p->n && p->n == PAGE_SIZE)
 		memset((char *)page_address(frame) + k, 0, PAGE_SIZE - k);
-	error = write_filled(p, k, frame);
+	if (covers_all(p, k)) {
+		error = pagecache_put_frame(p->m, p->pos, k, frame);
+		vmstat_add(VM_WRITE_SWAP, !error);
+	} else {
+		error = write_partly(p, k, frame);
+		page_drop_holder(frame);
+	}
 	return error ? error : (ssize_t)k;
 }
 
@@ -261,6 +264,38 @@ static ssize_t write_historical(const struct piece *p, struct iov_iter *from)
 	else
 		pagecache_end_change(m, p->index, slot, false);
 	return k ? (ssize_t)k : -EFAULT;
+}
+
+/* --- lending: whole pages of private memory change hands --- */
+
+#define LEND_MIN (16 * PAGE_SIZE)	/* below, copying costs less than what the loan's flush and a later store to its pages would */
+
+/* Up to n bytes of whole pages at pos. Bytes; 0: they are to be copied; an error. */
+static ssize_t write_lend(struct address_space *m, loff_t pos, struct iov_iter *from)
+{
+	struct mm *mm = current->mm;
+	struct page *loan[LOAN_MAX];
+	struct vma *vma;
+	size_t len;
+	vaddr_t va = (vaddr_t)iter_address(from, &len);
+	unsigned got = 0, put;
+	int error;
+
+	if (from->kernel || !mm || !switch_zerocopy_write || (va | pos) & ~PAGE_MASK || len < LEND_MIN)
+		return 0;
+	down_read(&mm->mmap_lock);
+	vma = vma_lookup(mm, va);
+	len = vma ? min(len, vma->end - va) >> PAGE_SHIFT : 0;
+	if (len && vma_lends(vma, min(len, (size_t)LOAN_MAX)))
+		got = loan_from_user(mm, vma, va, min(len, (size_t)LOAN_MAX), loan);
+	up_read(&mm->mmap_lock);
+	if (!got)
+		return 0;
+	put = loan_to_file(m, (u64)pos >> PAGE_SHIFT, loan, got, &error);
+	vmstat_add(VM_LOAN_WRITE, put);
+	trace(TRACE_LOAN, va, (u64)pos >> PAGE_SHIFT, put);
+	iter_advance(from, put * PAGE_SIZE);
+	return put ? (ssize_t)(put * PAGE_SIZE) : error;
 }
 
 /* --- all pages --- */
@@ -313,7 +348,11 @@ ssize_t pagecache_write_iter(struct address_space *m, loff_t *pos, struct iov_it
 	while (from->count) {
 		size_t n = min(from->count, PAGE_SIZE - (*pos & ~PAGE_MASK));
 
-		k = write_page(m, *pos, n, from);
+		k = from->room >= LEND_MIN ? write_lend(m, *pos, from) : 0;
+		if (k > 0)
+			n = k;
+		else if (!k)
+			k = write_page(m, *pos, n, from);
 		if (k < 0)
 			break;
 		*pos += k;

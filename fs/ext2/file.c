@@ -58,19 +58,31 @@ int ext2_setattr(struct inode *inode, const struct iattr *attr)
 
 /* --- open files --- */
 
-static ssize_t file_write(struct file *file, struct iov_iter *from, loff_t *pos)
+/* Blocks were reserved, but a fault or an error ended the write before the size covered them. */
+static void trim_reserved(struct inode *inode)
 {
-	struct inode *inode = file->inode;
-	ssize_t n = generic_file_write(file, from, pos);
-
-	/* Blocks were reserved, but a fault or an error ended the write before the size covered them. */
 	if (READ_ONCE(ext2_i(inode)->reserved_end) > DIV_UP((u64)READ_ONCE(inode->mapping.size), ext2_s(inode)->block_size)) {
 		down_write(&inode->i_rwsem);
 		if (ext2_trim(inode))
 			inode_mark_dirty(inode);
 		up_write(&inode->i_rwsem);
 	}
+}
+
+static ssize_t file_write(struct file *file, struct iov_iter *from, loff_t *pos)
+{
+	ssize_t n = generic_file_write(file, from, pos);
+
+	trim_reserved(file->inode);
 	return n;
+}
+
+static ssize_t file_share(struct file *file, loff_t *pos, struct file *in, loff_t *from, size_t n)
+{
+	ssize_t done = generic_file_share(file, pos, in, from, n);
+
+	trim_reserved(file->inode);
+	return done;
 }
 
 static int file_fsync(struct file *file, bool data_only)
@@ -119,7 +131,7 @@ static loff_t file_seek_data(struct inode *inode, loff_t pos, bool hole)
 }
 
 const struct file_ops ext2_file_ops = {
-	.read = generic_file_read, .write = file_write, .llseek = generic_llseek, .mmap = generic_mmap, .fsync = file_fsync,
+	.read = generic_file_read, .write = file_write, .share = file_share, .llseek = generic_llseek, .mmap = generic_mmap, .fsync = file_fsync,
 	.fallocate = file_fallocate, .seek_data = file_seek_data,
 };
 

@@ -1,0 +1,188 @@
+/*
+ * Loans from and to files. See mm/loan.h; the program's side is mm/loanuser.c.
+ *
+ * A page leaves a slot under its page lock, which is only tried and held for some twenty instructions: so a second holder comes only under
+ * that lock, and a writer who found one holder under it may go on. Waiters that came meanwhile are woken at the end of the run.
+ */
+#include "mm/loan.h"
+
+#include "kernel/printk.h"
+#include "kernel/task.h"
+#include "mm/slot.h"
+#include "mm/switches.h"
+#include "mm/vmstat.h"
+
+/* How many of n slots from index on lie in one table: their entries are neighbours. Page 0 may be alone in the root. */
+static unsigned slots_together(const struct address_space *m, const entry_t *slot, u64 index, unsigned n)
+{
+	return slot == &m->root ? 1 : min(n, (unsigned)(512 - (index & 511)));
+}
+
+void loan_return(struct page **loan, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		page_drop_holder(loan[i]);
+}
+
+/* --- from a file --- */
+
+static unsigned lend_slots(struct address_space *m, u64 index, entry_t *slot, unsigned n, struct page **loan)
+{
+	unsigned got;
+
+	preempt_disable();	/* who waits for one of these locks waits for this loop, and no longer */
+	for (got = 0; got < n; got++, slot++) {
+		u64 e = entry_read(slot);
+
+		if ((e & (ENTRY_P | ENTRY_LOCKED | ENTRY_RW | ENTRY_TABLE)) != ENTRY_P || !atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED))
+			break;
+		bool lent = page_share(entry_page(e));
+		atomic64_fetch_and(slot, ~ENTRY_LOCKED);
+		if (unlikely(!lent))
+			break;
+		loan[got] = entry_page(e);
+	}
+	preempt_enable();
+	return got;
+}
+
+/* Slots are unlocked again: who waits for one of them? */
+static void wake_slots(struct address_space *m, u64 index, unsigned n)
+{
+	if (likely(!atomic_read(&page_waiters)))
+		return;
+	for (unsigned i = 0; i < n; i++)
+		page_wake(m, index + i);
+}
+
+/* The page may be stored to by shared mappings: after this their next store asks, and then finds it lent. */
+static void protect_slot(struct address_space *m, u64 index)
+{
+	entry_t *slot;
+
+	if (!page_trylock_uptodate(m, index, &slot))
+		return;
+	slot_write_protect(m, index, slot);
+	page_unlock(m, index, slot, 0, 0);
+	vmstat_inc(VM_LOAN_PROTECT);
+}
+
+unsigned loan_from_file(struct address_space *m, u64 index, unsigned n, struct page **loan)
+{
+	entry_t *slot = slot_find(m, index);
+	unsigned got;
+
+	if (!slot)
+		return 0;
+	if (entry_read(slot) & ENTRY_RW)
+		protect_slot(m, index);
+	got = lend_slots(m, index, slot, slots_together(m, slot, index, min(n, LOAN_MAX)), loan);
+	wake_slots(m, index, min(got + 1, n));		/* one more was locked, perhaps, and not lent */
+	/* After the slots, as in pagecache_read_iter(): truncate stores the size before it touches a page. */
+	u64 whole = (u64)smp_load_acquire(&m->size) >> PAGE_SHIFT, keep = whole > index ? whole - index : 0;
+	if (unlikely(got > keep)) {
+		loan_return(loan + keep, got - (unsigned)keep);
+		got = (unsigned)keep;
+	}
+	return got;
+}
+
+/* --- to a file --- */
+
+/*
+ * Where nobody maps the file, there is room, nothing is written back, and the slot is at rest: the page goes in by two operations. Returns how
+ * many went in; the next one needs pagecache_put_frame().
+ */
+static unsigned put_slots(struct address_space *m, u64 index, entry_t *slot, struct page **loan, unsigned n)
+{
+	unsigned done, added = 0, same = 0;
+
+	preempt_disable();
+	for (done = 0; done < n; done++, slot++) {
+		u64 e = entry_read(slot), value = page_to_phys(loan[done]) | ENTRY_US | ENTRY_P | ENTRY_D | ENTRY_A;
+		struct page *old = e & ENTRY_P ? entry_page(e) : NULL;
+		loff_t end = (loff_t)((index + done + 1) << PAGE_SHIFT);
+
+		if (old == loan[done]) {	/* shared, so nobody changed it: the file says this already */
+			page_drop_holder(old);
+			same++;
+			continue;
+		}
+		if (e & (ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_RW | ENTRY_TABLE) || !atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED))
+			break;
+		/* A fault maps a page only under its lock, so nobody begins to map this one; an exclusive pin stays in its slot. */
+		if (atomic_read(&m->nr_mapped) || (old && own_xpins(atomic64_read(&old->own)))) {
+			atomic64_fetch_and(slot, ~ENTRY_LOCKED);
+			break;
+		}
+		if (end > m->size)
+			smp_store_release(&m->size, end);	/* before P (PC1) */
+		atomic64_xchg(slot, value);			/* and unlocks */
+		if (old)
+			page_drop_holder(old);
+		else
+			added++;
+	}
+	preempt_enable();
+	slot_count(m, added);
+	vmstat_add(VM_CACHE_DIRTY, added);
+	vmstat_add(VM_LOAN_SAME, same);
+	wake_slots(m, index, min(done + 1, n));
+	return done;
+}
+
+unsigned loan_to_file(struct address_space *m, u64 index, struct page **loan, unsigned n, int *error)
+{
+	unsigned done = 0, k;
+	entry_t *slot;
+
+	*error = 0;
+	while (done < n) {
+		k = 0;
+		if (m->no_writeback && m->ops->room && m->ops->room(m, n - done) == n - done) {
+			*error = slot_own(m, index + done, &slot);
+			if (*error)
+				break;
+			k = put_slots(m, index + done, slot, loan + done, slots_together(m, slot, index + done, n - done));
+		}
+		done += k;
+		if (!k) {
+			*error = pagecache_put_frame(m, (loff_t)((index + done) << PAGE_SHIFT), PAGE_SIZE, loan[done]);
+			if (*error) {
+				loan_return(loan + done + 1, n - done - 1);	/* this one is given in any case */
+				return done;
+			}
+			done++;
+		}
+	}
+	loan_return(loan + done, n - done);
+	return done;
+}
+
+/* --- file to file --- */
+
+ssize_t pagecache_share(struct address_space *from, loff_t *from_pos, struct address_space *to, loff_t *to_pos, size_t n)
+{
+	struct page *loan[LOAN_MAX];
+	size_t done = 0;
+	int error = 0;
+
+	if (!switch_zerocopy_write || (*from_pos | *to_pos) & ~PAGE_MASK)
+		return 0;
+	if (*to_pos > to->size)
+		error = pagecache_zero_tail(to);
+	while (!error && done + PAGE_SIZE <= n) {
+		unsigned got = loan_from_file(from, (u64)*from_pos >> PAGE_SHIFT, (unsigned)min((n - done) >> PAGE_SHIFT, (size_t)LOAN_MAX), loan);
+		unsigned put = got ? loan_to_file(to, (u64)*to_pos >> PAGE_SHIFT, loan, got, &error) : 0;
+
+		vmstat_add(VM_LOAN_COPY, put);
+		done += (size_t)put << PAGE_SHIFT;
+		*from_pos += (loff_t)put << PAGE_SHIFT;
+		*to_pos += (loff_t)put << PAGE_SHIFT;
+		if (!got || fatal_signal_pending(current))
+			break;
+	}
+	if (done)
+		writeback_balance(to);
+	return done ? (ssize_t)done : error;
+}
