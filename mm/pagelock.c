@@ -218,19 +218,26 @@ void pagecache_read_done(struct address_space *m, u64 index, int error)
 
 u64 writeback_pages(void) { return READ_ONCE(nr_in_flight); }
 
-void writeback_add(struct address_space *m, u64 index, struct page *page)
+bool writeback_add(struct address_space *m, u64 index, struct page *page)
 {
 	struct page **head = &in_flight[page_key(m, index) >> 56];
 	u64 flags = spin_lock_irqsave(&in_flight_lock);
+	bool added = !page->in_flight;
 
-	page->wb_mapping = m;
-	page->wb_index = index;
-	page->wb_next = *head;
-	*head = page;
-	WRITE_ONCE(nr_in_flight, nr_in_flight + 1);
+	if (added) {
+		page->in_flight = true;
+		page->wb_mapping = m;
+		page->wb_index = index;
+		page->wb_next = *head;
+		*head = page;
+		WRITE_ONCE(nr_in_flight, nr_in_flight + 1);
+	}
 	spin_unlock_irqrestore(&in_flight_lock, flags);
-	page_held_elsewhere(page, 1);
-	atomic_inc(&m->nr_writeback);
+	if (added) {
+		page_held_elsewhere(page, 1);
+		atomic_inc(&m->nr_writeback);
+	}
+	return added;
 }
 
 static struct page *writeback_take(struct address_space *m, u64 index)
@@ -243,6 +250,7 @@ static struct page *writeback_take(struct address_space *m, u64 index)
 	ASSERT(page);
 	*at = page->wb_next;
 	WRITE_ONCE(nr_in_flight, nr_in_flight - 1);
+	page->in_flight = false;
 	spin_unlock_irqrestore(&in_flight_lock, flags);
 	return page;
 }

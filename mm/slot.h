@@ -122,8 +122,11 @@ static inline u64 mapping_pages(const struct address_space *m)
 /* Wake who waits for LOCKED or WRITEBACK of this page. m may be gone: only its address is used. */
 void page_wake(const struct address_space *m, u64 index);
 extern atomic_t page_waiters;	/* tasks that wait for any page: who unlocks many need not wake for each if there are none (as page_wake(), after a full barrier) */
-/* Write the frame for this slot: remembered until pagecache_write_done. The caller gives a holder with it. */
-void writeback_add(struct address_space *m, u64 index, struct page *page);
+/*
+ * Write the frame for this slot: remembered until pagecache_write_done. The caller gives a holder with it. False: it is being written for
+ * another slot, which has it too (a loan), and nothing was done.
+ */
+bool writeback_add(struct address_space *m, u64 index, struct page *page);
 void pagelock_init(void);
 
 /* --- truncate.c --- */

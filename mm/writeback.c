@@ -68,22 +68,25 @@ static void zero_past_end(struct address_space *m, u64 index, struct page *page)
 }
 
 /*
- * The frame to write, with a holder for the write. Normally the slot's own. If that is exclusively pinned (a device may be
- * changing it) a copy goes out, and the page stays dirty.
+ * The frame to write, remembered, with a holder for the write. Normally the slot's own. If that is exclusively pinned (a device may be
+ * changing it) a copy goes out, and the page stays dirty; a copy also if it is just being written for another slot that has it by a loan.
  */
-static struct page *stable_frame(struct page *page, bool *still_dirty)
+static struct page *stable_frame(struct address_space *m, u64 index, struct page *page, bool *still_dirty)
 {
 	struct page *bounce;
 
-	*still_dirty = false;
-	if (page_share(page))
-		return page;
-	*still_dirty = true;
+	*still_dirty = !page_share(page);
+	if (!*still_dirty) {
+		if (writeback_add(m, index, page))
+			return page;
+		page_drop_holder(page);
+	}
 	bounce = page_alloc(0, PA_RESERVE);
 	if (!bounce)
 		return NULL;
 	arch_copy_page(page_address(bounce), page_address(page));
 	page_ref_to_holder(bounce);
+	writeback_add(m, index, bounce);
 	return bounce;
 }
 
@@ -122,14 +125,13 @@ static int write_slot(struct address_space *m, u64 index, entry_t *slot, void *a
 	mapped_rw = e & ENTRY_RW;
 	if (mapped_rw && atomic_read(&m->nr_mapped))
 		rmap_write_protect(m, index, index);	/* before the holder is taken: PG1 */
-	frame = stable_frame(page, &still_dirty);
+	frame = stable_frame(m, index, page, &still_dirty);
 	if (!frame) {
 		atomic64_fetch_and(slot, ~ENTRY_WRITEBACK);
 		page_wake(m, index);
 		page_unlock(m, index, slot, ENTRY_D, 0);
 		return -ENOMEM;
 	}
-	writeback_add(m, index, frame);
 	page_unlock(m, index, slot, still_dirty ? ENTRY_D : 0, 0);
 	vmstat_inc(VM_WRITEBACK);
 	error = m->ops->write_page(m, index, frame);

@@ -47,14 +47,14 @@ BUGS = [
         ("mm/mprotect.c", "tlb_batch_range(", "if (false) tlb_batch_range(")], "all", "all_protect_access"),
     # --- publishing, dropping, looking up ---
     ("drop_before_publish", "the cache drops a page before the slot shows its successor", [
-        ("mm/pagecache.c", "\tpage_ref_to_holder(page);\n\tdo {\n\t\tnext = (e &", "\tpage_ref_to_holder(page);\n\tif (old)\n\t\tpage_drop_holder(old);\n\tdo {\n\t\tnext = (e &"),
+        ("mm/pagecache.c", "\tdo {\n\t\tnext = (e &", "\tif (old)\n\t\tpage_drop_holder(old);\n\tdo {\n\t\tnext = (e &"),
         ("mm/pagecache.c", "\tif (old)\n\t\tpage_drop_holder(old);\t/* after the new one is in place (PC5) */\n\telse", "\tif (!old)")], "all", "all_read_swap_adopt"),
     ("lookup_no_recheck", "a lockless lookup does not look again after it has its pin", [
         ("mm/slot.h", "if (likely(now & ENTRY_P && !((now ^ e)", "if (likely(true || !((now ^ e)")], "all", "all_lookup_reuse"),
     ("adopt_ignores_readers", "a page with readers is adopted and written in place", [
         ("mm/own.c", " && own_xpins(own) == 0 && own_rpins(own) == 0;", " && own_xpins(own) == 0;")], "all", "all_read_swap_adopt"),
     ("share_check_then_act", "sharing looks for pins first and counts itself in afterwards, in two steps", [
-        ("mm/own.c", "\twhile (own_xpins(own) == 0 && own_holders(own) < OWN_MAX_HOLDERS)\n\t\tif (atomic64_cmpxchg(&page->own, &own, own + OWN_HOLDER))\n\t\t\treturn true;\n\treturn false;",
+        ("mm/page.h", "\twhile (likely(!(own & OWN_XPINS) && own < OWN_MAX_HOLDERS * OWN_HOLDER))\n\t\tif (likely(atomic64_cmpxchg(&page->own, &own, own + OWN_HOLDER)))\n\t\t\treturn true;\n\treturn false;",
          "\tif (own_xpins(own) || own_holders(own) >= OWN_MAX_HOLDERS)\n\t\treturn false;\n\tatomic64_add_return(&page->own, OWN_HOLDER);\n\treturn true;")], "all", "all_share_pin"),
     ("put_check_then_free", "two droppers both see the last reference: the page is freed twice", [
         ("mm/page.h", "\tif (atomic64_add_return(&page->own, -(s64)unit) == 0)\n", "\tatomic64_add_return(&page->own, -(s64)unit);\n\tif (atomic64_read(&page->own) == 0)\n")], "all", "all_cow_exit_pin"),

@@ -16,7 +16,7 @@ MUTANTS = [
     ("fork_without_flush", "mm/fork.c", "tlb_flush_mm(old, TLB_FORK);", "", "cow_fork history_random"),
     ("fork_keeps_excl", "mm/fork.c", "atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL))", "atomic64_fetch_and(from, ~ENTRY_RW)",
      "cow_fork history_random"),                                                      # E2
-    ("share_ignores_pins", "mm/own.c", "while (own_xpins(own) == 0 && own_holders", "while (own_holders", "page_own_rules cow_pinned_fork"),
+    ("share_ignores_pins", "mm/page.h", "while (likely(!(own & OWN_XPINS) && own <", "while (likely(own <", "page_own_rules cow_pinned_fork"),
     ("pin_of_shared", "mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)",
      "page_own_rules page_own_interleaved"),
     ("map_around_of_locked_pages", "mm/faultaround.c", "(ENTRY_P | ENTRY_LOCKED | ENTRY_TABLE)) != ENTRY_P", "(ENTRY_P | ENTRY_TABLE)) != ENTRY_P",
