@@ -1,8 +1,9 @@
 """The ownership oracle of the debug build (mm/ownership.h): it agrees with a machine that works, and notices one that does not."""
+import os
 import re
 
 import common
-from testlib import build_kernel, check, equal, guest, guest_ok
+from testlib import ROOT, build_kernel, check, equal, guest, guest_ok, must, scratch
 
 HOST = False
 DEBUG = []                      # the path of the debug build
@@ -58,5 +59,22 @@ def only_in_the_debug_build():
     equal(guest(["cat", "/proc/check_ownership"], kernel=common.kernel_file().replace("/debug/", "/"), timeout=60)[0], 1, "cat's status")
 
 
+def random_operations(smp, directory, *words):
+    """user/randomops.c, on the host's Linux first; then here, with the owners of all frames counted after each operation (or each fourth)."""
+    def run():
+        with scratch() as place:
+            must([os.path.join(ROOT, "build/user/randomops"), *(w for w in words if w not in ("-o", "1", "4")), "1", "2000", place], timeout=100)
+        look = int(words[words.index("-o") + 1])
+        count = (250 if smp == 1 else 80) * look
+        for seed in (1, 2):         # several processors on one thread of the host: those that stand still do not keep it from who counts
+            debug(["randomops", *words, str(seed), str(count), directory], smp=smp, icount=smp > 1, mem=64 << 20, timeout=200)
+        guest_ok(["randomops", *words[2:], "3", str(4000 // smp), directory], smp=smp, mem=128 << 20, timeout=200)
+    return run
+
+
 def tests():
-    return [(f.__name__, f) for f in (notices, agrees_with_programs, only_in_the_debug_build)]
+    found = [(f.__name__, f) for f in (notices, agrees_with_programs, only_in_the_debug_build)]
+    found += [("random_operations_1", random_operations(1, "/root", "-o", "1")), ("random_operations_1_memory", random_operations(1, "/tmp", "-o", "1")),
+              ("random_operations_4", random_operations(4, "/root", "-o", "1", "-w", "3")),
+              ("random_operations_4_threads", random_operations(4, "/root", "-o", "4", "-t", "-w", "3"))]
+    return found

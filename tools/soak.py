@@ -39,6 +39,17 @@ def program(number, seed):
             "sh", "-c", f"mkdir /root/t && cd /root/t && /usr/lib/cowslip/tests/{name} >/dev/null"]
 
 
+def operations(number, seed):
+    """Random operations on files and memory (user/randomops.c) on 1, 4 and 8 processors, 20,000 in a run; in each second run in the debug build, with the
+    owners of every frame counted after each of 4,000."""
+    smp = (1, 4, 8)[number % 3]
+    words = [] if smp == 1 else ["-w", str(smp)] + (["-t"] if number % 2 else [])
+    look = number // 3 % 2
+    words += ["-o", "1"] if look else []
+    return [COWSLIP, "run", *(["--debug"] if look else []), *(["--icount"] if look and smp > 1 else []), "--smp", str(smp), "--mem", "128M", "--timeout", "900", "--", "randomops", *words, str(seed),
+            str((4000 if look else 20000) // smp), ("/root", "/tmp")[number // 6 % 2]]
+
+
 def boots(number, seed):
     """Twenty boots in a row on four processors (tests/suite_smp.py)."""
     return [COWSLIP, "test", "smp/many_boots"]
@@ -66,7 +77,7 @@ def hosted(number, seed):
     return [sys.executable, os.path.join(ROOT, "tools/hosted.py"), "--minutes", "2", "--limit", "2000", "--seed", str(seed)]
 
 
-KINDS = (scenario, scenario, program, scenario, boots, scenario, suites, variant_scenario, hosted, scenario, variants)
+KINDS = (scenario, operations, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, hosted, scenario, variants)
 
 
 def options(words):

@@ -2,9 +2,10 @@
  * Random operations on files and memory, each checked against plain arrays: every way in which bytes get from a file to memory and back, in any
  * order. An ordinary Linux program: what it checks is what Linux promises.
  *
- * usage: randomops [-w WORKERS] [-t] [-o N] SEED COUNT [DIRECTORY]
+ * usage: randomops [-w WORKERS] [-t] [-v] [-o N] SEED COUNT [DIRECTORY]
  *   -w  so many workers at the same time, each with its own files and its own part of memory
  *   -t  the workers are threads of one process, not processes
+ *   -v  print each operation and its numbers before it is done
  *   -o  read /proc/check_ownership after each Nth operation (Cowslip's debug build), which must say "ok"
  * "randomops: COUNT operations by each of WORKERS workers: all right" and 0, or "FAIL ..." and 1: with the same words the same happens again.
  *
@@ -64,6 +65,7 @@ struct world {
 static __thread struct world *w;
 static __thread sigjmp_buf fault;
 static long seed, count, look_every;
+static int verbose;
 
 static void fail(const char *format, ...)
 {
@@ -118,17 +120,24 @@ static int there(const struct cell *c) { return owns(c) || c->index * PAGE < fil
 static int readable(long v) { return w->cell[v].kind != NONE && w->cell[v].prot & PROT_READ && there(&w->cell[v]); }
 static int writable(long v) { return readable(v) && w->cell[v].prot & PROT_WRITE; }
 
-/* May bytes [off, off + n) of the arena be read (written)? To a shared mapping: not past the end of the file. */
+/*
+ * May bytes [off, off + n) of the arena be read (written)? To a shared mapping: not past the end of the file; nor together with a private page that
+ * has no copy yet, and may get it before or after the file's page has changed.
+ */
 static int span(long off, long n, int write)
 {
+	int shared = 0, uncopied = 0;
+
 	for (long v = off / PAGE; v <= (off + n - 1) / PAGE; v++) {
 		const struct cell *c = &w->cell[v];
 		if (v >= VPAGES || !(write ? writable(v) : readable(v)))
 			return 0;
 		if (write && c->kind == SHARED && smaller(off + n, (v + 1) * PAGE) - v * PAGE > file_of(c)->size - c->index * PAGE)
 			return 0;
+		shared |= c->kind == SHARED;
+		uncopied |= c->kind == PRIVATE && !c->own;
 	}
-	return 1;
+	return !(write && shared && uncopied);
 }
 
 /* Does any of these pages show a page of [pos, pos + n) of the file? */
@@ -194,6 +203,20 @@ static void same(const char *got, const char *want, long n, const char *what, lo
 			fail("%s %ld: byte %ld is %02x, not %02x", what, which, i, (unsigned char)got[i], (unsigned char)want[i]);
 }
 
+static void wrong_page(const struct cell *c, long v)
+{
+	char what[160];
+	long i = 0, last = PAGE;
+
+	while (address(v)[i] == view(v)[i])
+		i++;
+	while (address(v)[last - 1] == view(v)[last - 1])
+		last--;
+	snprintf(what, sizeof(what), "%s, page %d of file %d of %ld bytes; wrong in [%ld, %ld); page", c->kind == ANON ? "anonymous" : owns(c) ? "private copy" : c->kind == SHARED ? "shared" : "private",
+		 c->index, c->file, file_of(c)->size, i, last);
+	same(address(v), view(v), PAGE, what, v);
+}
+
 static void on_fault(int sig) { siglongjmp(fault, sig); }
 
 static void check_page(long v)
@@ -202,7 +225,8 @@ static void check_page(long v)
 	int sig, want = c->kind == NONE || !(c->prot & PROT_READ) ? SIGSEGV : SIGBUS;
 
 	if (readable(v)) {
-		same(address(v), view(v), PAGE, "memory page", v);
+		if (memcmp(address(v), view(v), PAGE))
+			wrong_page(c, v);
 		return;
 	}
 	sig = sigsetjmp(fault, 1);
@@ -643,6 +667,8 @@ static void one_step(void)
 	unsigned which = (unsigned)below(sizeof(names) / sizeof(*names));
 
 	w->op = names[which];
+	if (verbose)
+		printf("%d.%ld %s: page %ld n %ld; bytes %ld at %ld; file %ld at %ld, other %ld\n", w->id, w->step, w->op, v, n, bytes, off, (long)(f - w->file), pos, (long)(g - w->file));
 	switch (which) {
 	case 0: op_map(v, n); break;
 	case 1: case 2: op_store(off, bytes); break;
@@ -746,18 +772,20 @@ int main(int argc, char **argv)
 	struct sigaction action = { .sa_handler = on_fault };
 	int c, workers = 1, threads = 0;
 
-	while ((c = getopt(argc, argv, "w:to:")) > 0) {
+	while ((c = getopt(argc, argv, "w:to:v")) > 0) {
 		if (c == 'w')
 			workers = atoi(optarg);
 		else if (c == 't')
 			threads = 1;
+		else if (c == 'v')
+			verbose = 1;
 		else if (c == 'o')
 			look_every = atol(optarg);
 		else
 			return 2;
 	}
 	if (argc - optind < 2 || workers < 1 || workers > 64) {
-		fprintf(stderr, "usage: randomops [-w WORKERS] [-t] [-o N] SEED COUNT [DIRECTORY]\n");
+		fprintf(stderr, "usage: randomops [-w WORKERS] [-t] [-v] [-o N] SEED COUNT [DIRECTORY]\n");
 		return 2;
 	}
 	seed = atol(argv[optind]);
