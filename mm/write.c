@@ -339,6 +339,7 @@ static ssize_t write_page(struct address_space *m, loff_t pos, size_t n, struct 
 ssize_t pagecache_write_iter(struct address_space *m, loff_t *pos, struct iov_iter *from)
 {
 	ssize_t done = 0, k = 0;
+	loff_t ask = 0;		/* not lent here: do not ask again before */
 
 	if (from->count && *pos > m->size) {
 		int error = pagecache_zero_tail(m);
@@ -348,11 +349,14 @@ ssize_t pagecache_write_iter(struct address_space *m, loff_t *pos, struct iov_it
 	while (from->count) {
 		size_t n = min(from->count, PAGE_SIZE - (*pos & ~PAGE_MASK));
 
-		k = from->room >= LEND_MIN ? write_lend(m, *pos, from) : 0;
-		if (k > 0)
+		k = from->room >= LEND_MIN && *pos >= ask ? write_lend(m, *pos, from) : 0;
+		if (k > 0) {
 			n = k;
-		else if (!k)
+		} else if (!k) {
+			if (from->room >= LEND_MIN && *pos >= ask)
+				ask = *pos + LOAN_MAX * PAGE_SIZE;
 			k = write_page(m, *pos, n, from);
+		}
 		if (k < 0)
 			break;
 		*pos += k;

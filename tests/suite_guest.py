@@ -120,6 +120,30 @@ def signals_at_every_instruction():
     equal(guest_ok([sweep, "200", "25"], icount=True, timeout=300), b"all right\n", "output, any number of processors")
 
 
+LOANS = """\
+INV-R3 R5 absent pages: short_copy 1 loan_read 256 flushes 0
+INV-R3 loads: flushes 0
+INV-R6 the same again: short_copy 1 loan_read 256 loan_same 256 flushes 0
+INV-R7 other data: short_copy 1 loan_read 256 loan_replaced 256 flushes 4
+INV-R4 10 stores: pgfault 10 cow_copy 10 flushes 10
+INV-R2 the program's own pages: flushes 0
+INV-R2 all its own: flushes 0
+INV-R11 20 stores when nobody else has the pages: pgfault 20 cow_reuse 20 flushes 0
+INV-R10 4 pages that a mapping stores to: short_copy 1 loan_read 256 loan_protect 4 flushes 4
+INV-Z1 write of private pages: loan_write 256 flushes 4
+INV-Z1 the same again: loan_write 256 loan_same 256 flushes 0
+INV-Z1 5 stores to the source: pgfault 5 cow_copy 5 flushes 5
+INV-Z2 15 pages are copied: flushes 0
+INV-C1 file to file: loan_copy 256 flushes 0
+INV-C1 the same again: loan_copy 256 loan_same 256 flushes 0
+""" + "".join(f"INV-Z4 round {i}: {'copied' if i else 'lent'}\n" for i in range(8))
+
+
+def loans_by_counters():
+    """What zero-copy read, write and file-to-file copy do, page by page and flush by flush (one processor: counters are of the whole machine)."""
+    same_text(guest_ok(["/usr/lib/cowslip/tests/guest_loans"], smp=1), LOANS.encode(), "counters")
+
+
 def block_device_mapped():
     """/dev/ram0 can be mapped, and shows what read() does."""
     equal(guest_ok(["/usr/lib/cowslip/tests/guest_blockmap"]), b"magic ef53\nsame 1\nsame 1\n", "output")
@@ -148,7 +172,7 @@ def panics():
 def tests():
     programs = sorted(n[:-2] for n in os.listdir(os.path.join(ROOT, "user/tests")) if n.endswith(".c"))
     found = [(name, compared(name)) for name in programs if name not in SPECIAL and not name.startswith("guest_")]
-    found += [(f.__name__, f) for f in (write_from_own_mapping, write_from_own_mapping_every_copy_fails,
+    found += [(f.__name__, f) for f in (loans_by_counters, write_from_own_mapping, write_from_own_mapping_every_copy_fails,
                                         deadlock_without_atomic_copy, fair_scheduling, fpu_by_fxsave, signals_at_every_instruction, block_device_mapped, panics)]
     found += [("kbench_files_tmpfs", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "readfile*", "copy16m_rw*", "copy16m_sendfile*"], "/tmp")),
               ("kbench_files_ext2", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "mapfile*", "copy16m_rw*", "write_mmap*", "create_unlink"], "/root")),
