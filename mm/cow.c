@@ -9,12 +9,13 @@
 
 #include "kernel/printk.h"
 #include "kernel/trace.h"
+#include "mm/gup.h"
 #include "mm/loan.h"
 #include "mm/pagecache.h"
 #include "mm/vmstat.h"
 
 /* Leaf locked. True: nothing is left to do, or the entry has changed and the access is to be tried again. */
-static bool reuse_locked(const struct fault *f, entry_t *e, u64 seen)
+static bool reuse_locked(struct fault *f, entry_t *e, u64 seen)
 {
 	u64 now = entry_read(e);
 
@@ -25,7 +26,8 @@ static bool reuse_locked(const struct fault *f, entry_t *e, u64 seen)
 	if (!(now & ENTRY_EXCL) && !page_adoptable(entry_page(now)))
 		return false;
 	/* Other CPUs may keep the read-only translation: they fault once more and find this. */
-	atomic64_fetch_or(e, ENTRY_EXCL | ENTRY_RW | ENTRY_D | ENTRY_A);
+	atomic64_fetch_or(e, ENTRY_EXCL | ENTRY_D | ENTRY_A | (f->vma->flags & VM_WRITE ? ENTRY_RW : 0));
+	fault_pin_installed(f, e);
 	vmstat_inc(VM_COW_REUSE);
 	trace(TRACE_COW, f->address, page_to_pfn(entry_page(now)), 0);
 	return true;
@@ -43,8 +45,8 @@ static void replace(struct fault *f, struct page *leaf, entry_t *e, u64 seen, st
 		/* No CPU may read the old page through this address after one has written the new (INV-S2). */
 		tlb_flush_page(f->mm, f->address, TLB_COW);
 		page_ref_to_holder(copy);
-		entry_exchange_locked(leaf, e, page_to_phys(copy) | vma_entry_bits(f->vma) | ENTRY_RW | ENTRY_D |
-				      ENTRY_PRIV | ENTRY_EXCL);
+		entry_exchange_locked(leaf, e, page_to_phys(copy) | vma_owned_bits(f->vma));
+		fault_pin_installed(f, e);
 		if (was & ENTRY_PRIV)
 			old = entry_page(was);
 		replaced = true;

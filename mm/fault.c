@@ -18,18 +18,10 @@
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
 #include "kernel/trace.h"
+#include "mm/gup.h"
 #include "mm/pagecache.h"
 #include "mm/swap.h"
 #include "mm/vmstat.h"
-
-/* Under the leaf's lock, when an entry was made for f: nobody can take the page away before it is pinned (gup). */
-void fault_pin_installed(struct fault *f, entry_t *e)
-{
-	u64 value = entry_read(e);
-
-	if (f->pin && value & ENTRY_P && page_pin_read(entry_page(value)))
-		*f->pin = entry_page(value);
-}
 
 /* --- anonymous memory --- */
 
@@ -57,7 +49,7 @@ static enum fault_result fault_anonymous(struct fault *f, struct page *leaf, ent
 		return FAULT_OOM;
 	vmstat_inc(VM_FAULT_ANON);
 	page_ref_to_holder(page);
-	if (!install_if_zero(f, leaf, e, page_to_phys(page) | vma_entry_bits(f->vma) | ENTRY_RW | ENTRY_D | ENTRY_PRIV | ENTRY_EXCL))
+	if (!install_if_zero(f, leaf, e, page_to_phys(page) | vma_owned_bits(f->vma)))
 		page_drop_holder(page);		/* another thread's fault was faster */
 	return FAULT_DONE;
 }
@@ -120,12 +112,10 @@ enum fault_result fault_map_private(struct fault *f, struct page *copy, u64 seen
 				tlb_flush_page(f->mm, f->address, TLB_COW);
 			}
 			page_ref_to_holder(copy);
-			u64 value = page_to_phys(copy) | vma_entry_bits(f->vma) | ENTRY_PRIV | ENTRY_EXCL;
-			if (f->vma->flags & VM_WRITE)
-				value |= ENTRY_RW | ENTRY_D;
-			entry_exchange_locked(leaf, e, value);
+			entry_exchange_locked(leaf, e, page_to_phys(copy) | vma_owned_bits(f->vma));
 			installed = true;
 		}
+		fault_pin_installed(f, e);
 		spin_unlock(&leaf->lock);
 	}
 	if (!installed)
@@ -181,7 +171,7 @@ static bool access_allowed(const struct vma *vma, bool write, bool exec)
 	return vma->flags & (VM_READ | VM_WRITE | VM_EXEC);	/* the MMU cannot refuse reads alone */
 }
 
-static enum fault_result handle_fault(struct fault *f)
+enum fault_result fault_handle(struct fault *f)
 {
 	struct page *leaf = leaf_own(f->mm, f->address);
 
@@ -193,7 +183,7 @@ static enum fault_result handle_fault(struct fault *f)
 		return f->vma->mapping ? filemap_fault(f) : fault_anonymous(f, leaf, e);
 	if (unlikely(entry_is_swap(seen)))
 		return swap_fault(f, leaf, e, seen);
-	ASSERT(seen & ENTRY_P);			/* PROT_NONE was refused above */
+	ASSERT(seen & ENTRY_P || f->pin);	/* PROT_NONE was refused above, but for PIN_FORCE */
 	if (!f->write || seen & ENTRY_RW)
 		return FAULT_DONE;		/* somebody else resolved it */
 	if (!(seen & ENTRY_PRIV) && f->vma->flags & VM_SHARED)
@@ -201,9 +191,9 @@ static enum fault_result handle_fault(struct fault *f)
 	return cow_fault(f, leaf, e, seen);
 }
 
-static enum fault_result resolve(struct mm *mm, vaddr_t va, bool write, bool exec, bool *mapped, struct page **pin)
+enum fault_result mm_fault_mapped(struct mm *mm, vaddr_t va, bool write, bool exec, bool *mapped)
 {
-	struct fault f = { .mm = mm, .address = va & PAGE_MASK, .write = write, .exec = exec, .killable = true, .pin = pin };
+	struct fault f = { .mm = mm, .address = va & PAGE_MASK, .write = write, .exec = exec, .killable = true };
 
 	*mapped = false;
 	if (va >= USER_TOP)
@@ -217,7 +207,7 @@ static enum fault_result resolve(struct mm *mm, vaddr_t va, bool write, bool exe
 			return FAULT_SIGSEGV;
 		}
 		f.index = f.vma->pgoff + ((f.address - f.vma->start) >> PAGE_SHIFT);
-		enum fault_result result = handle_fault(&f);
+		enum fault_result result = fault_handle(&f);
 		if (result != FAULT_RETRY) {
 			up_read(&mm->mmap_lock);
 			vmstat_inc(result == FAULT_DONE ? VM_FAULT : VM_FAULT_BAD);
@@ -228,19 +218,6 @@ static enum fault_result resolve(struct mm *mm, vaddr_t va, bool write, bool exe
 		if (fatal_signal_pending(current))
 			return FAULT_SIGSEGV;	/* it dies before it can see which failure it was */
 	}
-}
-
-enum fault_result mm_fault_mapped(struct mm *mm, vaddr_t va, bool write, bool exec, bool *mapped)
-{
-	return resolve(mm, va, write, exec, mapped, NULL);
-}
-
-enum fault_result mm_fault_pin(struct mm *mm, vaddr_t va, struct page **pin)
-{
-	bool mapped;
-
-	*pin = NULL;
-	return resolve(mm, va, false, false, &mapped, pin);
 }
 
 enum fault_result mm_fault(struct mm *mm, vaddr_t va, bool write, bool exec)

@@ -139,7 +139,7 @@ struct fault {
 	u64 index;		/* in vma->mapping, if any */
 	bool write, exec;
 	bool killable;		/* waits may end early by a fatal signal */
-	struct page **pin;	/* not NULL: *pin gets a read pin on what is installed, under the lock that installs it */
+	struct pin_request *pin; /* not NULL: what is installed is pinned, under the lock that installs it (mm/gup.h) */
 };
 /*
  * Resolve an access to `va` in mm as if the program had made it (gup, fault-in, populate). Takes mmap_lock, sleeps.
@@ -148,8 +148,8 @@ struct fault {
 enum fault_result mm_fault(struct mm *mm, vaddr_t va, bool write, bool exec);
 /* The same; *mapped tells, of FAULT_SIGSEGV, whether there is a mapping (SEGV_ACCERR) or not (SEGV_MAPERR). */
 enum fault_result mm_fault_mapped(struct mm *mm, vaddr_t va, bool write, bool exec, bool *mapped);
-/* The same for reading; if this call made the entry, *pin is its page with a read pin, otherwise NULL (mm/gup.c). */
-enum fault_result mm_fault_pin(struct mm *mm, vaddr_t va, struct page **pin);
+/* One attempt for who holds mmap_lock and has checked that f->vma allows it. FAULT_RETRY: mmap_lock was dropped. (mm/gup.c) */
+enum fault_result fault_handle(struct fault *f);
 /* Called by the file fault (mm/filemap.c) with the page locked, to install what it found. Take the leaf's lock. */
 enum fault_result fault_map_file(struct fault *f, struct page *page, bool writable);	/* FILE entry, owns nothing */
 /* Private copy: `copy` carries one lifetime reference, which becomes the holder (or is dropped if the entry changed
@@ -166,10 +166,6 @@ bool rmap_try_zap(struct address_space *mapping, u64 first, u64 last);
 /* Was the page used through a mapping since this was last asked? Collects A and clears it; true also if i_mmap_lock is taken. */
 bool rmap_try_used(struct address_space *mapping, u64 index);
 void rmap_write_protect(struct address_space *mapping, u64 first, u64 last);
-
-/* mm/gup.c: a short read pin (write = false) or an exclusive pin of the page at va of the current mm, faulted in first.
- * 0 or -EFAULT, -ENOMEM. No lock if the page is there; else takes mmap_lock and sleeps. Undo with page_unpin_read / page_unpin_exclusive. */
-int pin_user_page(vaddr_t va, bool write, struct page **page);
 
 /* Walks for /proc, gup, tests: the leaf entry of va (0 if none). mm is the current task's, or its mmap_lock is held, or the i_mmap_lock of a VMA around va. */
 u64 mm_entry(struct mm *mm, vaddr_t va);

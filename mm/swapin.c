@@ -13,6 +13,7 @@
 #include "kernel/printk.h"
 #include "kernel/task.h"
 #include "kernel/trace.h"
+#include "mm/gup.h"
 #include "mm/slot.h"
 #include "mm/vma.h"
 #include "mm/vmstat.h"

@@ -53,6 +53,12 @@ static inline u64 vma_entry_bits(const struct vma *vma)
 	       (vma->flags & VM_EXEC ? 0 : arch_nx());
 }
 
+/* Of a page that is this address space's alone, made for a store: RW only where the program itself may store (a pin may be for a debugger). */
+static inline u64 vma_owned_bits(const struct vma *vma)
+{
+	return vma_entry_bits(vma) | ENTRY_PRIV | ENTRY_EXCL | ENTRY_D | (vma->flags & VM_WRITE ? ENTRY_RW : 0);
+}
+
 /*
  * mm/faultaround.c: map, not writable, the cached pages of [start, end), which lies in one VMA of a file and below one leaf, where entries are
  * empty. Returns the first address that has no entry then, or end. Caller: mmap_lock, either way.
@@ -86,8 +92,6 @@ void mm_populate(struct mm *mm, vaddr_t start, vaddr_t end);	/* no lock held; be
 
 /* --- copy-on-write (mm/cow.c) --- */
 
-/* With f->pin: under the leaf's lock, *e has just been installed. */
-void fault_pin_installed(struct fault *f, entry_t *e);
 /*
  * Page f->index of m is absent or locked: read it, with so many ahead, or wait, without mmap_lock (m->ops->hold keeps m). FAULT_RETRY, or
  * with the lock taken again what went wrong.

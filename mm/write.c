@@ -22,6 +22,7 @@
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/trace.h"
+#include "mm/gup.h"
 #include "mm/loan.h"
 #include "mm/switches.h"
 #include "mm/usercopy.h"
@@ -118,9 +119,9 @@ static ssize_t write_in_place(const struct piece *p, struct iov_iter *from, int 
 
 	if (attempt == 3) {
 		/* Before the page lock: it takes mmap_lock and sleeps. */
-		error = pin_user_page((vaddr_t)iter_address(from, &len) & PAGE_MASK, false, &pinned);
-		if (error)
-			return error == -EFAULT ? 0 : error;
+		long got = pin_user_pages((vaddr_t)iter_address(from, &len), 1, 0, &pinned);
+		if (got < 0)
+			return got == -EFAULT ? 0 : got;
 	}
 	error = begin_in_place(p, &page, &slot);
 	if (error)
@@ -138,7 +139,7 @@ static ssize_t write_in_place(const struct piece *p, struct iov_iter *from, int 
 	error = 0;
 out:
 	if (pinned)
-		page_unpin_read(pinned);
+		unpin_user_pages(&pinned, 1, 0);
 	return error ? error : (ssize_t)k;
 }
 

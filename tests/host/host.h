@@ -15,6 +15,7 @@
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/task.h"
+#include "mm/gup.h"
 #include "mm/mm.h"
 #include "mm/page.h"
 #include "mm/pagecache.h"

@@ -269,7 +269,7 @@ static void op_pin(struct proc *p, unsigned v)
 		if (c->kind != ANON || !(c->prot & PROT_WRITE))
 			return;
 		proc_run(p->mm);
-		CHECK_EQ(pin_user_page(ADDR(v), true, &pins[i].page), 0);
+		CHECK_EQ(pin_user_pages(ADDR(v), 1, PIN_WRITE, &pins[i].page), 1);
 		pin_note(pins[i].page, 1, 0);
 		pins[i].proc = p;
 		pins[i].v = v;

@@ -118,7 +118,7 @@ TEST(mem_mprotect_excl, "INV-E3 E6: mprotect to read-only and back keeps the pag
 	store(BASE, 5);
 	u64 before = mm_entry(mm, BASE);
 	CHECK(before & ENTRY_EXCL);
-	CHECK_EQ(pin_user_page(BASE, true, &pin), 0);
+	CHECK_EQ(pin_user_pages(BASE, 1, PIN_WRITE, &pin), 1);
 	CHECK_EQ(sys_mprotect(BASE, PAGE_SIZE, PROT_READ), 0);
 	CHECK(mm_entry(mm, BASE) & ENTRY_EXCL);
 	CHECK(!(mm_entry(mm, BASE) & ENTRY_RW));
@@ -197,7 +197,7 @@ TEST(cow_pinned_fork, "INV-G3 G4, K7-K8: fork copies an exclusively pinned page 
 	struct page *pin;
 	map_anon(BASE, 2 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
 	store(BASE, 1);
-	CHECK_EQ(pin_user_page(BASE, true, &pin), 0);
+	CHECK_EQ(pin_user_pages(BASE, 1, PIN_WRITE, &pin), 1);
 	pin_note(pin, 1, 0);
 	CHECK_EQ(own_xpins(pin->own.v), 1);
 	struct mm *child = proc_fork();
@@ -227,7 +227,7 @@ TEST(cow_child_pin_leak, "K3 (CVE-2020-29374): a child's read pin of a shared pa
 	store(BASE, 1);
 	struct mm *child = proc_fork();
 	proc_run(child);
-	CHECK_EQ(pin_user_page(BASE, false, &pin), 0);
+	CHECK_EQ(pin_user_pages(BASE, 1, 0, &pin), 1);
 	CHECK_EQ(mm_unmap(child, BASE, PAGE_SIZE), 0);
 	proc_run(parent);
 	store(BASE, 2);
@@ -246,19 +246,19 @@ TEST(gup_rules, "pins: write pins need write permission and break sharing first 
 	struct page *pin, *pin2;
 	map_anon(BASE, 4 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
 	map_anon(BASE + 8 * PAGE_SIZE, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_FIXED);
-	CHECK_EQ(pin_user_page(BASE - PAGE_SIZE, false, &pin), -EFAULT);
-	CHECK_EQ(pin_user_page(BASE + 8 * PAGE_SIZE, true, &pin), -EFAULT);
+	CHECK_EQ(pin_user_pages(BASE - PAGE_SIZE, 1, 0, &pin), -EFAULT);
+	CHECK_EQ(pin_user_pages(BASE + 8 * PAGE_SIZE, 1, PIN_WRITE, &pin), -EFAULT);
 	CHECK_EQ(load(BASE), 0);		/* the zero page is there now */
-	CHECK_EQ(pin_user_page(BASE, true, &pin), 0);
+	CHECK_EQ(pin_user_pages(BASE, 1, PIN_WRITE, &pin), 1);
 	CHECK(pin != zero_page);
 	page_unpin_exclusive(pin);
 	store(BASE + PAGE_SIZE, 1);
 	struct mm *child = proc_fork();
-	CHECK_EQ(pin_user_page(BASE + PAGE_SIZE, true, &pin), 0);	/* shared with the child: copied first */
+	CHECK_EQ(pin_user_pages(BASE + PAGE_SIZE, 1, PIN_WRITE, &pin), 1);	/* shared with the child: copied first */
 	CHECK_EQ(own_holders(pin->own.v), 1);
 	store(BASE + PAGE_SIZE, 5);
 	CHECK_EQ(*(u64 *)page_address(pin), 5);
-	CHECK_EQ(pin_user_page(BASE + PAGE_SIZE, true, &pin2), 0);
+	CHECK_EQ(pin_user_pages(BASE + PAGE_SIZE, 1, PIN_WRITE, &pin2), 1);
 	CHECK(pin == pin2);
 	page_unpin_exclusive(pin);
 	page_unpin_exclusive(pin);

@@ -320,7 +320,7 @@ static void finish_child_gone(void)
 static void pin_for_read(void *arg)
 {
 	struct page *p;
-	CHECK_EQ(pin_user_page(ANON + PAGE_SIZE, false, &p), 0);
+	CHECK_EQ(pin_user_pages(ANON + PAGE_SIZE, 1, 0, &p), 1);
 	u64 before = *(u64 *)page_address(p);
 	CHECK(before == 0x77 || before == 1);
 	host_preempt("pinned");
@@ -358,7 +358,7 @@ ALL(fork_store, 2, "E2, S2: fork against a store of another thread: the child ha
 static void pin_for_write(void *arg)
 {
 	struct page *p;
-	CHECK_EQ(pin_user_page(ANON, true, &p), 0);
+	CHECK_EQ(pin_user_pages(ANON, 1, PIN_WRITE, &p), 1);
 	host_preempt("pinned");
 	CHECK_EQ(own_holders(atomic64_read(&p->own)), 1);
 	CHECK(entry_page(mm_entry(mm, ANON)) == p);

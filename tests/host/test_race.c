@@ -359,7 +359,7 @@ static void storing(void *arg)
 static void pinner(void *arg)
 {
 	struct page *p;
-	CHECK_EQ(pin_user_page(BASE + (1 << 20), true, &p), 0);
+	CHECK_EQ(pin_user_pages(BASE + (1 << 20), 1, PIN_WRITE, &p), 1);
 	CHECK_EQ(own_holders(p->own.v), 1);
 	for (unsigned i = 0; i < 8; i++) {
 		sched_yield_cpu();
