@@ -5,6 +5,7 @@
 
 #include "kernel/string.h"
 #include "kernel/usermode.h"
+#include "mm/loan.h"
 #include "mm/slab.h"
 
 static struct slab_cache *file_cache;
@@ -237,6 +238,26 @@ ssize_t generic_file_share(struct file *out, loff_t *to, struct file *in, loff_t
 	done = begin_write(out, *to, n);
 	if (done > 0)
 		done = pagecache_share(&in->inode->mapping, from, &inode->mapping, to, (size_t)done);
+	up_write(&inode->i_rwsem);
+	return done;
+}
+
+ssize_t generic_file_give(struct file *file, loff_t *to, struct page **loan, unsigned n)
+{
+	struct inode *inode = file->inode;
+	unsigned given;
+	ssize_t done;
+
+	if (file->flags & O_SYNC || inode->sb->flags & MS_SYNCHRONOUS || *to & ~PAGE_MASK) {
+		loan_return(loan, n);
+		return 0;
+	}
+	down_write(&inode->i_rwsem);
+	done = begin_write(file, *to, n * PAGE_SIZE);
+	given = done > 0 ? (unsigned)((size_t)done >> PAGE_SHIFT) : 0;
+	loan_return(loan + given, n - given);
+	if (done > 0)
+		done = pagecache_give(&inode->mapping, to, loan, given);
 	up_write(&inode->i_rwsem);
 	return done;
 }

@@ -4,7 +4,7 @@
  *   file -> pipe     whole cached pages are lent to the pipe (mm/loan.h): whoever writes to the file then replaces its page, so the pipe keeps the bytes
  *                    of the moment of splice(). Linux lets later writes show; its manual promises neither. The rest is read into frames
  *   pipe -> pipe     buffers move; tee, and a part of a buffer: one holder more
- *   pipe -> file     written from where they lie, by the file's own write operation: the same checks, locks and results as write()
+ *   pipe -> file     whole pages become the file's, by reference; what is left is written by the file's own write operation
  *   sockets, terminals and other devices are read into frames, and written from them
  *
  * No user memory is touched. Nothing is held while a file is read or written: the places in the pipe are reserved before, or its bytes claimed.
@@ -14,9 +14,13 @@
 #include "fs/internal.h"
 #include "fs/syscalls.h"
 #include "kernel/usermode.h"
+#include "mm/loan.h"
+#include "mm/ownership.h"
+#include "mm/switches.h"
 #include "mm/usercopy.h"
 #include "mm/vmstat.h"
 
+#define SHARE_MIN 512		/* bytes of a page: below, copying them is cheaper than a reference */
 #define BATCH 16		/* buffers at a time */
 
 /* Files with pages or bytes of their own; /proc, eventfd and their like make what they say anew. */
@@ -62,6 +66,28 @@ static ssize_t read_frames(struct file *in, loff_t *pos, size_t n, struct gather
 	return done;
 }
 
+/* Whole cached pages of the file, by reference; also for parts of pages, if they are worth it. Bytes; 0: read them. */
+static size_t lend_pages(struct file *in, loff_t pos, size_t n, struct gather *g)
+{
+	unsigned offset = pos & ~PAGE_MASK, pages, got;
+	struct page *loan[BATCH];
+	size_t done = 0;
+
+	if (!switch_zerocopy_read || n < SHARE_MIN || PAGE_SIZE - offset < SHARE_MIN)
+		return 0;
+	pages = (unsigned)min(DIV_UP(offset + n, PAGE_SIZE), (size_t)(g->places - g->nr));
+	got = loan_from_file(&in->inode->mapping, (u64)pos >> PAGE_SHIFT, pages, loan);
+	for (unsigned i = 0; i < got; i++, offset = 0) {
+		size_t len = min(n - done, PAGE_SIZE - offset);
+
+		page_held_elsewhere(loan[i], 1);
+		g->bufs[g->nr++] = (struct pipe_buf){ .page = loan[i], .offset = (u16)offset, .len = (u16)len };
+		done += len;
+	}
+	vmstat_add(VM_SPLICE_SHARE, got);
+	return done;
+}
+
 /* Fill the places with bytes of the file from *pos on. Bytes, 0 at the end, or an error. */
 static ssize_t gather_file(struct file *in, loff_t *pos, size_t n, struct gather *g)
 {
@@ -73,9 +99,13 @@ static ssize_t gather_file(struct file *in, loff_t *pos, size_t n, struct gather
 	do {
 		size_t want = n - (size_t)done;
 
-		if (paged)
-			want = min(want, PAGE_SIZE - (*pos & ~PAGE_MASK));
-		k = read_frames(in, pos, want, g);
+		k = paged ? (ssize_t)lend_pages(in, *pos, want, g) : 0;
+		if (k) {
+			*pos += k;
+			file_touch_atime(in);
+		} else {
+			k = read_frames(in, pos, paged ? min(want, PAGE_SIZE - (*pos & ~PAGE_MASK)) : want, g);
+		}
 		if (k <= 0)
 			break;
 		done += k;
@@ -129,6 +159,27 @@ static ssize_t write_frames(struct file *out, loff_t *pos, const struct pipe_buf
 	return out->ops->write(out, &it, pos);
 }
 
+/* Whole pages at the front of the claimed buffers become the file's. Bytes, 0: write them; or an error. */
+static ssize_t give_pages(struct pipe *p, struct file *out, loff_t *pos, const struct pipe_buf *bufs, unsigned nr, size_t n)
+{
+	struct page *loan[BATCH];
+	unsigned given = 0;
+
+	if (!out->ops->give || !switch_zerocopy_write || *pos & ~PAGE_MASK)
+		return 0;
+	mutex_lock(&p->lock);	/* their frames get a second holder: nothing may be appended to them any more */
+	for (; given < nr && given < n >> PAGE_SHIFT && bufs[given].len == PAGE_SIZE; given++) {
+		struct pipe_buf *b = pipe_slot(p, p->tail + given);
+
+		if (!pipe_buf_share(b))
+			break;
+		page_held_elsewhere(b->page, -1);
+		loan[given] = b->page;
+	}
+	mutex_unlock(&p->lock);
+	return given ? out->ops->give(out, pos, loan, given) : 0;
+}
+
 static ssize_t splice_pipe_to_file(struct pipe *p, struct file *out, loff_t *pos, size_t n, bool nonblock)
 {
 	struct pipe_buf bufs[BATCH];
@@ -145,11 +196,13 @@ static ssize_t splice_pipe_to_file(struct pipe *p, struct file *out, loff_t *pos
 		for (int i = 0; i < k; i++)
 			there += bufs[i].len;
 		there = min(there, n - (size_t)done);
-		k = write_frames(out, pos, bufs, (unsigned)k, there);
+		ssize_t given = give_pages(p, out, pos, bufs, (unsigned)k, there);
+		k = given ? given : write_frames(out, pos, bufs, (unsigned)k, there);
+		vmstat_add(VM_SPLICE_GIVE, given > 0 ? given >> PAGE_SHIFT : 0);
 		pipe_unclaim(p, k > 0 ? (size_t)k : 0);
 		if (k > 0)
 			done += k;
-		if (k < (ssize_t)there)
+		if (k <= 0 || (!given && k < (ssize_t)there))
 			break;
 	} while ((size_t)done < n && !signal_pending(current));
 	return done ? done : k;

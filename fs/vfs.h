@@ -88,6 +88,8 @@ struct file_ops {
 	 * NULL: never.
 	 */
 	ssize_t (*share)(struct file *file, loff_t *to, struct file *in, loff_t *from, size_t n);
+	/* n frames, a loan (mm/loan.h) that is used up or returned, become whole pages of the file at *to, which advances. Bytes; 0: write them. */
+	ssize_t (*give)(struct file *file, loff_t *to, struct page **loan, unsigned n);
 	int (*iterate)(struct file *file, struct dir_context *ctx);	/* directories: from file->pos on; sets file->pos */
 	loff_t (*llseek)(struct file *file, loff_t offset, int whence);	/* NULL: ESPIPE; generic_llseek */
 	long (*ioctl)(struct file *file, unsigned cmd, unsigned long arg);	/* -ENOTTY */
@@ -250,6 +252,7 @@ loff_t generic_llseek(struct file *file, loff_t offset, int whence);
 ssize_t generic_file_read(struct file *file, struct iov_iter *to, loff_t *pos);	/* page cache; atime */
 ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos);	/* i_rwsem, O_APPEND, RLIMIT_FSIZE, mtime, O_SYNC */
 ssize_t generic_file_share(struct file *file, loff_t *to, struct file *in, loff_t *from, size_t n);	/* i_rwsem, RLIMIT_FSIZE, mtime */
+ssize_t generic_file_give(struct file *file, loff_t *to, struct page **loan, unsigned n);	/* the same */
 int generic_mmap(struct file *file, struct map_request *req);
 int mapping_mmap(struct file *file, struct address_space *mapping, struct map_request *req);	/* other pages than the inode's: a device's */
 struct mm;

@@ -11,7 +11,10 @@
 
 #include "fs/internal.h"
 #include "fs/syscalls.h"
+#include "mm/loan.h"
+#include "mm/ownership.h"
 #include "mm/slab.h"
+#include "mm/switches.h"
 #include "mm/vmstat.h"
 
 #define BATCH 16
@@ -37,6 +40,33 @@ static ssize_t copy_piece(struct iov_iter *from, struct pipe_buf *b)
 	return (ssize_t)n;
 }
 
+/* Whole private pages, lent. How many buffers; 0: copy. */
+static unsigned lend_pages(struct iov_iter *from, struct pipe_buf *bufs, unsigned places)
+{
+	struct mm *mm = current->mm;
+	struct page *loan[BATCH];
+	struct vma *vma;
+	unsigned got = 0;
+	size_t len;
+	vaddr_t va = (__force vaddr_t)iter_address(from, &len);
+
+	len = min(len >> PAGE_SHIFT, (size_t)places);
+	if (!mm || !switch_zerocopy_write || va & ~PAGE_MASK || !len)
+		return 0;
+	down_read(&mm->mmap_lock);
+	vma = vma_lookup(mm, va);
+	if (vma)
+		got = loan_from_user(mm, vma, va, (unsigned)min(len, (vma->end - va) >> PAGE_SHIFT), loan);
+	up_read(&mm->mmap_lock);
+	for (unsigned i = 0; i < got; i++) {
+		page_held_elsewhere(loan[i], 1);
+		bufs[i] = (struct pipe_buf){ .page = loan[i], .len = PAGE_SIZE };
+	}
+	iter_advance(from, got << PAGE_SHIFT);
+	vmstat_add(VM_SPLICE_SHARE, got);
+	return got;
+}
+
 /* Buffers for the next bytes. How many; or an error if there are none. */
 static int gather_memory(struct iov_iter *from, struct pipe_buf *bufs, unsigned places)
 {
@@ -44,6 +74,11 @@ static int gather_memory(struct iov_iter *from, struct pipe_buf *bufs, unsigned 
 	ssize_t k = 0;
 
 	while (nr < places && from->count) {
+		unsigned lent = lend_pages(from, &bufs[nr], places - nr);
+
+		nr += lent;
+		if (lent)
+			continue;
 		k = copy_piece(from, &bufs[nr]);
 		if (k < 0)
 			break;

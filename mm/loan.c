@@ -159,6 +159,21 @@ unsigned loan_to_file(struct address_space *m, u64 index, struct page **loan, un
 	return done;
 }
 
+ssize_t pagecache_give(struct address_space *m, loff_t *pos, struct page **loan, unsigned n)
+{
+	int error = *pos > m->size ? pagecache_zero_tail(m) : 0;
+	unsigned done = 0;
+
+	if (error || !n)
+		loan_return(loan, n);
+	else
+		done = loan_to_file(m, (u64)*pos >> PAGE_SHIFT, loan, n, &error);
+	*pos += (loff_t)done << PAGE_SHIFT;
+	if (done)
+		writeback_balance(m);
+	return done ? (ssize_t)done << PAGE_SHIFT : error;
+}
+
 /* --- file to file --- */
 
 ssize_t pagecache_share(struct address_space *from, loff_t *from_pos, struct address_space *to, loff_t *to_pos, size_t n)

@@ -41,6 +41,8 @@ unsigned loan_to_user(struct mm *mm, const struct vma *vma, vaddr_t va, struct p
  * than n: *error says why. Sleeps.
  */
 unsigned loan_to_file(struct address_space *m, u64 index, struct page **loan, unsigned n, int *error);
+/* The same at *pos, a border between pages, which advances; the tail of the file's last page is zeroed before. Bytes or an error; the loan is used up or returned. */
+ssize_t pagecache_give(struct address_space *m, loff_t *pos, struct page **loan, unsigned n);
 /* Give pages back that were not used up. */
 void loan_return(struct page **loan, unsigned n);
 

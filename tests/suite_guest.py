@@ -144,6 +144,37 @@ def loans_by_counters():
     same_text(guest_ok(["/usr/lib/cowslip/tests/guest_loans"], smp=1), LOANS.encode(), "counters")
 
 
+KEPT = """cached pages: 4 shared, 0 copied, 0 given
+the file is written: 16384 bytes, as they were
+a part of it: 16384 bytes, as they were
+stored to by a mapping: 16384 bytes, as they were
+and the file has it: 1
+truncated: 16384 bytes, as they were
+punched and removed: 16384 bytes, as they were
+not aligned: 4 shared, 0 copied, 0 given
+a few bytes: 0 shared, 1 copied, 0 given
+private memory: 8 shared, 0 copied, 0 given
+copies for the stores: 8
+to a file: 0 shared, 0 copied, 8 given
+the file has what was there at vmsplice()
+copies when the pipe is empty again: 0
+"""
+
+
+def pipes_keep_what_they_got():
+    """References in pipes: shared, not copied, and never changed by what becomes of the file or the memory; on tmpfs and on the disk."""
+    for directory in ("/tmp", "/root"):
+        equal(guest_ok(["sh", "-c", f"cd {directory}; exec /usr/lib/cowslip/tests/guest_splice"], smp=1).decode(), KEPT, directory)
+
+
+def dirty_pipe():
+    """CVE-2022-0847: a write goes behind the bytes of a file's page in a pipe only with the switch that makes it so."""
+    for append, text in ("", "the file is as it was"), ("pipe_merge=1", "the file has CHANGED"):
+        status, out, _, log = guest(["/usr/lib/cowslip/tests/guest_splice", "merge"], append=append)
+        equal((status, out.decode()), (0, text + "\n"), append)
+        equal("UNSAFE" in log, bool(append), "the log says that it is unsafe")
+
+
 def block_device_mapped():
     """/dev/ram0 can be mapped, and shows what read() does."""
     equal(guest_ok(["/usr/lib/cowslip/tests/guest_blockmap"]), b"magic ef53\nsame 1\nsame 1\n", "output")
@@ -173,7 +204,7 @@ def tests():
     programs = sorted(n[:-2] for n in os.listdir(os.path.join(ROOT, "user/tests")) if n.endswith(".c"))
     found = [(name, compared(name)) for name in programs if name not in SPECIAL and not name.startswith("guest_")]
     found += [(f.__name__, f) for f in (loans_by_counters, write_from_own_mapping, write_from_own_mapping_every_copy_fails,
-                                        deadlock_without_atomic_copy, fair_scheduling, fpu_by_fxsave, signals_at_every_instruction, block_device_mapped, panics)]
+                                        deadlock_without_atomic_copy, fair_scheduling, fpu_by_fxsave, signals_at_every_instruction, block_device_mapped, pipes_keep_what_they_got, dirty_pipe, panics)]
     found += [("kbench_files_tmpfs", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "readfile*", "copy16m_rw*", "copy16m_sendfile*"], "/tmp")),
               ("kbench_files_ext2", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "mapfile*", "copy16m_rw*", "write_mmap*", "create_unlink"], "/root")),
               ("kbench_memory", kbench(["anon*", "populate*", "cow*", "mmap*", "mprotect*"], "/tmp")),

@@ -85,6 +85,14 @@ static ssize_t file_share(struct file *file, loff_t *pos, struct file *in, loff_
 	return done;
 }
 
+static ssize_t file_give(struct file *file, loff_t *pos, struct page **loan, unsigned n)
+{
+	ssize_t done = generic_file_give(file, pos, loan, n);
+
+	trim_reserved(file->inode);
+	return done;
+}
+
 static int file_fsync(struct file *file, bool data_only)
 {
 	int error = generic_fsync(file, data_only), meta_error;
@@ -131,7 +139,7 @@ static loff_t file_seek_data(struct inode *inode, loff_t pos, bool hole)
 }
 
 const struct file_ops ext2_file_ops = {
-	.read = generic_file_read, .write = file_write, .share = file_share, .llseek = generic_llseek, .mmap = generic_mmap, .fsync = file_fsync,
+	.read = generic_file_read, .write = file_write, .share = file_share, .give = file_give, .llseek = generic_llseek, .mmap = generic_mmap, .fsync = file_fsync,
 	.fallocate = file_fallocate, .seek_data = file_seek_data,
 };
 

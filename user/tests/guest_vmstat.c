@@ -183,6 +183,25 @@ static void together(int fd)
 	end("page_lock_wait");
 }
 
+static void pipes(int fd, const char *directory)
+{
+	char name[300];
+	int p[2], to;
+	loff_t at = 0;
+
+	snprintf(name, sizeof(name), "%s/new", directory);
+	to = open(name, O_RDWR | O_CREAT | O_TRUNC, 0644);
+	pipe(p);
+	pread(fd, text, PAGE, 0);
+	MOVES("splice_share", splice(fd, &at, p[1], NULL, PAGE, 0));
+	MOVES("splice_give", splice(p[0], NULL, to, NULL, PAGE, 0));
+	MOVES("splice_copy", splice(fd, &at, p[1], NULL, 10, 0));
+	close(p[0]);
+	close(p[1]);
+	close(to);
+	unlink(name);
+}
+
 static void mapped(int fd)
 {
 	volatile char *p;
@@ -224,6 +243,7 @@ int main(int argc, char **argv)
 	copy_on_write();
 	reads(fd);
 	writes(fd, argc > 1 ? argv[1] : ".");
+	pipes(fd, argc > 1 ? argv[1] : ".");
 	together(fd);
 	pinned(fd);
 	mapped(fd);
