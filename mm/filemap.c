@@ -17,6 +17,7 @@
 #include "kernel/task.h"
 #include "kernel/trace.h"
 #include "mm/mm.h"
+#include "mm/switches.h"
 #include "mm/vma.h"
 #include "mm/vmstat.h"
 
@@ -138,6 +139,35 @@ static void map_around(const struct fault *f)
 	map_cached(f->mm, f->vma, max(block, f->vma->start), min(block + FAULT_AROUND * PAGE_SIZE, f->vma->end));
 }
 
+/* --- as before 2006: fault_lock=0 --- */
+
+/*
+ * The page that the cache has is mapped, whatever has happened since it was looked up: source 002 is the patch that ended this. The read pin keeps the
+ * frame from being freed meanwhile, not from leaving the file. Others may run in between, as they may on real processors at any time.
+ */
+static enum fault_result fault_unlocked(struct fault *f, struct address_space *m, struct page *copy)
+{
+	struct page *page = pagecache_lookup(m, f->index);
+	bool shared = f->vma->flags & VM_SHARED;
+	enum fault_result result;
+	u64 e;
+
+	if (!page) {
+		if (copy)
+			page_put(copy);
+		return wait_for_page(f, m);
+	}
+	e = pagecache_peek(m, f->index);
+	if (f->write && shared && (!(e & ENTRY_P) || !store_ready(e))) {
+		page_unpin_read(page);
+		return store_unready(f, m);
+	}
+	sched_yield_cpu();
+	result = copy ? map_copy(f, copy, page) : fault_map_file(f, page, f->write);
+	page_unpin_read(page);
+	return result;
+}
+
 int filemap_fault(struct fault *f)
 {
 	struct address_space *m = f->vma->mapping;
@@ -154,6 +184,8 @@ int filemap_fault(struct fault *f)
 		if (!copy)
 			return FAULT_OOM;
 	}
+	if (unlikely(!switch_fault_lock))
+		return fault_unlocked(f, m, copy);
 	if (!page_trylock_uptodate(m, f->index, &slot)) {
 		if (copy)
 			page_put(copy);

@@ -10,6 +10,8 @@ bool switch_zerocopy_read = true;
 bool switch_zerocopy_write = true;
 u64 switch_copy_fail = 0;
 bool switch_pipe_merge = false;
+bool switch_fault_lock = true;
+bool switch_cow_reuse = true;
 
 void switches_init(void)
 {
@@ -21,6 +23,10 @@ void switches_init(void)
 	switch_pipe_merge = cmdline_u64("pipe_merge", 0) != 0;
 	if (switch_pipe_merge)
 		printk("pipe_merge=1: UNSAFE: who may read a file can write to it through a pipe\n");
+	switch_fault_lock = cmdline_u64("fault_lock", 1) != 0;
+	switch_cow_reuse = cmdline_u64("cow_reuse", 1) != 0;
+	if (!switch_fault_lock)
+		printk("fault_lock=0: UNSAFE: a fault beside truncate maps pages that are no longer the file's\n");
 	if (!switch_atomic_copy)
 		printk("atomic_copy=0: UNSAFE: write() from a mapping of the page it writes will deadlock\n");
 	if (switch_copy_fail)

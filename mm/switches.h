@@ -20,6 +20,11 @@ extern u64 switch_copy_fail;
 
 /* pipe_merge=1: a write to a pipe may go behind the bytes of any page, also of a file's that splice() put there. UNSAFE: Dirty Pipe. Default 0. */
 extern bool switch_pipe_merge;
+/* fault_lock=0: a fault maps the page that it found without locking it and looking again, as before 2006. UNSAFE: a page that
+ * truncate has removed meanwhile stays mapped. Default 1. */
+extern bool switch_fault_lock;
+/* cow_reuse=0: a page that became this process's alone again (its child has ended) is copied all the same. Default 1. */
+extern bool switch_cow_reuse;
 
 void switches_init(void);	/* from the command line; says what is unsafe */
 

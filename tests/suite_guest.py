@@ -36,7 +36,8 @@ def without(text, lines):
     return b"".join(keep)
 
 
-def compared(name):
+def compared(name, append=""):
+    """A test: the program says the same on the host's Linux and in the guest, whose kernel has these words on its command line."""
     def run():
         program = os.path.join(TESTS, name)
         if name in AS_ROOT and os.geteuid():
@@ -44,9 +45,9 @@ def compared(name):
         with scratch() as directory:
             status, host, err = command([program], cwd=directory, timeout=60)
         equal(status, 0, f"{name} on the host's Linux (a wrong test): {err[-500:]!r} {host[-300:]!r}; status")
-        status, got, err, log = guest(["/bin/sh", "-c", "mkdir /root/t && cd /root/t && exec /usr/lib/cowslip/tests/" + name], timeout=240)
+        status, got, err, log = guest(["/bin/sh", "-c", "mkdir /root/t && cd /root/t && exec /usr/lib/cowslip/tests/" + name], append=append, timeout=240)
         differences = stated_differences(name)
-        same_text(without(got, differences), without(host, differences), f"{name}: guest against host (status {status})\n{log[-300:]}")
+        same_text(without(got, differences), without(host, differences), f"{name} {append}: guest against host (status {status})\n{log[-300:]}")
         equal(status, 0, f"{name}: status in the guest; {err[-500:]!r}")
     return run
 
