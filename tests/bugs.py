@@ -8,7 +8,9 @@ a change of the source shows up here. Tools:
     random   a hosted test in random schedules (tests/host/test_race.c and others)
     explore  a scenario in QEMU under sched=explore (user/scenario.c); explore2: on two processors
     debug    a program in QEMU on the debug build
+    program  a function of a test program in QEMU: bugs_programs.py
 """
+import bugs_programs
 
 BUGS = [
     # --- the TLB ---
@@ -97,6 +99,12 @@ BUGS = [
         ("mm/writeback.c", "(e & ~(ENTRY_D | ENTRY_RW)) | ENTRY_WRITEBACK", "(e & ~ENTRY_RW) | ENTRY_WRITEBACK"),
         ("mm/writeback.c", "page_unlock(m, index, slot, still_dirty ? ENTRY_D : 0, 0);", "page_unlock(m, index, slot, 0, 0);\n\tatomic64_fetch_and(slot, ~ENTRY_D);")],
      "all", "all_store_writeback"),
+    ("writeback_no_wait", "a page is written again while its last write is still under way", [
+        ("mm/writeback.c", "\t\tif (*wait)\n\t\t\tpage_wait_writeback(m, index);", "\t\tif (false)\n\t\t\tpage_wait_writeback(m, index);")], "random", "race_write_writeback"),
+    ("truncate_no_wait", "truncate does not wait for the page's writeback before it frees the block", [
+        ("mm/truncate.c", "\t\tpage_wait_writeback(m, index);", "\t\tatomic64_fetch_and(slot, ~ENTRY_WRITEBACK);")], "random", "race_fault_punch"),
+    ("no_third_attempt", "write() gives up after two attempts: a thread that throws its source away starves it", [
+        ("mm/write.c", "attempt > 3 ||", "attempt > 2 ||")], "random", "race_starved_source"),
     ("pin_of_shared", "an exclusive pin is given on a page that has a second holder", [
         ("mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)")], "all", "all_share_pin"),
     # --- locks ---
@@ -156,6 +164,8 @@ BUGS = [
     ("debug_fault_under_lock", "write() copies from the user with the page locked and may fault there", [
         ("mm/write.c", "k = copy_from_iter_nofault(to,", "k = copy_from_iter(to,")], "debug", "/bin/scenario crossed_writers 5 1"),
 ]
+
+BUGS += bugs_programs.BUGS
 
 # Found within a second: the tests do these each time.
 QUICK = """cow_no_flush fork_no_protect no_remote_flush mask_after_cr3 mask_cleared_early drop_before_publish unlock_wakes_early wait_no_barrier

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Which tool finds which seeded bug (tests/bugs.py), in how many schedules: the table of docs/seeded-bugs.md.
 
-usage: tools/seeded.py [--update] [NAME]...      --update writes docs/seeded-bugs.md (all bugs)
+usage: tools/seeded.py [--update] [NAME|TOOL]...      --update writes docs/seeded-bugs.md (all bugs)
 """
 import os
 import re
@@ -17,7 +17,7 @@ from testlib import BUILD, ROOT, Fail, command, must  # noqa: E402
 
 PAGE = os.path.join(ROOT, "docs", "seeded-bugs.md")
 TREE = os.path.join(BUILD, "seeded")       # a copy of the source for the kernels that are built with a bug
-TOOLS = {"all": "all schedules", "random": "random schedules", "explore": "explored in QEMU", "explore2": "explored in QEMU, 2 CPUs", "debug": "debug build"}
+TOOLS = {"all": "all schedules", "random": "random schedules", "explore": "explored in QEMU", "explore2": "explored in QEMU, 2 CPUs", "debug": "debug build", "program": "in QEMU"}
 SCHEDULES = 10000
 
 
@@ -56,7 +56,7 @@ def copy_source():
             os.chmod(os.path.join(TREE, path), os.stat(os.path.join(ROOT, path)).st_mode)
 
 
-def run_tree(edits, words, options):
+def run_tree(edits, words, options, limit=240):
     """(status, output) of a program on the copy's kernel with the edits; 124: it did not end."""
     copy_source()
     for path, text in mutate.changed(edits).items():
@@ -64,7 +64,7 @@ def run_tree(edits, words, options):
     built = subprocess.run(["make", "-s", "-j2"] + (["BUILD=build/debug", "DEBUG=1"] if "--debug" in options else []), cwd=TREE, capture_output=True)
     if built.returncode:
         raise Fail(built.stderr.decode("utf-8", "replace")[-2000:])
-    done = subprocess.run(["timeout", "240", "./cowslip", "run"] + options + ["--"] + words, cwd=TREE, stdin=subprocess.DEVNULL, capture_output=True)
+    done = subprocess.run(["timeout", str(limit), "./cowslip", "run"] + options + ["--"] + words, cwd=TREE, stdin=subprocess.DEVNULL, capture_output=True)
     return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
 
 
@@ -94,7 +94,22 @@ def debug(name, edits, test):
     return in_qemu(name, edits, shlex.split(test), ["--debug"])
 
 
-FINDERS = {"all": hosted, "random": hosted, "explore": explored, "explore2": explored2, "debug": debug}
+def program(name, edits, test):
+    """A function of a test program (tests/bugs_programs.py): it fails by itself, panics, or a deadlock is ended after 20 s (of the guest)."""
+    words = shlex.split(test)
+    run = ["sh", "-c", f"mkdir /root/t && cd /root/t && INV_SECONDS=20 exec /usr/lib/cowslip/tests/{words[0]} {words[1]}"]
+    status, text = run_tree(edits, run, words[2:], 90)
+    if not status:
+        return None
+    said = re.search(r"FAIL (.*)|FAILED \S+ (.*: signal \d+)|PANIC: (.*)|panic: (.*)", text)
+    said = next(group for group in said.groups() if group) if said else f"status {status}: {text.strip()[-100:]}"
+    control, text = run_tree([], run, words[2:], 90)
+    if control:
+        raise Fail(f"{name}: without the bug it fails too (status {control}): {text.strip()[-300:]}")
+    return "-", said.strip()
+
+
+FINDERS = {"program": program, "all": hosted, "random": hosted, "explore": explored, "explore2": explored2, "debug": debug}
 
 
 def main():
@@ -103,7 +118,7 @@ def main():
     lines, missed = [], 0
     mutate.prepare()
     for name, what, edits, tool, test in BUGS:
-        if names and name not in names:
+        if names and name not in names and tool not in names:
             continue
         start = time.monotonic()
         try:

@@ -54,7 +54,7 @@ INV(INV_E1_counted, "a store to a page that a child shares copies it, once")
 	long copies = COUNTED("cow_copy", store_to_each(m));
 
 	CHECK(copies >= PAGES && copies < PAGES + 8);
-	EQUAL(COUNTED("cow_copy", store_to_each(m)), 0);
+	CHECK(COUNTED("cow_copy", store_to_each(m)) < 8);	/* of others, on other processors */
 	end_child(pid);
 }
 
@@ -75,9 +75,9 @@ INV(INV_E3_mprotect, "mprotect to read-only and back: a store keeps the page, an
 	unsigned char *m = filled();
 
 	CHECK(!mprotect(m, SIZE, PROT_READ) && !mprotect(m, SIZE, RW));
-	EQUAL(COUNTED("cow_copy", store_to_each(m)), 0);
+	CHECK(COUNTED("cow_copy", store_to_each(m)) < 8);
 	CHECK(!mprotect(m, SIZE, PROT_NONE) && !mprotect(m, SIZE, RW));
-	EQUAL(COUNTED("cow_copy", store_to_each(m)), 0);
+	CHECK(COUNTED("cow_copy", store_to_each(m)) < 8);
 	EQUAL(m[1], 'o');
 }
 

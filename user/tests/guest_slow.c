@@ -20,7 +20,7 @@ static void *wait_in_a_fault(void *arg)
 static void *wait_in_a_write(void *arg)
 {
 	__atomic_store_n(&slow.began, 1, __ATOMIC_RELEASE);
-	EQUAL(pwrite(slow.target, slow.m, 100, 10), 100);	/* in place: the target's page is read first, then the source faults */
+	EQUAL(pwrite(slow.target, slow.m, 100, 10), 100);	/* in place: the copy stops, its source has to be read */
 	__atomic_store_n(&slow.done, 1, __ATOMIC_RELEASE);
 	return arg;
 }
@@ -68,14 +68,17 @@ static void use_the_address_space(void)
 
 static void beside(void *(*waiter)(void *))
 {
+	static unsigned char page[PAGE];
 	pthread_t thread;
-	long locked = counter("page_lock_wait") + counter("pgmajfault") + counter("cache_read");
+	long locked;
 
 	slow.fd = make_file(0, SIZE);
 	slow.target = make_file(1, SIZE);
+	CHECK(pread(slow.target, page, PAGE, 0) == (long)PAGE);
 	slow.m = map_file(slow.fd, SIZE, PROT_READ, MAP_SHARED);
+	locked = counter("page_lock_wait") + counter("pgmajfault") + counter("cache_read");
 	CHECK(!pthread_create(&thread, NULL, waiter, NULL));
-	while (counter("page_lock_wait") + counter("pgmajfault") + counter("cache_read") == locked)
+	while (counter("page_lock_wait") + counter("pgmajfault") + counter("cache_read") == locked)	/* until it waits */
 		sched_yield();
 	sched_yield();
 	use_the_address_space();
@@ -89,7 +92,7 @@ INV(INV_T5_fault, "while a fault waits for the disk: mmap, munmap, mprotect, mre
 	beside(wait_in_a_fault);
 }
 
-INV(INV_W7_write, "while a write waits for the disk, and for its source: the same")
+INV(INV_W7_write, "while a write() waits for its source: the same")
 {
 	beside(wait_in_a_write);
 }

@@ -44,7 +44,7 @@ static inline int inv_main(int argc, char **argv)
 		pid = fork();
 		if (!pid) {
 			setpgid(0, 0);
-			alarm(INV_SECONDS);
+			alarm(getenv("INV_SECONDS") ? atoi(getenv("INV_SECONDS")) : INV_SECONDS);
 			invs[i].run();
 			_exit(0);
 		}

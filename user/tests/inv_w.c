@@ -315,7 +315,7 @@ static void beside_readers(size_t offset, size_t n)
 	EQUAL(pwrite(look.fd, source, 2 * PAGE, 0), 2 * PAGE);
 	for (long i = 0; i < 2; i++)
 		CHECK(!pthread_create(&readers[i], NULL, looker, (void *)i));
-	for (int i = 0; i < 60 && !look.bad; i++) {
+	for (int i = 0; i < 40 && !look.bad; i++) {
 		char *file_source;
 		int from = make_file(7, 0);
 
@@ -323,6 +323,7 @@ static void beside_readers(size_t offset, size_t n)
 		EQUAL(write(from, source, 3 * PAGE), 3 * PAGE);
 		if (i % 4 == 0)
 			forget(look.fd);
+		forget(from);
 		file_source = (char *)map_file(from, 3 * PAGE, PROT_READ, MAP_SHARED);	/* each of its pages faults */
 		EQUAL(pwrite(look.fd, file_source + 5, n, offset), n);
 		munmap(file_source, 3 * PAGE);

@@ -1,0 +1,176 @@
+"""The table of docs/mechanisms.md as data: each invariant of the memory system, what shows it, and the mistake that proves the test.
+
+Tests are found by their names: a function INV_W1_... of a program user/tests/*.c, and a hosted test TEST(name, "INV-W1 ...: what"), belong to
+INV-W1; rules of the design's part on concurrency are called F-... here (the hosted tests say FOREST). `tests` adds others, as suite/test. A seeded bug of
+bugs_programs.py belongs to the invariant that its test is named after; `bugs` adds those of bugs.py, and mutants of suite_mutants.py as mutant:NAME.
+
+An invariant is "proven" if it has a test and a seeded bug that a test of its own finds. "tested": no bug yet. Otherwise `note` says why: it begins
+with "by reading" (the code was read, nothing runs) or "open".
+"""
+
+# switch: (as the tests give it, whether it breaks something, what one sees)
+SWITCHES = {
+    "prefault": ("prefault=1", False, "user memory is touched before each copy, as kernels do that do not trust their fixups; everything works the same without"),
+    "atomic_copy": ("atomic_copy=0", True, "write() copies with faults on and the page locked, as before 2002: it deadlocks, and the hang detector prints the cycle"),
+    "copy_fail": ("copy_fail=7", False, "every first copy of read() and write() stops at a random byte"),
+    "fault_lock": ("fault_lock=0", True, "a fault maps the page that it found without its lock, as before 2006: a page that truncate removed stays mapped"),
+    "cow_reuse": ("cow_reuse=0", False, "a page that became one process's alone again is copied all the same"),
+    "pipe_merge": ("pipe_merge=1", True, "a write to a pipe goes behind the bytes of a file's page that splice() put there: Dirty Pipe"),
+}
+
+# (name, what it promises, counters, switches, more tests, more seeded bugs, note)
+INVARIANTS = [
+    # --- user copies ---
+    ("INV-A1", "A copy that may not fault takes no lock, does not sleep, does not enter the VM; the bytes before the fault are copied, exactly, those behind are untouched.",
+     ["copy_fixup", "short_copy"], ["copy_fail"], ["usercopy/residue", "mm/file_bad_source"], ["mutant:residue_forgotten"], ""),
+    ("INV-A2", "Whether page faults are off is a property of the thread: it survives preemption, and is over on return to the program.", [], [], ["locks/user_nofault"], [], ""),
+    ("INV-A3", "The kernel never writes what the program may not: read-only and shared pages fault (CR0.WP), so do addresses outside; touching user memory anywhere else is a panic.",
+     ["fault_bad"], [], ["guest/panics", "guest/fpu_by_fxsave"], [], ""),
+    ("INV-A4", "A user access that may fault holds no page lock, no invalidate_lock, no spinlock.", ["hang"], ["atomic_copy"], ["locks/user_page", "mm/all_write_crossed"], ["debug_fault_under_lock", "copy_faults_under_lock"], ""),
+    ("INV-A5", "Everything works without touching the memory first, and with every first copy stopped at a random byte.", ["prefault", "short_copy"], ["prefault", "copy_fail"],
+     ["guest/write_from_own_mapping_every_copy_fails"], [], ""),
+    ("INV-A6", "A retry goes on from the bytes that were copied; at most three attempts for each source page, the third through a page that nobody can take away.", ["short_copy", "pinned_copy"], ["copy_fail"], [], [], ""),
+    # --- write ---
+    ("INV-W1", "write() from a mapping of the page that it writes never deadlocks: absent, read-only, not uptodate, lent, shared or private; nor do two writers, each from the other's file.",
+     ["write_swap", "write_inplace", "hang"], ["atomic_copy"], ["guest/write_from_own_mapping", "guest/deadlock_without_atomic_copy", "explore/crossed_writers_1"], ["copy_faults_under_lock"], ""),
+    ("INV-W2", "A return of n means: exactly the n bytes from the position on have changed.", ["write_inplace", "write_swap"], ["copy_fail"], [], ["mutant:swap_forgets_dirty", "mutant:size_not_published"], ""),
+    ("INV-W3", "Whoever reads or maps the page meanwhile sees for each byte the old or the new, never a zero or garbage.", ["short_copy"], ["copy_fail"], [], [], ""),
+    ("INV-W4", "A page that is overwritten as a whole is not read from the disk, and its new frame cannot be reached until it is filled.", ["write_swap", "cache_read"], [], [], [], ""),
+    ("INV-W5", "writev() of many segments locks and commits each page once.", ["write_inplace"], [], [], [], ""),
+    ("INV-W6", "A bad segment in the middle: the count, the file's offset and its contents agree.", ["short_copy"], [], [], [], ""),
+    ("INV-W7", "While a write or a fault waits for a page, mmap, munmap, fork and /proc of the same memory go on.", ["page_lock_wait", "fault_retry"], [], ["mechanisms/nobody_waits_behind_a_fault", "mm/race_fault_truncate"], ["wait_holding_mmap"], ""),
+    ("INV-W8", "No memory to break a sharing: ENOMEM or a short count; the shared page is not written.", ["page_alloc_fail"], [], ["mm/file_stable_writeback"], ["mutant:change_in_place_though_shared"], ""),
+    # --- zero-copy read ---
+    ("INV-R1", "read() gives what the copying read gives, byte for byte, for every offset, length, alignment and state of the destination.", ["short_copy"], ["copy_fail"], ["guest/fsx"], [], ""),
+    ("INV-R2", "The destination is writable already: no entry changed, no flush, no lock more.", ["read_fill"], [], [], [], ""),
+    ("INV-R3", "N absent pages and one read: one copy stops, N pages are there, none faults later.", ["read_fill", "short_copy"], [], [], [], ""),
+    ("INV-R4", "A later write, store, truncate or hole never shows in the buffer; a store to the buffer never in the file or another reader.", [], [], ["guest/inv_t"], [], ""),
+    ("INV-R5", "Absent destination pages: no TLB flush on any processor.", ["tlb_flush_page", "tlb_flush_all"], [], [], [], ""),
+    ("INV-R6", "The page that is read is mapped there already: nothing changes.", [], [], [], [], "open: no zero-copy read yet"),
+    ("INV-R7", "A second read of other data into the same buffer: the new data; the old frame is free only after the flush.", [], [], [], [], "open: no zero-copy read yet"),
+    ("INV-R8", "Only whole pages inside the file are lent; head, tail and the last page are copied.", [], [], [], [], "open: no zero-copy read yet"),
+    ("INV-R9", "Only private, writable, unlocked memory takes lent pages.", [], [], [], [], "open: no zero-copy read yet"),
+    ("INV-R10", "Pages under an exclusive pin, or mapped writable, are not lent as they are.", [], [], [], [], "open: no zero-copy read yet"),
+    ("INV-R11", "Truncate and reclaim orphan a lent page; the last holder's store reuses it without a copy.", [], [], [], [], "open: no zero-copy read yet"),
+    ("INV-R12", "A loan never makes a writer wait.", [], [], [], [], "open: no zero-copy read yet"),
+    ("INV-R13", "Lent pages count as the reader's memory.", [], [], [], [], "open: no zero-copy read yet"),
+    ("INV-R14", "The kernel's own stores into a lent page (read, ptrace, pins) break the sharing first.", [], [], [], [], "open: no zero-copy read yet"),
+    ("INV-R15", "A hole is the frame of zeroes, which nobody ever adopts.", ["fault_zero"], [], ["mm/mem_demand_zero"], [], ""),
+    # --- zero-copy write, copies between files, shared tables ---
+    ("INV-Z1", "After a lending write() returns, stores to the source are not in the file.", [], [], [], [], "open: no lending write yet"),
+    ("INV-Z2", "Only pages that are the process's alone, unpinned, whole and aligned are lent.", [], [], [], [], "open: no lending write yet"),
+    ("INV-Z3", "With several threads the source is copied unless the run is long enough to pay for the flush.", [], [], [], [], "open: no lending write yet"),
+    ("INV-Z4", "A lender that stores again and again falls back to copying.", [], [], [], [], "open: no lending write yet"),
+    ("INV-C1", "A copy between cached files shares whole pages; a write to either side breaks only its own.", [], [], [], [], "open: no sharing between files yet"),
+    ("INV-C2", "Holes, the end of the file and alignment follow the rules of R8.", [], [], [], [], "open: no sharing between files yet"),
+    ("INV-P1", "A shared page table is immutable.", [], [], [], [], "open: tables are not shared"),
+    ("INV-P2", "The first store, unmap or mprotect in it copies the table, then follows the rules of E.", [], [], [], [], "open: tables are not shared"),
+    ("INV-P3", "A write to the file drops an unshared template before it decides.", [], [], [], [], "open: tables are not shared"),
+    ("INV-P4", "Every test of a right looks at all levels; fork shares a table by its count.", [], [], [], [], "open: tables are not shared"),
+    # --- copy-on-write ---
+    ("INV-E1", "A store reuses the page if the entry says exclusive, or nobody else holds or reads it; otherwise it copies.", ["cow_copy", "cow_reuse"], ["cow_reuse"], ["mm/all_cow_threads", "mm/cow_fork"], ["adopt_ignores_readers", "cow_no_recheck", "mutant:cow_reuses_shared"], ""),
+    ("INV-E2", "A writable private entry is exclusive, and an exclusive page has one holder.", ["fork_share"], [], ["mm/cow_fork"], ["fork_no_protect", "fork_no_flush", "mutant:fork_keeps_excl"], ""),
+    ("INV-E3", "An exclusive page that mprotect made read-only keeps its frame when it is stored to again, pinned or not; mprotect never fails for a pin.", ["cow_reuse"], [], [], [], ""),
+    ("INV-E4", "After a child has ended a store does not copy; while a child's pin outlives its mapping it does.", ["cow_reuse", "cow_copy"], ["cow_reuse"], [], [], ""),
+    ("INV-E5", "References that only keep a page alive never change the decision.", [], [], [], ["mutant:adopt_ignores_read_pins"], ""),
+    ("INV-E6", "mprotect, mremap and fork never make an entry writable because the mapping is.", [], [], [], [], ""),
+    ("INV-E7", "The frame of zeroes and a file's pages are never reused.", ["fault_zero"], [], [], [], ""),
+    ("INV-E8", "A pinned exclusive page is not swapped out; an unpinned one stays exclusive across.", [], [], [], [], "open: see docs of swap"),
+    # --- faults and truncate ---
+    ("INV-T1", "When truncate returns, no mapping shows a page that left the file; behind the end is SIGBUS; private copies go with truncate and stay with a hole; what read() gave stays.", ["truncate_page", "rmap_zap"], [], ["mm/all_load_truncate", "mm/all_load_reclaim", "mm/all_around_punch"],
+     ["truncate_zaps_once", "reclaim_mapped", "map_locked_pages"], ""),
+    ("INV-T2", "A fault maps a page only under its lock, having looked again whether it is the file's and inside it.", ["fault_file", "fault_retry"], ["fault_lock"], ["mm/all_load_truncate", "mechanisms/fault_without_the_lock"], ["truncate_zaps_once"], ""),
+    ("INV-T3", "Bytes behind the end in the last page are zero when the file grows, in memory and on the disk.", ["truncate_page"], [], [], ["mutant:tail_not_zeroed"], ""),
+    ("INV-T4", "What is in a freed block of the disk never shows.", ["writeback"], [], ["mm/all_read_truncate", "mm/race_fault_punch"], ["punch_no_lock"], ""),
+    ("INV-T5", "A fault that waits for the disk holds no lock of its memory.", ["pgmajfault", "fault_retry"], [], ["mechanisms/nobody_waits_behind_a_fault", "mm/race_fault_truncate"], ["wait_holding_mmap"], ""),
+    ("INV-T6", "Faults make progress beside a loop of truncates, and the truncates beside faults.", ["fault_retry"], [], [], [], ""),
+    # --- pins, fork, direct I/O ---
+    ("INV-G1", "A page pinned for writing stays the page mapped at its address until it is unpinned or unmapped, whatever fork, mprotect and stores do.", ["fork_copy"], [], ["mm/all_share_pin"], ["pin_of_shared"], ""),
+    ("INV-G2", "A pin for writing or for long breaks a sharing first; a short read pin may sit on a shared page.", [], [], [], [], ""),
+    ("INV-G3", "A shared page has no exclusive pin.", ["fork_copy"], [], ["mm/all_share_pin", "mm/page_own_rules", "mm/page_own_interleaved"], ["share_check_then_act", "pin_of_shared", "mutant:share_ignores_pins"], ""),
+    ("INV-G4", "fork copies an exclusively pinned page for the child at once; the parent keeps the pinned one.", ["fork_copy"], [], [], ["mutant:share_ignores_pins"], ""),
+    ("INV-G5", "A forced write goes to a private copy; the wish to write is not forgotten on the way (Dirty COW).", ["cow_copy"], [], [], [], "open: see the tests of /proc/PID/mem"),
+    ("INV-G6", "The lockless and the slow way to pin give the same answer.", [], [], [], [], "by reading: mm/gup.c takes both through pin_entry()"),
+    ("INV-G7", "No table or frame is freed under somebody who walks without a lock.", ["tlb_unmap"], [], ["mm/all_mask_table", "mm/all_lookup_drop"], ["table_free_before_flush", "get_of_freed"], ""),
+    ("INV-G8", "Pinning that fails half-way leaves the pins as they were; an overflow is refused.", [], [], ["mm/page_pin_limits"], [], ""),
+    ("INV-G9", "Pinning goes on in the slow way at the first page that is missing.", [], [], [], [], "open: one page at a time"),
+    ("INV-D1", "Direct reads give what the device gave, though another thread forks at any moment; parent and child see their own stores.", ["fork_copy"], [], ["mm/all_share_pin"], ["share_check_then_act"], ""),
+    ("INV-D2", "A direct write, fork, and stores of both: the device gets what was there at submission or the parent stored before, never the child's.", [], [], [], [], "open"),
+    ("INV-D3", "Direct I/O to and from a mapping of the same file ends.", [], [], [], [], "open"),
+    ("INV-D4", "After a direct write a buffered read sees it.", [], [], [], [], "open"),
+    ("INV-D5", "Pages that a device wrote stay dirty; writeback of a pinned page goes through a copy and leaves it dirty.", ["writeback"], [], [], [], "by reading: stable_frame() in mm/writeback.c"),
+    # --- the TLB ---
+    ("INV-S1", "An entry that was absent, or gets more rights for the same page, needs no flush.", ["tlb_flush_page", "tlb_flush_all"], [], [], [], ""),
+    ("INV-S2", "A page that is replaced or loses a right is flushed on every processor of the address space before the new one shows, before it is shared, before it is freed.",
+     ["tlb_cow", "tlb_fork", "tlb_unmap", "tlb_protect", "tlb_zap"], [], ["mm/all_mask_cow_two"], ["cow_no_flush", "cow_flush_late", "fork_no_flush", "unmap_free_before_flush", "no_remote_flush", "protect_no_flush"], ""),
+    ("INV-S3", "Which processors to ask is read after the entry has changed; a processor is in the set before it loads CR3.", ["tlb_call_unmap"], [], ["mm/all_mask_load", "mm/all_mask_forget", "mm/all_mask_pcid"], ["mask_after_cr3", "mask_cleared_early", "mask_no_barrier", "pcid_count_late"], ""),
+    ("INV-S4", "Nobody asks for a flush with interrupts off; who spins for a table's lock answers.", ["tlb_call_unmap"], [], ["locks/call_irqs_off", "locks/call_irq_lock"], [], ""),
+    ("INV-S5", "A page table is freed only after every processor has forgotten it.", ["table_free"], [], ["mm/all_mask_table"], ["table_free_before_flush", "mutant:table_freed_before_flush"], ""),
+    ("INV-S6", "One invlpg is enough where a shared table is replaced by its copy.", [], [], [], [], "open: tables are not shared"),
+    # --- rules under concurrency that the first stage of the design needs ---
+    ("F-entries", "Software changes an entry by one locked operation; A and D bits that the MMU sets meanwhile are kept.", ["writeback"], [], ["mm/all_store_writeback"], ["writeback_dirty_late"], ""),
+    ("F-lock", "LOCKED is set by compare-and-swap on the entry that was looked up; queues go by file and index.", ["page_lock_wait"], [], ["mm/all_page_lock"], ["page_lock_not_atomic", "unlock_wakes_early", "wait_no_recheck"], ""),
+    ("F-G1", "A file grows from one entry to a table under page 0's lock; its height never shrinks while pages are cached.", ["table_alloc"], [], ["mm/file_large_offsets", "mm/history_random"], [], ""),
+    ("F-completion", "The end of I/O takes no table lock: one atomic operation on the entry that it owns.", ["cache_read", "writeback"], [], ["locks/irq_on"], ["debug_irq_lock"], ""),
+    ("F-T2", "A lockless reader takes its pin, then looks at the whole path again.", [], [], ["mm/all_lookup_reuse", "mm/all_lookup_drop"], ["lookup_no_recheck", "get_of_freed"], ""),
+    ("F-publish", "A slot shows its new page before the old one's holder is dropped.", ["write_swap"], [], ["mm/all_read_swap_adopt"], ["drop_before_publish"], ""),
+    ("F-pins", "An exclusively pinned page is changed in place, never swapped out of its slot; short read pins forbid only to adopt.", [], [], ["mm/all_read_swap_adopt"], ["adopt_ignores_readers"], ""),
+    ("F-RW", "RW in a file's entry means: its block is reserved; only a write fault sets it, and writeback clears it with D in one operation, flushes, then takes its holder.", ["rmap_protect"], [],
+     ["mm/all_store_writeback", "mm/race_fault_punch", "mm/file_no_space"], ["writeback_no_protect"], ""),
+    ("F-P", "Who makes a page present holds invalidate_lock from the look at the size on; nothing is present behind the end.", ["cache_read"], [], ["mm/race_fault_punch", "mm/all_read_truncate"], ["punch_no_lock"], ""),
+    ("F-replace", "A mapped frame is replaced in this order: its mappings gone and flushed, the new one published, the old one dropped.", ["rmap_zap"], [], ["mm/file_mapped", "mm/race_write_writeback"], ["mutant:slot_replace_without_zap"], ""),
+    ("F-W1", "WRITEBACK belongs to the block: it stays when the frame is swapped, and the next write of the page waits for it.", ["writeback", "write_break"], [], ["mm/race_write_writeback", "mm/history_background"], ["writeback_no_wait"], ""),
+    ("F-W2", "Truncate and punch wait for WRITEBACK before the block is freed.", ["truncate_page"], [], ["mm/race_fault_punch", "mm/history_background"], ["truncate_no_wait"], ""),
+    ("F-try", "Under mmap_lock the page lock and invalidate_lock are only tried.", ["fault_retry"], [], ["mm/race_fault_truncate"], ["wait_holding_mmap"], ""),
+    ("F-attempts", "Attempts are counted for each source page and begin again with progress; a private frame that was filled in part becomes a partial write.", ["short_copy", "pinned_copy"], ["copy_fail"],
+     ["mm/race_starved_source", "mm/file_forced_short_copies"], ["no_third_attempt"], ""),
+    ("F-flush", "A change of a file flushes the processors of all who map it; an address space that is not loaded keeps nothing.", ["tlb_call_zap"], [], ["mm/all_mask_pcid", "mm/all_mask_load"], ["pcid_keeps_all", "mask_after_cr3"], ""),
+    ("F-order", "Locks are taken in one order.", ["hang"], [], ["mm/race_fault_truncate", "locks/inversion"], ["lock_inversion"], ""),
+]
+
+# What the sources ask for, row by row: (source, what it says, invariants).
+SOURCES = [
+    ("000", "hold the page, copy atomically, fix up the fault", "A1 A3"),
+    ("000", "do not touch the memory first, and so show that the code works without", "A5"),
+    ("000", "no pinning of user pages in the copy path", "A6"),
+    ("000", "a COW bit in the page cache; an aligned read into a page that would fault is mapped", "R1 R9"),
+    ("000", "works when the buffer is read into again and again", "R6 R7"),
+    ("000", "one failed fault populates the whole read", "R3"),
+    ("000", "before a write or a writable mapping: clear COW, and replace the page in the cache if somebody else has it", "R4 R12"),
+    ("000", "only if nobody maps the file (lifted here)", "R10"),
+    ("001", "the atomic copy is the heuristic: no page-table walk and no cross-call on the fast path", "R2 R5"),
+    ("001", "the deadlock; both source pages are touched", "W1 A6"),
+    ("001", "zero-copy write, a whole page table at a time, file to file", "Z1 Z2 P1 C1"),
+    ("002", "lock the page in the fault handler; look again at identity and size; truncate and invalidate", "T1 T2 T3 T4"),
+    ("002", "commit what was copied, fault in, try again", "W2 A6"),
+    ("002", "get_user_pages as the way out", "A6 G2"),
+    ("002", "no fleeting zeroes", "W3"),
+    ("002", "writev as fast as one write", "W5"),
+    ("002", "`ps` does not get stuck", "W7 T5"),
+    ("003", "(a) a COW page is made writable only by its sole owner", "E1"),
+    ("003", "(b) so a writable page starts out reachable from the page table alone", "E2"),
+    ("003", "(c) never make it read-only while it is in use; the objection: mprotect must not fail", "E3 G1"),
+    ("003", "(d) no swap-cache page out of it", "E8"),
+    ("003", "no bias in the count of pins", "G3 E5"),
+    ("003", "a short read pin may sit on a shared page, and a store copies or waits", "G2 E4"),
+    ("004", "get_user_pages variants with one meaning; callers know nothing of mmap_lock", "G6 G9"),
+    ("004", "O_DIRECT, threads and fork at once", "D1 D2 G4"),
+]
+
+# The feature table of the survey of kernels: (what, invariants).
+FEATURES = [
+    ("a user copy that fails instead of faulting, exact to the byte", "A1"), ("prefault is only an optimisation: copy first, fault in after a failure", "A5 A6"),
+    ("a switch that proves it", "A5"), ("no pinning across the copy, but for one bounded pin", "A6"), ("a page of the cache lent to anonymous memory", "R4"),
+    ("an aligned read maps the cache's page", "R1 R8"), ("repeated reads into the same buffer stay right", "R6 R7"), ("an unmapped destination needs no flush", "R5"),
+    ("one failed fault maps all that the read asked for", "R3"), ("reading a whole file into fresh memory populates it", "R3 R13"), ("the fast path untouched", "R2"),
+    ("the cache's side breaks: readers keep the old page", "R4 R11"), ("lend only what nobody maps writable", "R10"), ("the failed copy is the heuristic", "R2 A1"),
+    ("never flip pages that are mapped on many processors", "R2 R5"), ("no deadlock from a mapping of the same page", "W1"), ("a source that straddles two pages makes progress", "W1 A6"),
+    ("a whole overwrite does not read", "W4"), ("turning faults off costs a counter", "A2"), ("zero-copy write", "Z1 Z2"), ("a whole page table at a time", "P1 P2"),
+    ("file to file by sharing", "C1 C2"), ("zero-copy read of pages that are mapped", "R10"), ("the fault locks the page and looks again", "T2"),
+    ("a contract of each mapping about invalidation", "T1"), ("a lock over ranges: faults against holes and truncate", "T1 F-P"), ("waiting for a page never blocks `ps`", "W7 T5"),
+    ("short copy: keep the progress, fault in, retry, bounded", "A6"), ("the way out through a pinned page", "A6"), ("no commit in between is lost or repeated", "W2"), ("never zero an uptodate page", "W3"),
+    ("writev: one preparation of a page for many segments", "W5"), ("(a) reuse only by the sole owner", "E1"), ("(b) a writable page is reachable from the page table alone", "E2"),
+    ("(c) never write-protect a page in use by I/O, and never fail mprotect", "E3"), ("\"may write\" and \"is mine\" apart", "E3 E6"), ("(d) no swap-cache page out of a pinned one", "E8"),
+    ("exact pins", "G3 G8"), ("short read pins on shared pages", "G2 E4"), ("pinning without knowing mmap_lock", "G6"), ("lockless pinning", "G6 G7"), ("direct I/O against fork", "D1 G4"),
+    ("the same with threads", "D1 D2"), ("the escapes: MADV_DONTFORK, shared memory", "G4"),
+]

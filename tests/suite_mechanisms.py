@@ -1,0 +1,77 @@
+"""The invariants of docs/mechanisms.md that need a machine of their own, the switches that show what a mechanism prevents, and the table itself."""
+import re
+
+from testlib import build_kernel, check, command, equal, guest, guest_ok, ROOT
+
+HOST = False
+PROGRAMS = "/usr/lib/cowslip/tests/"
+
+
+def prepare():
+    build_kernel()
+
+
+def program(words, env="", timeout=240, **options):
+    """(status, lines, log) of a test program on the disk."""
+    status, out, err, log = guest(["/bin/sh", "-c", f"mkdir /root/t && cd /root/t && {env}exec {PROGRAMS}{words}"], timeout=timeout, **options)
+    return status, out.decode("utf-8", "replace").splitlines(), log
+
+
+def all_ok(words, **options):
+    status, lines, log = program(words, **options)
+    check(status == 0 and lines and all(line.startswith("ok ") for line in lines), "\n".join(lines) + log[-500:])
+
+
+def the_table_is_current():
+    """docs/mechanisms.md is what its data say, and what is named there exists."""
+    status, out, err = command(["python3", "tools/mechanisms.py", "--check"], cwd=ROOT)
+    equal((status, err), (0, b""), out.decode()[-3000:])
+
+
+def counted():
+    """Invariants about what is not done: read, flushed, copied, faulted in."""
+    all_ok("guest_inv")
+
+
+def counted_on_two_processors():
+    all_ok("guest_inv", smp=2)
+
+
+def nobody_waits_behind_a_fault():
+    """INV-T5, INV-W7; time is counted in instructions, so the host's load does not matter."""
+    all_ok("guest_slow", icount=True, append="ramdisk_latency_us=300000")
+
+
+def fault_without_the_lock():
+    """fault_lock=0: the bug that source 002 fixes. A page that truncate has removed stays mapped, and the test sees it; the kernel says that it is unsafe."""
+    for smp in (1, 2):
+        all_ok("inv_t INV_T2_truncate_loop", smp=smp)
+        status, lines, log = program("inv_t INV_T2_truncate_loop", append="fault_lock=0", smp=smp)
+        check(status == 1 and lines[-1].startswith("FAILED INV_T2_truncate_loop"), (status, lines))
+        check("fault_lock=0: UNSAFE" in log, log[:2000])
+
+
+def copy_without_need():
+    """cow_reuse=0: right, but each store after a child's end copies."""
+    status, lines, _ = program("guest_inv INV_E4_reuse", append="cow_reuse=0")
+    check(status == 1 and lines[-1].startswith("FAILED INV_E4_reuse"), (status, lines))
+    all_ok("inv_e", append="cow_reuse=0")
+
+
+def prefault_is_seen():
+    """prefault=1: right, but memory is touched that is there."""
+    status, lines, _ = program("guest_inv INV_A5_no_prefault", append="prefault=1")
+    check(status == 1 and "FAILED INV_A5_no_prefault" in lines[-1], (status, lines))
+
+
+def cycle_in_every_shape():
+    """atomic_copy=0: the deadlock of one page, and of two files; the hang detector names the page lock, the task and the instruction that faulted."""
+    for shape, tasks in (("INV_W1_same_page", 1), ("INV_W1_straddle", 1), ("INV_W1_crossed", 2)):
+        status, lines, log = program("inv_w " + shape, append="atomic_copy=0 ramdisk_latency_us=20000", env="INV_SECONDS=8 ", timeout=30)
+        hangs = re.findall(r"hang: (\S+) waits for page lock .+ held by (\S+) at (\w+)", log)
+        check(len({h[0] for h in hangs}) >= tasks, f"{shape}: status {status} {lines}\n{log[-1500:]}")
+
+
+def tests():
+    return [(f.__name__, f) for f in (the_table_is_current, counted, counted_on_two_processors, nobody_waits_behind_a_fault, fault_without_the_lock,
+                                      copy_without_need, prefault_is_seen, cycle_in_every_shape)]
