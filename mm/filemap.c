@@ -155,7 +155,7 @@ static enum fault_result fault_unlocked(struct fault *f, struct address_space *m
 	if (!page) {
 		if (copy)
 			page_put(copy);
-		return wait_for_page(f, m);
+		return fault_wait_page(f, m, FAULT_READ_AHEAD - 1);
 	}
 	e = pagecache_peek(m, f->index);
 	if (f->write && shared && (!(e & ENTRY_P) || !store_ready(e))) {

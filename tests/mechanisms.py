@@ -12,6 +12,8 @@ with "by reading" (the code was read, nothing runs) or "open".
 SWITCHES = {
     "prefault": ("prefault=1", False, "user memory is touched before each copy, as kernels do that do not trust their fixups; everything works the same without"),
     "atomic_copy": ("atomic_copy=0", True, "write() copies with faults on and the page locked, as before 2002: it deadlocks, and the hang detector prints the cycle"),
+    "zerocopy_read": ("zerocopy_read=0", False, "read() of whole pages copies"),
+    "zerocopy_write": ("zerocopy_write=0", False, "write() and copy_file_range() of whole pages copy"),
     "copy_fail": ("copy_fail=7", False, "every first copy of read() and write() stops at a random byte"),
     "fault_lock": ("fault_lock=0", True, "a fault maps the page that it found without its lock, as before 2006: a page that truncate removed stays mapped"),
     "cow_reuse": ("cow_reuse=0", False, "a page that became one process's alone again is copied all the same"),

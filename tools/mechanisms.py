@@ -48,7 +48,7 @@ def functions():
     """{function: program} of the test programs."""
     found = {}
     for path in sorted(glob.glob(os.path.join(ROOT, "user/tests/*.c"))):
-        for name in re.findall(r"^INV\((\w+),", source(path), re.M):
+        for name in re.findall(r"^(?:INV\(|static void )((?:INV_[A-Z]|inv_[a-z])\d+\w*)", source(path), re.M):
             found[name] = os.path.basename(path)[:-2]
     return found
 
@@ -62,8 +62,9 @@ def hosted():
     return found
 
 
-def invariant_of(function):
-    return "INV-" + function.split("_")[1]
+def invariants_of(function):
+    """INV_W1_same_page shows INV-W1, inv_r8_r9 shows INV-R8 and INV-R9."""
+    return {"INV-" + word.upper() for word in function.split("_")[1:] if re.fullmatch(r"[A-Za-z]\d", word) or re.fullmatch("[Rr]1[0-5]", word)}
 
 
 FUNCTIONS, HOSTED = functions(), hosted()
@@ -74,7 +75,7 @@ FINDS.update({"mutant:" + mutant[0]: ("mutant", mutant[4]) for mutant in MUTANTS
 class Row:
     def __init__(self, name, what, counters, switches, tests, bugs, note):
         self.name, self.what, self.counters, self.switches, self.note = name, what, counters, switches, note
-        self.functions = [f for f in FUNCTIONS if invariant_of(f) == name]
+        self.functions = [f for f in FUNCTIONS if name in invariants_of(f)]
         self.hosted = [t for t in HOSTED if name in HOSTED[t][1]]
         self.others = [t for t in tests if not (t.startswith("mm/") and t[3:] in self.hosted)]
         self.bugs = [b for b, (tool, test) in FINDS.items() if tool == "program" and test.split()[1] in self.functions] + bugs
@@ -96,7 +97,7 @@ class Row:
     def tests(self):
         programs = {}
         for function in self.functions:
-            programs.setdefault(FUNCTIONS[function], []).append(function.split("_", 2)[2])
+            programs.setdefault(FUNCTIONS[function], []).append(function if function.islower() else function.split("_", 2)[2])
         words = [f"{program}{'*' if program.startswith('guest_') else ''}: {', '.join(names)}" for program, names in sorted(programs.items())]
         return "; ".join(words + [f"{HOSTED[t][0]}/{t}" for t in self.hosted] + self.others)
 
@@ -159,7 +160,7 @@ def problems():
     found = []
     if switches != set(mechanisms.SWITCHES):
         found.append(f"mm/switches.c and SWITCHES differ: {switches ^ set(mechanisms.SWITCHES)}")
-    for name in set(map(invariant_of, FUNCTIONS)) - set(BY_NAME):
+    for name in set().union(*map(invariants_of, FUNCTIONS)) - set(BY_NAME):
         found.append(f"tests are named after {name}, which is no invariant")
     for row in ROWS:
         found += [f"{row.name}: no counter {c}" for c in row.counters if c not in counters]
