@@ -5,6 +5,7 @@
  *   law 1    more than one holder: no exclusive pin, no entry that may write it, none that calls it EXCL
  *   law 2    a writable PRIV entry is EXCL, and EXCL means one holder (INV-E2)
  *   INV-T1   a FILE entry shows a frame that a slot holds, writable only if the slot has RW (PC4); the frame of zeroes never writable (INV-E7)
+ *   SW1      there are as many swap entries as the slots of the swap areas count
  *   T1       a table has one owner: one entry above it, an address space, or a file
  *   PG2      a frame that nobody uses is in the allocator, and what is there nobody uses
  *
@@ -23,6 +24,7 @@
 #include "kernel/task.h"
 #include "kernel/wait.h"
 #include "mm/slot.h"
+#include "mm/swap.h"
 #include "mm/vma.h"
 
 #define ATTEMPTS 60
@@ -49,8 +51,10 @@ static struct count *counts;
 static unsigned counts_order;
 static struct ownership_total {
 	u64 held, holders, pinned, tables, kernel, free, wrong;
+	u64 swap_entries, swap_counted;
 	bool moment;		/* the lists could be looked at */
 } total;
+static unsigned swap_wrong;	/* in how many counts in a row, since the first */
 
 /* --- one pass; nobody else runs --- */
 
@@ -76,6 +80,10 @@ static void see_process_entry(u64 e)
 	struct count *c = count_of(e);
 	bool write = e & ENTRY_P && e & ENTRY_RW;
 
+	if (entry_is_swap(e)) {
+		total.swap_entries++;
+		return;
+	}
 	if (!(e & (ENTRY_P | ENTRY_PRIV)) || !c)
 		return;
 	if (e & ENTRY_PRIV) {
@@ -128,7 +136,7 @@ static void see_mappings(void)
 {
 	struct address_space *m;
 
-	total.moment = !atomic_read(&mapping_lists.locked);
+	total.moment = !atomic_read(&mapping_lists.locked) && !atomic_read(&swap_lock.locked);
 	if (!total.moment)
 		return;
 	list_for_each(m, &all_mappings, cache_node) {
@@ -141,6 +149,14 @@ static void see_mappings(void)
 		c->owners++;
 		c->seen |= SEEN_TABLE;
 	}
+}
+
+static void see_swap_areas(void)
+{
+	for (unsigned i = 0; i < SWAP_AREAS; i++)
+		for (u64 n = 1; swap_areas[i].used && n <= swap_areas[i].last; n++)
+			if (swap_areas[i].count[n] != ~0U)	/* a bad one */
+				total.swap_counted += swap_areas[i].count[n];
 }
 
 /* A block's first frame, after all entries were seen: what is wrong with it, or NULL. */
@@ -202,6 +218,7 @@ static void count_all(unsigned attempt)
 	see_mappings();
 	if (!total.moment)
 		return;
+	see_swap_areas();
 	each_block(page)
 		if (page->kind == PAGE_TABLE_PROCESS || page->kind == PAGE_TABLE_CACHE)
 			see_table(page);
@@ -211,6 +228,9 @@ static void count_all(unsigned attempt)
 		c->wrong = c->wrong == attempt - 1 && judge(page, c) ? (u8)attempt : c->wrong;
 		total.wrong += c->wrong == attempt;
 	}
+	if (swap_wrong == attempt - 1 && total.swap_entries != total.swap_counted)
+		swap_wrong = attempt;
+	total.wrong += swap_wrong == attempt;
 }
 
 /* --- all CPUs stand still --- */
@@ -256,7 +276,8 @@ static void count_once(unsigned attempt)
 
 static int describe(char *buf, size_t size)
 {
-	int n = ksnprintf(buf, size, "WRONG: %lu of %lu frames\n", total.wrong, nr_frames), shown = 0;
+	int n = ksnprintf(buf, size, "WRONG: %lu of %lu frames; %lu swap entries, their slots count %lu\n", total.wrong, nr_frames, total.swap_entries, total.swap_counted);
+	int shown = 0;
 
 	for (pfn_t i = 0; i < nr_frames; i++) {
 		const struct page *page = pfn_to_page(i);
@@ -294,6 +315,7 @@ int ownership_check(char *buf, size_t size)
 		goto out;
 	for (pfn_t i = 0; i < nr_frames; i++)
 		counts[i].wrong = 0;
+	swap_wrong = 0;
 	while (attempt < ATTEMPTS) {
 		count_once(attempt + 1);
 		attempt += total.moment;
@@ -308,8 +330,8 @@ int ownership_check(char *buf, size_t size)
 	if (total.wrong)
 		n = describe(buf, size);
 	else
-		n = ksnprintf(buf, size, "ok %lu frames: %lu held by %lu holders, %lu pinned, %lu tables, %lu of the kernel, %lu free\n",
-			      nr_frames, total.held, total.holders, total.pinned, total.tables, total.kernel, total.free);
+		n = ksnprintf(buf, size, "ok %lu frames: %lu held by %lu holders, %lu pinned, %lu tables, %lu of the kernel, %lu free, %lu swapped out\n",
+			      nr_frames, total.held, total.holders, total.pinned, total.tables, total.kernel, total.free, total.swap_entries);
 out:
 	mutex_unlock(&ownership_mutex);
 	return n;

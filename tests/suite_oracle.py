@@ -67,7 +67,10 @@ def random_operations(smp, directory, *words):
         look = int(words[words.index("-o") + 1])
         count = (250 if smp == 1 else 80) * look
         for seed in (1, 2):         # several processors on one thread of the host: those that stand still do not keep it from who counts
-            debug(["randomops", *words, str(seed), str(count), directory], smp=smp, icount=smp > 1, mem=64 << 20, timeout=200)
+            script = f"mkswap /dev/ram1 >/dev/null; swapon /dev/ram1; randomops {' '.join(words)} {seed} {count} {directory}; cat /proc/check_ownership"
+            text = debug(["sh", "-c", script], smp=smp, icount=smp > 1, mem=64 << 20, append="swap_mb=8", timeout=200)
+            check("all right" in text, text)
+            all_ok(text, 1)
         guest_ok(["randomops", *words[2:], "3", str(4000 // smp), directory], smp=smp, mem=128 << 20, timeout=200)
     return run
 
