@@ -177,6 +177,14 @@ def dirty_pipe():
         equal("UNSAFE" in log, bool(append), "the log says that it is unsafe")
 
 
+def tour():
+    """Each stop of the tour is as it is told; with a slow disk writes meet the frames on their way, and none waits."""
+    check(guest_ok(["/bin/tour"]).decode().endswith("stops, 0 not as told\n"), "the tour")
+    out = guest_ok(["/bin/tour", "stable"], append="ramdisk_latency_us=20000").decode()
+    breaks = re.search(r"write_break \+(\d+) .*page_lock_wait \+(\d+)", out)
+    check(breaks and int(breaks[1]) >= 32 and breaks[2] == "0", "stable pages:\n" + out)
+
+
 def block_device_mapped():
     """/dev/ram0 can be mapped, and shows what read() does."""
     equal(guest_ok(["/usr/lib/cowslip/tests/guest_blockmap"]), b"magic ef53\nsame 1\nsame 1\n", "output")
@@ -205,7 +213,7 @@ def panics():
 def tests():
     programs = sorted(n[:-2] for n in os.listdir(os.path.join(ROOT, "user/tests")) if n.endswith(".c"))
     found = [(name, compared(name)) for name in programs if name not in SPECIAL and not name.startswith("guest_")]
-    found += [(f.__name__, f) for f in (loans_by_counters, write_from_own_mapping, write_from_own_mapping_every_copy_fails,
+    found += [(f.__name__, f) for f in (loans_by_counters, tour, write_from_own_mapping, write_from_own_mapping_every_copy_fails,
                                         deadlock_without_atomic_copy, fair_scheduling, fpu_by_fxsave, signals_at_every_instruction, block_device_mapped, pipes_keep_what_they_got, dirty_pipe, panics)]
     found += [("kbench_files_tmpfs", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "readfile*", "copy16m_rw*", "copy16m_sendfile*"], "/tmp")),
               ("kbench_files_ext2", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "mapfile*", "copy16m_rw*", "write_mmap*", "create_unlink"], "/root")),

@@ -1,0 +1,418 @@
+/*
+ * The tour: each mechanism of the kernel in turn, in a minute. For each stop: what the sources say, what happens here (the kernel's own counters
+ * and trace records of what was just done), and what happens without it.
+ *
+ * usage: tour [STOP]      all stops, or one. Status 1 if something did not happen as it is told here: the tour is a test, too.
+ * A program of Cowslip: it reads /proc/vmstat and /proc/trace. Works in /root (ext2 on the ramdisk) and /tmp (memory).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE 4096UL
+#define RW (PROT_READ | PROT_WRITE)
+#define DISK "/root/tour.data"
+#define MEMORY "/tmp/tour.data"
+
+static int failures;
+static char block[64 * PAGE] __attribute__((aligned(4096)));
+
+/* --- telling --- */
+
+static void say(const char *label, const char *format, ...)
+{
+	va_list args;
+
+	printf("   %-8s ", label);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+	fflush(stdout);
+}
+static void expect(int ok, const char *what)
+{
+	if (ok)
+		return;
+	say("!!", "NOT AS TOLD: %s", what);
+	failures++;
+}
+
+/* --- counters and trace --- */
+
+static char text[1 << 20];
+static const char *slurp(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	size_t n = 0;
+	ssize_t k;
+
+	while (fd >= 0 && n < sizeof(text) - 1 && (k = read(fd, text + n, sizeof(text) - 1 - n)) > 0)
+		n += (size_t)k;
+	text[n] = 0;
+	close(fd);
+	return text;
+}
+static long counter(const char *name)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "\n%s ", name);
+	const char *at = strstr(slurp("/proc/vmstat"), key);
+	return at ? atol(at + strlen(key)) : 0;
+}
+
+#define MAX_WATCHED 8
+static const char *watched[MAX_WATCHED + 1];
+static long before[MAX_WATCHED], change[MAX_WATCHED];
+
+static void control(const char *words)
+{
+	int fd = open("/proc/trace", O_WRONLY);
+
+	if (fd < 0 || write(fd, words, strlen(words)) < 0)
+		expect(0, "/proc/trace can be written");
+	close(fd);
+}
+/* Watch these counters, a list that NULL ends, and record these events ("": none). */
+static void watch(const char *events, ...)
+{
+	va_list args;
+	int n = 0;
+
+	va_start(args, events);
+	while ((watched[n] = va_arg(args, const char *)))
+		n++;
+	va_end(args);
+	for (int i = 0; i < n; i++)		/* twice: reading them touches memory */
+		before[i] = counter(watched[i]);
+	for (int i = 0; i < n; i++)
+		before[i] = counter(watched[i]);
+	control("clear");
+	if (*events)
+		control(events);
+}
+/* How much the counters moved, and the first `lines` records of this program. */
+static void told(int lines)
+{
+	char line[256], *out = line, self[32];
+
+	control("0");
+	for (int i = 0; watched[i]; i++)
+		change[i] = counter(watched[i]) - before[i];
+	for (int i = 0; watched[i]; i++)
+		out += snprintf(out, sizeof(line) - (size_t)(out - line), "%s%s +%ld", i ? "   " : "", watched[i], change[i]);
+	say("counters", "%s", line);
+	snprintf(self, sizeof(self), " tour[%d]", getpid());
+	for (char *at = (char *)slurp("/proc/trace"), *end; lines && *at && (end = strchr(at, '\n')); at = end + 1) {
+		*end = 0;
+		char *record = strstr(at, self);
+		if (record) {
+			say("trace", "%s", strchr(record, ' ') + 1);
+			lines--;
+		}
+	}
+}
+
+/* --- memory and files --- */
+
+static char *fresh(size_t pages) { return mmap(NULL, pages * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
+static int make(const char *path, size_t pages)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
+
+	for (size_t i = 0; i < pages; i++) {
+		memset(block, 'a' + (int)(i % 26), PAGE);
+		if (write(fd, block, PAGE) != (ssize_t)PAGE)
+			expect(0, "a file can be written");
+	}
+	return fd;
+}
+static void forget(int fd)		/* out of the page cache */
+{
+	fsync(fd);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+static void load_all(const char *p, size_t pages)
+{
+	for (size_t i = 0; i < pages; i++)
+		(void)*(const volatile char *)(p + i * PAGE);
+}
+
+static sigjmp_buf jump;
+static volatile int caught;
+static void on_fault(int sig) { caught = sig; siglongjmp(jump, 1); }
+static int load_faults(const char *p)
+{
+	caught = 0;
+	if (!sigsetjmp(jump, 1))
+		(void)*(const volatile char *)p;
+	return caught;
+}
+
+/* --- the stops --- */
+
+static void atomic_copy(void)
+{
+	int fd = make(MEMORY, 4);
+	char *p = fresh(4);
+
+	say("source", "Torvalds, Aug 2002: copy while the page is held; if that faults, fix up. The code should work without touching the buffer first.");
+	watch("short,fixup,fault", "copy_fixup", "short_copy", "pgfault", NULL);
+	expect(pread(fd, p + 1, 100, 0) == 100, "the read gives 100 bytes");
+	told(4);
+	expect(change[0] >= 1 && change[1] == 1 && change[2] >= 1, "one copy stopped and went to its fixup; then the page was made, and the copy tried again");
+	say("without", "--append prefault=1 touches the buffer each time, as if the fixup could not be trusted; the answers are the same.");
+	close(fd);
+}
+
+static void zero_copy_read(void)
+{
+	int fd = make(MEMORY, 1024);
+	char *p = fresh(1024);
+
+	say("source", "Torvalds, Aug 2002: an aligned read into memory that would fault can map the cache's pages, COW; one fault for the whole read.");
+	watch("loan,short", "short_copy", "loan_read", "pgfault", "tlb_loan", NULL);
+	expect(pread(fd, p, 1024 * PAGE, 0) == (ssize_t)(1024 * PAGE), "4 MiB are read");
+	told(2);
+	expect(change[0] == 1 && change[1] == 1024 && !change[3], "one stopped copy, 1024 pages lent, no TLB told");
+	watch("", "pgfault", NULL);
+	load_all(p, 1024);
+	told(0);
+	say("so", "all of it was there: 4 MiB were read without copying a byte, and loading them faults no more.");
+	watch("cow", "cow_copy", "write_break", "write_swap", NULL);
+	p[0] = 'X';
+	pwrite(fd, "YYYY", 4, 5 * PAGE);
+	told(1);
+	expect(p[5 * PAGE] == 'f' && pread(fd, block, 1, 0) == 1 && block[0] == 'a', "neither side sees the other's change");
+	say("so", "a store copied the page for the program, a write() replaced it in the cache: neither saw the other.");
+	say("without", "--append zerocopy_read=0: the same bytes, 15 times the instructions (docs/zero-copy.md, also for when it does not pay).");
+	munmap(p, 1024 * PAGE);
+	close(fd);
+}
+
+static void read_again(void)
+{
+	int fd = make(MEMORY, 128);
+	char *p = fresh(64);
+
+	say("source", "Torvalds, Aug 2002: it works when the buffer is read into again; the unmapped case is better, it needs no TLB invalidation.");
+	pread(fd, p, 64 * PAGE, 0);
+	watch("", "loan_read", "loan_replaced", "tlb_loan", NULL);
+	pread(fd, p, 64 * PAGE, 64 * PAGE);
+	told(0);
+	expect(change[1] == 64 && change[2] >= 1, "64 pages replaced");
+	watch("", "loan_read", "loan_same", "tlb_loan", NULL);
+	pread(fd, p, 64 * PAGE, 64 * PAGE);
+	told(0);
+	expect(change[1] == 64 && !change[2], "the same pages are left alone");
+	say("so", "other data: one flush for up to 64 pages. The same data again: no entry changes at all.");
+	munmap(p, 64 * PAGE);
+	close(fd);
+}
+
+static void zero_copy_write(void)
+{
+	int fd = open(MEMORY, O_RDWR | O_CREAT | O_TRUNC, 0644), other = open("/tmp/tour.copy", O_RDWR | O_CREAT | O_TRUNC, 0644);
+	char *p = fresh(256);
+	loff_t from = 0, to = 0;
+
+	say("source", "Phillips, Aug 2002: there is zero-copy write as well, and there could be a file to file copy, were there an interface.");
+	memset(p, 'w', 256 * PAGE);
+	watch("loan", "loan_write", "write_swap", "write_inplace", "tlb_loan", NULL);
+	expect(write(fd, p, 256 * PAGE) == (ssize_t)(256 * PAGE), "1 MiB is written");
+	told(1);
+	expect(change[0] == 256, "256 pages lent to the file");
+	watch("", "loan_copy", "page_alloc", NULL);
+	expect(copy_file_range(fd, &from, other, &to, 256 * PAGE, 0) == (ssize_t)(256 * PAGE), "the file is copied");
+	told(0);
+	expect(change[0] == 256, "256 pages are in both files");
+	memset(p, 'x', PAGE);
+	pwrite(fd, "y", 1, PAGE);
+	expect(pread(other, block, 2 * PAGE, 0) == (ssize_t)(2 * PAGE) && block[0] == 'w' && block[PAGE] == 'w', "the copy keeps what it got");
+	say("so", "one frame was the program's and in two files; a store and a write() later each has its own.");
+	munmap(p, 256 * PAGE);
+	close(fd);
+	close(other);
+	unlink("/tmp/tour.copy");
+}
+
+static void write_own_page(void)
+{
+	int fd = make(DISK, 8);
+
+	say("source", "Torvalds, Aug 2002: write() of a page from a mapping of that same page, not yet there, waits for itself. The atomic copy solves it.");
+	forget(fd);
+	char *p = mmap(NULL, 8 * PAGE, RW, MAP_SHARED, fd, 0);
+	watch("short,lock,unlock", "short_copy", "write_inplace", "write_swap", "page_lock_wait", NULL);
+	expect(pwrite(fd, p + 2 * PAGE, PAGE - 10, 2 * PAGE + 5) == (ssize_t)(PAGE - 10), "the write ends");
+	told(5);
+	expect(change[0] >= 1, "the first copy stopped instead of sleeping");
+	say("so", "the copy stopped short, the page was unlocked, the source faulted in, the copy tried again: at most three times.");
+	say("without", "./cowslip run --timeout 15 --append \"ramdisk_latency_us=20000 atomic_copy=0\" -- /usr/lib/cowslip/tests/write_own_mmap /root");
+	say("", "hangs, and build/kernel.log names the page lock, who waits and who holds it: the same program twice.");
+	munmap(p, 8 * PAGE);
+	close(fd);
+}
+
+static void truncate_race(void)
+{
+	int fd = make(DISK, 8);
+	char *p = mmap(NULL, 8 * PAGE, RW, MAP_SHARED, fd, 0), *q = mmap(NULL, 8 * PAGE, RW, MAP_PRIVATE, fd, 0);
+
+	say("source", "Piggin, Oct 2006: the fault handler locks the page and looks again, so that it maps none that truncate has taken away.");
+	load_all(p, 8);
+	q[0] = q[5 * PAGE] = 'q';
+	watch("", "truncate_page", "rmap_zap", "tlb_zap", NULL);
+	expect(!ftruncate(fd, 2 * PAGE + 10), "the file is cut");
+	told(0);
+	signal(SIGBUS, on_fault);
+	expect(load_faults(p + 5 * PAGE) == SIGBUS && load_faults(q + 5 * PAGE) == SIGBUS, "beyond the end is SIGBUS, for the private copy, too");
+	expect(!load_faults(q) && *q == 'q', "the private copy inside stays");
+	ftruncate(fd, 8 * PAGE);
+	expect(!p[2 * PAGE + 10] && !p[5 * PAGE], "what comes back is zeroes");
+	signal(SIGBUS, SIG_DFL);
+	say("so", "no entry shows a removed page, a load beyond the end is SIGBUS, and a longer file later shows zeroes, not the old bytes.");
+	say("without", "docs/mechanisms.md has the switch and the test that sees a stale page.");
+	munmap(p, 8 * PAGE);
+	munmap(q, 8 * PAGE);
+	close(fd);
+}
+
+static void exact_cow(void)
+{
+	char *p = fresh(8);
+
+	say("source", "Torvalds, Jan 2021: a private page becomes writable only when nobody else has it. Lutomirski: say apart from RW whose it is.");
+	memset(p, 1, 8 * PAGE);
+	watch("cow", "cow_copy", "cow_reuse", "fork_share", NULL);
+	pid_t child = fork();
+	if (!child)
+		_exit(0);
+	p[0] = 2;				/* the child may have it still */
+	waitpid(child, NULL, 0);
+	p[PAGE] = 2;				/* nobody else has it now */
+	told(3);
+	expect(change[1] >= 1, "after the child is gone its page is reused, not copied");
+	watch("", "cow_copy", "cow_reuse", NULL);
+	mprotect(p, 8 * PAGE, PROT_READ);
+	mprotect(p, 8 * PAGE, RW);
+	p[0] = p[PAGE] = 3;
+	told(0);
+	expect(!change[0], "mprotect() there and back copies nothing");
+	say("so", "owners, pins and mere references are counted apart in one word of the frame (mm/page.h): the answer is exact, never a guess.");
+	munmap(p, 8 * PAGE);
+}
+
+static void pins_and_fork(void)
+{
+	static const char want[] = "what was there when it was given";
+	char *p = fresh(1), got[sizeof(want)];
+	int ends[2];
+
+	say("source", "Kara and Kosaki, Oct 2013: pinned memory and fork() do not go together, says the manual page of open(2). Here they do.");
+	expect(!pipe(ends), "a pipe");
+	strcpy(p, want);
+	watch("", "pin", "fork_copy", "cow_copy", NULL);
+	expect(vmsplice(ends[1], &(struct iovec){ p, sizeof(want) }, 1, 0) == (ssize_t)sizeof(want), "memory goes into a pipe by reference");
+	pid_t child = fork();
+	if (!child) {
+		strcpy(p, "the child's own words, in its own page..");
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+	told(0);
+	expect(read(ends[0], got, sizeof(got)) == (ssize_t)sizeof(got) && !strcmp(got, want), "the pipe has the parent's bytes");
+	say("so", "what the child stores is not seen through the parent's reference, nor the other way round.");
+	close(ends[0]);
+	close(ends[1]);
+	munmap(p, PAGE);
+}
+
+static void stable_pages(void)
+{
+	int fd = make(DISK, 64);
+
+	say("source", "MECHANISMS.md: a page that is being written to the device does not change, and yet no writer waits.");
+	watch("", "writeback", "write_break", "write_swap", "page_lock_wait", NULL);
+	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	for (int i = 0; i < 64; i++)
+		pwrite(fd, "new", 3, i * (off_t)PAGE);
+	told(0);
+	expect(change[0] >= 1, "pages are on their way to the device");
+	say("so", "the device keeps the old frame; the write made a copy and went on (write_break), where the frame was still in flight:");
+	say("", "with --append ramdisk_latency_us=20000 that is every one of them.");
+	close(fd);
+}
+
+/* While one thread's fault waits for the disk, mmap() of another goes on. */
+static void *touch_thread(void *p)
+{
+	load_all(p, 64);
+	return NULL;
+}
+static void nobody_stuck(void)
+{
+	int fd = make(DISK, 64);
+	pthread_t thread;
+
+	say("source", "Morton, Oct 2006: it deadlocks holding mmap_sem, so ps is stuck, too.");
+	forget(fd);
+	char *p = mmap(NULL, 64 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	watch("", "fault_retry", "pgmajfault", NULL);
+	pthread_create(&thread, NULL, touch_thread, p);
+	for (int i = 0; i < 50; i++)
+		munmap(fresh(4), 4 * PAGE);
+	pthread_join(thread, NULL);
+	told(0);
+	expect(change[0] >= 1, "a fault let go of mmap_lock to wait");
+	say("so", "a fault that waits for the disk holds no lock of the address space: it begins again when the page is there.");
+	munmap(p, 64 * PAGE);
+	close(fd);
+}
+
+static const struct { const char *name, *title; void (*show)(void); } stops[] = {
+	{ "copy", "The copy that may not sleep", atomic_copy },
+	{ "read", "read() without copying", zero_copy_read },
+	{ "again", "The same buffer again", read_again },
+	{ "write", "write() and file to file without copying", zero_copy_write },
+	{ "deadlock", "write() from a mapping of the page that it writes", write_own_page },
+	{ "truncate", "Faults against truncate", truncate_race },
+	{ "stuck", "A fault that waits stops nobody", nobody_stuck },
+	{ "cow", "Copy-on-write, exactly", exact_cow },
+	{ "pins", "Pinned memory and fork()", pins_and_fork },
+	{ "stable", "Stable pages, and no writer waits", stable_pages },
+};
+#define NR_STOPS (sizeof(stops) / sizeof(*stops))
+
+int main(int argc, char **argv)
+{
+	unsigned shown = 0;
+
+	for (unsigned i = 0; i < NR_STOPS; i++) {
+		if (argc > 1 && strcmp(argv[1], stops[i].name))
+			continue;
+		printf("\n%u. %s  (tour %s)\n", i + 1, stops[i].title, stops[i].name);
+		stops[i].show();
+		shown++;
+	}
+	unlink(DISK);
+	unlink(MEMORY);
+	if (!shown)
+		fprintf(stderr, "tour: there is no stop %s\n", argv[1]);
+	else
+		printf("\n%u stops, %d not as told\n", shown, failures);
+	return !shown || failures;
+}
