@@ -202,6 +202,7 @@ void page_init(const struct boot_info *info)
 		}
 	}
 	page_init_end();
+	page_keep_begin();
 	printk("memory: %lu MiB, %lu MiB free\n", page_total_count() >> 8, page_free_count() >> 8);
 }
 

@@ -55,21 +55,24 @@ static bool copy_entry(const struct vma *vma, struct page *to, vaddr_t va, entry
 static int copy_leaf(struct page *from, struct mm *new, const struct vma *vma, vaddr_t va, vaddr_t end)
 {
 	struct page *to = leaf_own(new, va), *spare = NULL;
+	bool stuck;
 
 	if (!to)
 		return -ENOMEM;
-	while (va < end) {
-		bool stuck = false;
+	do {
+		stuck = false;
 		table_lock_two(from, to);
-		for (; va < end && !stuck; va += stuck ? 0 : PAGE_SIZE) {
+		for (unsigned left = from->live; va < end && left; va += PAGE_SIZE) {
 			entry_t *e = leaf_entry(from, va);
-			if (entry_read(e) & ENTRY_PRIV)
-				stuck = !copy_entry(vma, to, va, e, &spare);
+			u64 value = entry_read(e);
+			left -= value != 0;
+			if (value & ENTRY_PRIV && (stuck = !copy_entry(vma, to, va, e, &spare)))
+				break;
 		}
 		table_unlock_two(from, to);
 		if (stuck && !(spare = page_alloc(0, 0)))
 			return -ENOMEM;
-	}
+	} while (stuck);
 	if (spare)
 		page_put(spare);
 	return 0;

@@ -167,7 +167,7 @@ static const char *judge(const struct page *page, const struct count *c)
 
 	if (page->kind == PAGE_RESERVED)	/* the kernel image, devices: mapped or not, nobody counts */
 		return c->holders || c->owners ? "an entry holds what is not memory" : NULL;
-	if (page->kind == PAGE_FREE)
+	if (page->kind == PAGE_FREE || page->kind == PAGE_KEPT)
 		return own || c->holders || c->seen || page->elsewhere ? "PG2: free and used" : NULL;
 	if (!own)
 		return "PG2: neither used nor free";
@@ -194,7 +194,7 @@ static void add_up(const struct page *page)
 
 	if (page->kind == PAGE_RESERVED)
 		return;
-	if (page->kind == PAGE_FREE)
+	if (page->kind == PAGE_FREE || page->kind == PAGE_KEPT)
 		total.free += n;
 	else if (page->kind == PAGE_TABLE_PROCESS || page->kind == PAGE_TABLE_CACHE)
 		total.tables++;

@@ -5,14 +5,21 @@
  * other page, has kind PAGE_FREE: that is how a block recognises its buddy. One lock (frames_lock) protects the lists,
  * `kind` and `order` of free pages, and the counts; a page that is not free belongs to its user.
  *
+ * Each CPU keeps some single frames (PAGE_KEPT) for itself, so that CPUs seldom meet at frames_lock and most frames come and go in a few
+ * instructions; of those that come back as zeroes (tables do) some are kept as such. Where few are free none
+ * are kept, and who finds the lists empty first takes back what all CPUs keep.
+ *
  * When few frames are left, ordinary allocations reclaim (mm/reclaim.h) and try again; the last ones are kept for those
  * that cannot wait (PA_ATOMIC) or that free memory by allocating (PA_RESERVE).
  */
 #include "mm/page.h"
 
 #include "kernel/cmdline.h"
+#include "kernel/cpu.h"
 #include "kernel/printk.h"
+#include "kernel/smp.h"
 #include "mm/reclaim.h"
+#include "mm/slab.h"
 #include "mm/vmstat.h"
 
 #define MAX_ORDER 10
@@ -86,17 +93,188 @@ static struct page *take_block(unsigned order)
 	return page;
 }
 
+/* --- frames that a CPU keeps: by that CPU alone, with interrupts off --- */
+
+#define KEEP_MAX 64
+#define KEEP_BATCH 32
+#define KEEP_ZEROED 16
+
+static struct frame_keep {
+	u32 nr, nr_zeroed;		/* read racily by others */
+	struct page *pages[KEEP_MAX];
+	struct page *zeroed[KEEP_ZEROED];	/* their contents are zeroes */
+} __attribute__((aligned(64))) keeps[NR_CPUS];
+static u64 keep_least;			/* fixed after boot: where fewer are free, none are kept; ~0: never */
+
+void page_keep_begin(void)
+{
+	keep_least = min(nr_total / 16, (u64)4096);
+	slab_keep_begin();
+}
+
+static bool may_keep(void) { return READ_ONCE(nr_free) >= keep_least; }
+
+static void keep_push(struct frame_keep *keep, struct page *page)
+{
+	page_set_kind(page, PAGE_KEPT);
+	keep->pages[keep->nr] = page;
+	WRITE_ONCE(keep->nr, keep->nr + 1);
+}
+
+static struct page *keep_pop(struct frame_keep *keep)
+{
+	WRITE_ONCE(keep->nr, keep->nr - 1);
+	struct page *page = keep->pages[keep->nr];
+	page_set_kind(page, PAGE_DATA);
+	return page;
+}
+
+static bool keep_push_zeroed(struct frame_keep *keep, struct page *page)
+{
+	if (keep->nr_zeroed == KEEP_ZEROED)
+		return false;
+	page_set_kind(page, PAGE_KEPT);
+	keep->zeroed[keep->nr_zeroed] = page;
+	WRITE_ONCE(keep->nr_zeroed, keep->nr_zeroed + 1);
+	return true;
+}
+
+static struct page *keep_pop_zeroed(struct frame_keep *keep)
+{
+	WRITE_ONCE(keep->nr_zeroed, keep->nr_zeroed - 1);
+	struct page *page = keep->zeroed[keep->nr_zeroed];
+	page_set_kind(page, PAGE_DATA);
+	return page;
+}
+
+static __attribute__((noinline)) void keep_give_back(struct frame_keep *keep, u32 rest)
+{
+	u64 irq = spin_lock_irqsave(&frames_lock);
+
+	while (keep->nr > rest)
+		free_block(keep_pop(keep), 0);
+	while (!rest && keep->nr_zeroed)
+		free_block(keep_pop_zeroed(keep), 0);
+	spin_unlock_irqrestore(&frames_lock, irq);
+}
+
+static __attribute__((noinline)) void keep_fill(struct frame_keep *keep)
+{
+	u64 irq = spin_lock_irqsave(&frames_lock);
+
+	while (keep->nr < KEEP_BATCH && nr_free >= keep_least && nr_free)
+		keep_push(keep, take_block(0));
+	spin_unlock_irqrestore(&frames_lock, irq);
+}
+
+/* A frame from this CPU's; NULL: ask the lists. */
+static struct page *alloc_kept(void)
+{
+	u64 irq = irq_save();
+	struct frame_keep *keep = &keeps[cpu_id()];
+
+	if (unlikely(!keep->nr) && may_keep())
+		keep_fill(keep);
+	struct page *page = likely(keep->nr) ? keep_pop(keep) : NULL;
+	irq_restore(irq);
+	return page;
+}
+
+/* One of zeroes, if there is one. */
+static struct page *alloc_zeroed(void)
+{
+	u64 irq = irq_save();
+	struct frame_keep *keep = &keeps[cpu_id()];
+	struct page *page = keep->nr_zeroed ? keep_pop_zeroed(keep) : NULL;
+
+	irq_restore(irq);
+	if (DEBUG_BUILD && page)
+		for (u64 *word = page_address(page), i = 0; i < PAGE_SIZE / 8; i++)
+			ASSERT(!word[i]);
+	return page;
+}
+
+static void free_kept(struct page *page)
+{
+	u64 irq = irq_save();
+	struct frame_keep *keep = &keeps[cpu_id()];
+
+	if (page->kind == PAGE_ZEROED && keep_push_zeroed(keep, page)) {
+		irq_restore(irq);
+		return;
+	}
+	if (unlikely(keep->nr == KEEP_MAX))
+		keep_give_back(keep, KEEP_MAX - KEEP_BATCH);
+	keep_push(keep, page);
+	irq_restore(irq);
+}
+
+static u64 nr_kept(void)
+{
+	u64 n = 0;
+
+	for (int cpu = 0; cpu < nr_cpus_online; cpu++)
+		n += READ_ONCE(keeps[cpu].nr) + READ_ONCE(keeps[cpu].nr_zeroed);
+	return n;
+}
+
+static void give_back_here(void *arg)
+{
+	u64 irq = irq_save();
+
+	slab_give_back();		/* may free frames */
+	keep_give_back(&keeps[cpu_id()], 0);
+	irq_restore(irq);
+}
+
+/* What the CPUs keep, frames and objects, goes back to the lists; false: they keep no frames. */
+static bool give_back_all(void)
+{
+	if (!nr_kept())
+		return false;
+	vmstat_inc(VM_KEPT_DRAIN);
+	preempt_disable();
+	give_back_here(NULL);
+	smp_call(cpus_online(), give_back_here, NULL);
+	preempt_enable();
+	return true;
+}
+
 /* --- allocation --- */
 
-static struct page *page_alloc_once(unsigned order, unsigned flags)
+static struct page *alloc_block(unsigned order, unsigned flags)
 {
-	u64 keep = flags & (PA_ATOMIC | PA_RESERVE) ? 0 : nr_reserved;
+	u64 rest = flags & (PA_ATOMIC | PA_RESERVE) ? 0 : nr_reserved;
 	struct page *page = NULL;
 
 	u64 irq = spin_lock_irqsave(&frames_lock);
-	if (nr_free >= keep + BIT(order))
+	if (nr_free >= rest + BIT(order))
 		page = take_block(order);
 	spin_unlock_irqrestore(&frames_lock, irq);
+	return page;
+}
+
+static struct page *page_alloc_once(unsigned order, unsigned flags)
+{
+	struct page *page = order ? NULL : alloc_kept();
+
+	return likely(page) ? page : alloc_block(order, flags);
+}
+
+/* Nothing was free. */
+static __attribute__((noinline)) struct page *page_alloc_slow(unsigned order, unsigned flags)
+{
+	struct page *page = NULL;
+
+	might_sleep();
+	if (give_back_all())
+		page = page_alloc_once(order, flags);
+	for (int attempt = 0; !page && attempt < RECLAIM_TRIES; attempt++) {
+		reclaim_kick();
+		if (flags & PA_PROGRAM ? !reclaim_for_program(BIT(order) + 32) : !reclaim_pages(BIT(order) + 32))
+			break;
+		page = page_alloc_once(order, flags);
+	}
 	return page;
 }
 
@@ -107,15 +285,14 @@ struct page *page_alloc(unsigned order, unsigned flags)
 		debug_might_sleep();
 	if (alloc_fail_now())
 		return NULL;
-	struct page *page = page_alloc_once(order, flags);
-	for (int attempt = 0; !page && !(flags & PA_ATOMIC) && attempt < RECLAIM_TRIES; attempt++) {
-		might_sleep();
-		reclaim_kick();
-		if (flags & PA_PROGRAM ? !reclaim_for_program(BIT(order) + 32) : !reclaim_pages(BIT(order) + 32))
-			break;
+	struct page *page = NULL;
+	if (flags & PA_ZERO && !order && READ_ONCE(keeps[cpu_id()].nr_zeroed) && (page = alloc_zeroed()))
+		flags &= ~PA_ZERO;
+	else
 		page = page_alloc_once(order, flags);
-	}
-	if (!page) {
+	if (unlikely(!page) && !(flags & PA_ATOMIC))
+		page = page_alloc_slow(order, flags);
+	if (unlikely(!page)) {
 		vmstat_inc(VM_ALLOC_FAIL);
 		return NULL;
 	}
@@ -133,15 +310,19 @@ struct page *page_alloc(unsigned order, unsigned flags)
 
 void page_free(struct page *page)
 {
-	ASSERT(page->kind != PAGE_FREE && page->kind != PAGE_RESERVED);
+	ASSERT(page->kind != PAGE_FREE && page->kind != PAGE_KEPT && page->kind != PAGE_RESERVED);
 	ASSERT(atomic64_read(&page->own) == 0);
 	vmstat_inc(VM_PAGE_FREE);
+	if (likely(!page->order && may_keep())) {
+		free_kept(page);
+		return;
+	}
 	u64 irq = spin_lock_irqsave(&frames_lock);
 	free_block(page, page->order);
 	spin_unlock_irqrestore(&frames_lock, irq);
 }
 
-u64 page_free_count(void) { return READ_ONCE(nr_free); }
+u64 page_free_count(void) { return READ_ONCE(nr_free) + nr_kept(); }
 u64 page_total_count(void) { return nr_total; }
 u64 page_reserve(void) { return nr_reserved; }
 
@@ -157,6 +338,7 @@ void page_free_blocks(u64 nr[PAGE_ORDERS])
 			nr[order]++;
 		spin_unlock_irqrestore(&frames_lock, irq);
 	}
+	nr[0] += nr_kept();
 }
 
 /* --- boot --- */
@@ -165,6 +347,9 @@ void page_init_begin(u64 frames)
 {
 	nr_frames = frames;
 	nr_free = nr_total = nr_reserved = 0;
+	keep_least = ~0UL;
+	for (int cpu = 0; cpu < NR_CPUS; cpu++)
+		keeps[cpu].nr = keeps[cpu].nr_zeroed = 0;
 	for (unsigned order = 0; order <= MAX_ORDER; order++)
 		list_init(&free_lists[order]);
 	_Static_assert(PAGE_RESERVED == 0, "a zeroed page array is reserved");

@@ -43,6 +43,8 @@ enum page_kind {
 	PAGE_TABLE_CACHE,	/* a table of a file: every present entry is a holder */
 	PAGE_SLAB,		/* owned by mm/slab */
 	PAGE_LARGE,		/* first page of a kmalloc larger than the slabs */
+	PAGE_KEPT,		/* free, and kept by a CPU for its next allocation */
+	PAGE_ZEROED,		/* about to be freed, and all zeroes: the next allocation with PA_ZERO need not clear it */
 };
 
 struct address_space;
@@ -101,7 +103,7 @@ struct page *page_alloc(unsigned order, unsigned flags);
 /* Give back a block whose own word is zero (called by page_put and its relatives only). */
 void page_free(struct page *page);
 
-u64 page_free_count(void);	/* frames in the allocator */
+u64 page_free_count(void);	/* frames in the allocator, those that CPUs keep included */
 u64 page_total_count(void);	/* frames it manages, free or not */
 u64 page_reserve(void);		/* of them, kept for PA_ATOMIC and PA_RESERVE */
 void page_total_reduce(u64 frames);	/* at boot: so many were allocated and are not memory any more (a RAM disk) */
@@ -110,13 +112,15 @@ void page_free_blocks(u64 nr[PAGE_ORDERS]);	/* free blocks of each order, for /p
 
 /*
  * Boot, in this order, one CPU: page_init_begin() with the length of the page array (mapped, zeroed), page_add_range() for each
- * range of RAM that nobody uses, page_init_end(). page_init() does it all from the boot information.
+ * range of RAM that nobody uses, page_init_end(); then, perhaps, page_keep_begin(): from then on CPUs keep frames.
+ * page_init() does it all from the boot information.
  */
 struct boot_info;
 void page_init(const struct boot_info *boot);
 void page_init_begin(u64 frames);
 void page_add_range(paddr_t start, paddr_t end);
 void page_init_end(void);
+void page_keep_begin(void);
 
 /* Fault injection: the nth allocation of frames or objects from now on fails, and each `every`-th after it (0: only that one; nth 0: off). */
 void alloc_fail_set(u64 nth, u64 every);

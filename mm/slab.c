@@ -4,11 +4,15 @@
  *
  * kmalloc() is a row of caches; what is larger than the largest is a block of frames of its own.
  *
+ * Each CPU keeps a few free objects of each cache for itself (slab_keep_begin()); they count as used in their slabs. In and out cost
+ * a few instructions and no lock; a full or empty store is brought half way under the cache's lock.
+ *
  * Locks: the cache's spinlock (RANK_SLAB) protects its list and the slab fields of its pages. It is never held while
  * frames are allocated. Interrupt handlers may use the atomic form.
  */
 #include "mm/slab.h"
 
+#include "kernel/cpu.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "mm/page.h"
@@ -20,6 +24,8 @@ struct slab_cache {
 	u32 size;			/* I: of an object, a multiple of its alignment */
 	u32 per_slab;			/* I */
 	u8 order;			/* I: of a slab */
+	u8 id;				/* I: of its stores, keeps[][id] */
+	u8 keep_max;			/* fixed at boot: objects that a CPU may keep; 0: none */
 	const char *name;		/* I */
 	struct slab_cache *next;	/* I: the list of made caches */
 	atomic64_t nr_slabs;		/* A */
@@ -34,7 +40,21 @@ static struct slab_cache kmalloc_caches[] = {
 	KMALLOC_CACHE(kmalloc_caches[6], 512, 0), KMALLOC_CACHE(kmalloc_caches[7], 1024, 1), KMALLOC_CACHE(kmalloc_caches[8], 2048, 2),
 };
 
+/* What each CPU keeps, by cache: touched by that CPU only, with interrupts off. */
+#define MAX_KEPT_CACHES 32
+static struct slab_keep {
+	void **head;			/* objects, linked through their first words */
+	u64 nr;				/* read racily by others */
+} keeps[NR_CPUS][MAX_KEPT_CACHES] __attribute__((aligned(64)));
+static bool keeping;			/* set once, at boot */
+static atomic_t nr_ids = ATOMIC_INIT(ARRAY_SIZE(kmalloc_caches));
+
 static struct slab_cache *made_caches;	/* grows at its head by compare-and-swap, never shrinks */
+
+static void may_keep(struct slab_cache *cache)
+{
+	cache->keep_max = keeping && cache->id < MAX_KEPT_CACHES ? min(max(8192 / cache->size, 4U), 32U) : 0;
+}
 
 struct slab_cache *slab_cache_create(const char *name, size_t size)
 {
@@ -51,10 +71,23 @@ struct slab_cache *slab_cache_create(const char *name, size_t size)
 		cache->order++;
 	cache->per_slab = (PAGE_SIZE << cache->order) / cache->size;
 	ASSERT(cache->per_slab);
+	cache->id = min(atomic_add_return(&nr_ids, 1) - 1, MAX_KEPT_CACHES);
+	may_keep(cache);
 	cache->next = __atomic_load_n(&made_caches, __ATOMIC_RELAXED);
 	while (!__atomic_compare_exchange_n(&made_caches, &cache->next, cache, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		;
 	return cache;
+}
+
+void slab_keep_begin(void)
+{
+	keeping = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(kmalloc_caches); i++) {
+		kmalloc_caches[i].id = i;
+		may_keep(&kmalloc_caches[i]);
+	}
+	for (struct slab_cache *c = made_caches; c; c = c->next)
+		may_keep(c);
 }
 
 /* --- slabs --- */
@@ -109,62 +142,160 @@ static void *take_object_locked(struct slab_cache *cache)
 	return object;
 }
 
+/* Cache lock held. A slab that nobody uses any more, for the caller to destroy, or NULL. */
+static struct page *put_object_locked(struct slab_cache *cache, void *object)
+{
+	struct page *slab = object_slab(cache, object);
+
+	ASSERT(slab->slab_used > 0 && slab->slab_free != object);
+	if (!slab->slab_free)
+		list_add(&slab->slab_node, &cache->partial);
+	*(void **)object = slab->slab_free;
+	slab->slab_free = object;
+	if (--slab->slab_used)
+		return NULL;
+	if (cache->nr_empty++ == 0)
+		return NULL;
+	cache->nr_empty--;
+	list_del(&slab->slab_node);
+	return slab;
+}
+
+/* --- what this CPU keeps; interrupts off --- */
+
+static void keep_push(struct slab_keep *keep, void **object)
+{
+	*object = keep->head;
+	keep->head = object;
+	WRITE_ONCE(keep->nr, keep->nr + 1);
+}
+
+static void **keep_pop(struct slab_keep *keep)
+{
+	void **object = keep->head;
+
+	keep->head = *object;
+	WRITE_ONCE(keep->nr, keep->nr - 1);
+	return object;
+}
+
+static struct slab_keep *keep_of(const struct slab_cache *cache) { return &keeps[cpu_id()][cache->id]; }
+
+/* Give back all but `rest`. */
+static void keep_give_back(struct slab_cache *cache, u64 rest)
+{
+	struct slab_keep *keep = keep_of(cache);
+
+	while (keep->nr > rest) {
+		u64 irq = spin_lock_irqsave(&cache->lock);
+		struct page *surplus = put_object_locked(cache, keep_pop(keep));
+		spin_unlock_irqrestore(&cache->lock, irq);
+		if (surplus)
+			slab_destroy(surplus);
+	}
+}
+
+void slab_give_back(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(kmalloc_caches); i++)
+		if (kmalloc_caches[i].keep_max)
+			keep_give_back(&kmalloc_caches[i], 0);
+	for (struct slab_cache *c = __atomic_load_n(&made_caches, __ATOMIC_ACQUIRE); c; c = c->next)
+		if (c->keep_max)
+			keep_give_back(c, 0);
+}
+
+/* --- objects --- */
+
+/* From the slabs; this CPU's store, which is empty, gets some too. */
+static void *take_some(struct slab_cache *cache)
+{
+	u64 irq = spin_lock_irqsave(&cache->lock);
+	void *object = take_object_locked(cache);
+
+	if (cache->keep_max) {
+		struct slab_keep *keep = keep_of(cache);
+		while (keep->nr < cache->keep_max / 2 && !list_empty(&cache->partial))
+			keep_push(keep, take_object_locked(cache));
+	}
+	spin_unlock_irqrestore(&cache->lock, irq);
+	return object;
+}
+
+static __attribute__((noinline)) void *slab_alloc_slow(struct slab_cache *cache, unsigned flags)
+{
+	void *object;
+
+	while (!(object = take_some(cache))) {
+		struct page *slab = slab_create(cache, flags);
+		if (!slab)
+			return NULL;
+		u64 irq = spin_lock_irqsave(&cache->lock);
+		list_add(&slab->slab_node, &cache->partial);
+		cache->nr_empty++;
+		spin_unlock_irqrestore(&cache->lock, irq);
+	}
+	return object;
+}
+
 static void *slab_alloc_flags(struct slab_cache *cache, unsigned flags)
 {
 	if (!(flags & PA_ATOMIC))
 		debug_might_sleep();
 	if (alloc_fail_now())
 		return NULL;
-	for (;;) {
-		u64 irq = spin_lock_irqsave(&cache->lock);
-		void *object = take_object_locked(cache);
-		spin_unlock_irqrestore(&cache->lock, irq);
-		if (object)
+	if (likely(cache->keep_max)) {
+		u64 irq = irq_save();
+		struct slab_keep *keep = keep_of(cache);
+		void *object = likely(keep->nr) ? keep_pop(keep) : NULL;
+		irq_restore(irq);
+		if (likely(object))
 			return object;
-
-		struct page *slab = slab_create(cache, flags);
-		if (!slab)
-			return NULL;
-		irq = spin_lock_irqsave(&cache->lock);
-		list_add(&slab->slab_node, &cache->partial);
-		cache->nr_empty++;
-		spin_unlock_irqrestore(&cache->lock, irq);
 	}
+	return slab_alloc_slow(cache, flags);
 }
 
 void *slab_alloc(struct slab_cache *cache) { return slab_alloc_flags(cache, 0); }
 
-void slab_free(struct slab_cache *cache, void *object)
+static void slab_free_now(struct slab_cache *cache, void *object)
 {
-	struct page *slab = object_slab(cache, object), *surplus = NULL;
-
-	ASSERT(slab->kind == PAGE_SLAB && slab->slab_cache == cache);
 	u64 irq = spin_lock_irqsave(&cache->lock);
-	ASSERT(slab->slab_used > 0 && slab->slab_free != object);
-	if (!slab->slab_free)
-		list_add(&slab->slab_node, &cache->partial);
-	*(void **)object = slab->slab_free;
-	slab->slab_free = object;
-	if (--slab->slab_used == 0) {
-		if (cache->nr_empty) {
-			list_del(&slab->slab_node);
-			surplus = slab;
-		} else {
-			cache->nr_empty++;
-		}
-	}
+	struct page *surplus = put_object_locked(cache, object);
+
 	spin_unlock_irqrestore(&cache->lock, irq);
 	if (surplus)
 		slab_destroy(surplus);
+}
+
+void slab_free(struct slab_cache *cache, void *object)
+{
+	const struct page *slab = object_slab(cache, object);
+
+	ASSERT(slab->kind == PAGE_SLAB && slab->slab_cache == cache);
+	if (unlikely(!cache->keep_max)) {
+		slab_free_now(cache, object);
+		return;
+	}
+	u64 irq = irq_save();
+	struct slab_keep *keep = keep_of(cache);
+	ASSERT(keep->head != object);
+	if (unlikely(keep->nr >= cache->keep_max))
+		keep_give_back(cache, cache->keep_max / 2);
+	keep_push(keep, object);
+	irq_restore(irq);
 }
 
 /* --- any size --- */
 
 static void *kmalloc_flags(size_t size, unsigned flags)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(kmalloc_caches); i++)
-		if (size <= kmalloc_caches[i].size)
-			return slab_alloc_flags(&kmalloc_caches[i], flags);
+	/* Up to 64 the sizes are powers of two; of the rest all but one. */
+	unsigned i = size <= 16 ? 0 : 60 - __builtin_clzl(size - 1);
+	if (likely(size <= 2048)) {
+		if (size > 128)
+			i += size > 192;
+		return slab_alloc_flags(&kmalloc_caches[i], flags);
+	}
 
 	unsigned order = 0;
 	while (order <= 10 && PAGE_SIZE << order < size)
@@ -219,6 +350,9 @@ static void report(struct slab_cache *c, void (*fn)(const struct slab_info *info
 {
 	u64 free = 0, slabs, irq = spin_lock_irqsave(&c->lock);
 	struct page *slab;
+
+	for (int cpu = 0; c->keep_max && cpu < nr_cpus_online; cpu++)
+		free += READ_ONCE(keeps[cpu][c->id].nr);
 
 	list_for_each(slab, &c->partial, slab_node)
 		free += c->per_slab - slab->slab_used;

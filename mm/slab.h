@@ -17,6 +17,9 @@ void *kmalloc_atomic(size_t size);
 void kfree(void *p);					/* NULL is allowed */
 char *kstrdup(const char *s);
 
+void slab_keep_begin(void);	/* at boot, one CPU: from now on CPUs keep free objects */
+void slab_give_back(void);	/* what this CPU keeps; interrupts off */
+
 /* What /proc/slabinfo tells of a cache: objects of `size` bytes, `per_slab` in a slab of `pages` frames. A snapshot. */
 struct slab_info {
 	const char *name;

@@ -36,7 +36,8 @@ void table_put(struct page *table)
 	/* Only the last owning parent may change entries, and only it knows them to be clear. */
 	if (own_refs(atomic64_read(&table->own)) == 1) {
 		ASSERT(table->live == 0);
-		page_set_kind(table, PAGE_DATA);
+		/* No entry is left: zeroes. But a root has the kernel's half, and entries of files' leaves are not counted. */
+		page_set_kind(table, table->kind == PAGE_TABLE_PROCESS && table->level < 3 ? PAGE_ZEROED : PAGE_DATA);
 		vmstat_inc(VM_TABLE_FREE);
 	}
 	page_put(table);

@@ -8,7 +8,7 @@
 #include "mm/tlb.h"
 
 enum vmstat_item {
-	VM_PAGE_ALLOC, VM_PAGE_FREE, VM_ALLOC_FAIL,
+	VM_PAGE_ALLOC, VM_PAGE_FREE, VM_ALLOC_FAIL, VM_KEPT_DRAIN,
 	VM_FAULT, VM_FAULT_MAJOR,		/* resolved; of these, waited for I/O */
 	VM_FAULT_ANON, VM_FAULT_ZERO, VM_FAULT_FILE, VM_FAULT_AROUND, VM_FAULT_RETRY, VM_FAULT_STACK,
 	VM_FAULT_BAD,				/* ended in SIGSEGV, SIGBUS or without memory */

@@ -91,6 +91,10 @@ static vaddr_t zap_leaf(struct page *leaf, vaddr_t va, vaddr_t end, unsigned wha
 		entry_exchange_locked(leaf, e, 0);
 		if (value & ENTRY_PRIV)
 			tlb_batch_holder(batch, entry_page(value));
+		if (!leaf->live) {
+			va = end;
+			break;
+		}
 	}
 	spin_unlock(&leaf->lock);
 	return va;
@@ -115,14 +119,15 @@ void zap_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned what, struct 
 static void free_children(struct page *table, vaddr_t base, vaddr_t start, vaddr_t end, vaddr_t low, vaddr_t high, struct tlb_batch *batch)
 {
 	u64 size = span(table->level);
-	unsigned first = start > base ? (start - base) / size : 0;
+	unsigned first = start > base ? (start - base) / size : 0, left = table->live;	/* mmap_lock keeps it as it is */
 
-	for (unsigned slot = first; slot < 512 && base + slot * size < end; slot++) {
+	for (unsigned slot = first; left && slot < 512 && base + slot * size < end; slot++) {
 		vaddr_t child_base = base + slot * size;
 		entry_t *e = &table_entries(table)[slot];
 		u64 value = entry_read(e);
 		if (!(value & ENTRY_P))
 			continue;
+		left--;
 		struct page *child = entry_page(value);
 		if (child->level > 0)
 			free_children(child, child_base, start, end, low, high, batch);

@@ -159,7 +159,7 @@ def counters():
     equal((status, [line for line in out.decode().splitlines() if not line.endswith(" moved")]), (0, []), out.decode() + err.decode() + log[-500:])
     text += out.decode()
     names = {line.split()[0] for line in guest_ok(["cat", "/proc/vmstat"]).decode().splitlines()}
-    elsewhere = {"page_alloc_fail", "oom_kill", "hang", "fork_copy"}     # below; fork_copy: nothing pins pages exclusively yet
+    elsewhere = {"page_alloc_fail", "page_kept_drain", "oom_kill", "hang", "fork_copy"}     # below; fork_copy: nothing pins pages exclusively yet
     equal({n for n in names if not n.startswith("nr_")} - elsewhere, {line.split()[0] for line in text.splitlines()}, "counters that the program moves")
     with open(os.path.join(ROOT, "docs/debugging.md"), encoding="utf-8") as file:
         described = set(re.findall(r"`(\w+)`", file.read()))
@@ -178,6 +178,7 @@ def moved(name, argv, **options):
 @test
 def counters_of_harm():
     moved("oom_kill", ["sh", "-c", PROGRAMS + "hog 400 >/dev/null; cat /proc/vmstat"], mem=96 << 20, timeout=60)
+    moved("page_kept_drain", ["sh", "-c", PROGRAMS + "hog 400 >/dev/null; cat /proc/vmstat"], mem=96 << 20, smp=4, timeout=60)     # what other CPUs keep
     # Which allocation it is differs from run to run, and it may be one without which nobody can tell: then the next is tried.
     check(any(moves("page_alloc_fail", ["sh", "-c", "ls -lR /etc >/dev/null; cat /proc/vmstat"], append=f"alloc_fail={n},5000", timeout=60)
               for n in range(500, 1100, 50)), "page_alloc_fail stands still")

@@ -23,6 +23,7 @@ void fatal(const char *fmt, ...) { abort(); }
 void printk(const char *fmt, ...) { }
 void page_init_begin(u64 nr_frames) { }
 void page_init_end(void) { }
+void page_keep_begin(void) { }
 u64 page_total_count(void) { return 0; }
 u64 page_free_count(void) { return 0; }
 static u64 last_end;

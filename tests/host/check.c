@@ -196,7 +196,7 @@ void check_all(void)
 		struct page *p = pfn_to_page(i);
 		struct count *c = &counts[i];
 		u64 own = p->own.v;
-		if (p->kind == PAGE_FREE && (own || c->holders || c->tables))
+		if ((p->kind == PAGE_FREE || p->kind == PAGE_KEPT) && (own || c->holders || c->tables))
 			host_fail("PG2: frame %lu is free and used (own %lx)", (unsigned long)i, (unsigned long)own);
 		if (c->holders && !own)
 			host_fail("PG2: frame %lu is used and has own == 0", (unsigned long)i);

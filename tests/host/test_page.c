@@ -1,5 +1,6 @@
 /* The frame allocator, the ownership word, the slabs: PG1 to PG3 and the counting. */
 #include "host.h"
+#include "mm/table.h"
 
 static bool inside(struct page *p, unsigned order)
 {
@@ -108,6 +109,96 @@ TEST(page_out_of_memory, "no memory is NULL, and the last frames stay for those 
 		page_put(p);
 	}
 	CHECK_EQ(page_free_count(), total);
+}
+
+TEST(page_kept, "what CPUs keep counts as free, is found again from any CPU when memory runs out, and what is kept as zeroes is")
+{
+	struct list_head all = LIST_INIT(all);
+	struct page *p, *table[40];
+	u64 total = page_free_count();
+	unsigned n;
+
+	page_keep_begin();
+	for (unsigned round = 0; round < 3; round++) {
+		for (int cpu = 3; cpu < 7; cpu++) {		/* each keeps some */
+			host_run_on(cpu);
+			for (n = 0; n < 300; n++)
+				list_add(&page_alloc(0, 0)->node, &all);
+			for (n = 0; n < ARRAY_SIZE(table); n++)
+				CHECK((table[n] = table_alloc(PAGE_TABLE_PROCESS, 0)));
+			while (!list_empty(&all)) {
+				p = list_first(&all, struct page, node);
+				list_del(&p->node);
+				memset(page_address(p), 0xee, PAGE_SIZE);
+				page_put(p);
+			}
+			for (n = 0; n < ARRAY_SIZE(table); n++)
+				table_put(table[n]);
+			CHECK_EQ(page_free_count(), total);
+			for (n = 0; n < ARRAY_SIZE(table); n++) {
+				CHECK((table[n] = page_alloc(0, PA_ZERO)));
+				for (unsigned i = 0; i < 512; i++)
+					CHECK(!((u64 *)page_address(table[n]))[i]);
+			}
+			for (n = 0; n < ARRAY_SIZE(table); n++)
+				page_put(table[n]);
+		}
+		host_run_on(8);
+		for (n = 0; (p = page_alloc(0, 0)); n++)
+			list_add(&p->node, &all);
+		for (; (p = page_alloc(0, PA_ATOMIC)); n++)
+			list_add(&p->node, &all);
+		CHECK_EQ(page_free_count(), 0);
+		CHECK(n + 8 > total);				/* slabs may have some */
+		while (!list_empty(&all)) {
+			p = list_first(&all, struct page, node);
+			list_del(&p->node);
+			page_put(p);
+		}
+		CHECK_EQ(page_free_count(), total);
+	}
+	/* Kept frames keep their neighbours apart, until a large block is wanted. */
+	u64 blocks = 0;
+	while ((p = page_alloc(10, 0))) {
+		list_add(&p->node, &all);
+		blocks++;
+	}
+	CHECK(blocks + 1 >= total / 1024);
+	while (!list_empty(&all)) {
+		p = list_first(&all, struct page, node);
+		list_del(&p->node);
+		page_put(p);
+	}
+}
+
+static void keep_and_go(void *arg)
+{
+	void *p[200];
+
+	for (unsigned round = 0; round < 5; round++) {
+		for (unsigned i = 0; i < ARRAY_SIZE(p); i++) {
+			CHECK((p[i] = kmalloc(1 + i * 11 % 300)));
+			memset(p[i], (int)i, 1 + i * 11 % 300);
+		}
+		host_preempt("objects in use");
+		for (unsigned i = 0; i < ARRAY_SIZE(p); i++) {
+			for (unsigned k = 0; k < 1 + i * 11 % 300; k++)
+				CHECK_EQ(((u8 *)p[i])[k], (u8)i);
+			kfree(p[i]);
+		}
+	}
+}
+
+TEST(slab_kept, "objects that CPUs keep are nobody else's")
+{
+	struct task *t[4];
+
+	page_keep_begin();
+	host_explore(1, 3);
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		t[i] = host_spawn("keeper", NULL, keep_and_go, NULL);
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		host_join(t[i]);
 }
 
 TEST(slab_random, "kmalloc of any size: aligned, disjoint, given back; kfree(NULL)")
