@@ -12,8 +12,11 @@ static long set_flags(struct file *file, u32 flags)
 {
 	if (flags & O_NOATIME && !(file->flags & O_NOATIME) && !owner_or_root(file->inode))
 		return -EPERM;
-	if (flags & O_DIRECT)
-		return -EINVAL;
+	if ((flags ^ file->flags) & O_DIRECT && S_ISREG(file->inode->mode)) {
+		if (!file->ops->direct)
+			return -EINVAL;
+		WRITE_ONCE(file->ops, flags & O_DIRECT ? file->ops->direct : file->inode->fops);
+	}
 	WRITE_ONCE(file->flags, (file->flags & ~(u32)SETFL_MASK) | (flags & SETFL_MASK));
 	return 0;
 }

@@ -149,9 +149,7 @@ static struct file *finish_open(const struct path *path, const struct open_reque
 
 	if (IS_ERR(file))
 		return file;
-	if (r->flags & O_DIRECT && S_ISREG(inode->mode))
-		error = -EINVAL;
-	if (!error && r->flags & O_TRUNC && S_ISREG(inode->mode) && !r->created)
+	if (r->flags & O_TRUNC && S_ISREG(inode->mode) && !r->created)
 		error = atomic_read(&inode->writers) < 0 ? -ETXTBSY : inode_truncate(inode, 0);
 	if (error) {
 		file_put(file);

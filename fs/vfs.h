@@ -15,6 +15,7 @@
 #include "mm/pagecache.h"
 
 struct dentry;
+struct direct_place;
 struct file;
 struct inode;
 struct super_block;
@@ -99,6 +100,10 @@ struct file_ops {
 	ssize_t (*may_write)(struct inode *inode, loff_t pos, size_t n);	/* generic_file_write, i_rwsem held: how many bytes; NULL: all */
 	/* SEEK_DATA, SEEK_HOLE: the first byte from pos on (inside the file) that is data, or in a hole; the size or more if there is none. NULL: all is data. */
 	loff_t (*seek_data)(struct inode *inode, loff_t pos, bool hole);
+	/* The operations of a file opened with O_DIRECT; NULL: EINVAL. The same ones: it makes no difference. */
+	const struct file_ops *direct;
+	/* fs/direct.h: where the bytes from pos on (a multiple of 512, so is n) lie on the device. How many of the n lie together. */
+	ssize_t (*direct_map)(struct inode *inode, loff_t pos, size_t n, struct direct_place *place);
 	/* Called with i_rwsem exclusive, all arguments checked; mode is one of the combinations of fs/fallocate.c. NULL: EOPNOTSUPP. */
 	int (*fallocate)(struct file *file, int mode, loff_t start, loff_t end);
 };
@@ -211,7 +216,7 @@ struct file {
 	atomic_t refs;			/* A: descriptors, mappings, calls in progress */
 	struct path path;		/* I */
 	struct inode *inode;		/* I: path.dentry->inode */
-	const struct file_ops *ops;	/* I */
+	const struct file_ops *ops;	/* I, but for O_DIRECT by F_SETFL: then one of a pair that differ in read and write alone */
 	u32 flags;			/* O_*: changed by F_SETFL */
 	u32 mode;			/* I: FMODE_* */
 	loff_t pos;			/* pos_lock */
@@ -250,6 +255,9 @@ ssize_t file_read_kernel(struct file *file, void *buf, size_t n, loff_t pos);	/*
 ssize_t file_write_kernel(struct file *file, const void *buf, size_t n, loff_t *pos);
 loff_t generic_llseek(struct file *file, loff_t offset, int whence);
 ssize_t generic_file_read(struct file *file, struct iov_iter *to, loff_t *pos);	/* page cache; atime */
+ssize_t generic_direct_write(struct file *file, struct iov_iter *from, loff_t *pos);	/* the same past the page cache (fs/direct.h) */
+/* May a write that ends at `end`, inside the file, go on after the call? Then it has done what generic_file_write() does first. i_rwsem exclusive. */
+bool file_async_write_begin(struct file *file, loff_t end);
 ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos);	/* i_rwsem, O_APPEND, RLIMIT_FSIZE, mtime, O_SYNC */
 ssize_t generic_file_share(struct file *file, loff_t *to, struct file *in, loff_t *from, size_t n);	/* i_rwsem, RLIMIT_FSIZE, mtime */
 ssize_t generic_file_give(struct file *file, loff_t *to, struct page **loan, unsigned n);	/* the same */

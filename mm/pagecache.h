@@ -58,6 +58,7 @@ struct address_space {
 	atomic_t nr_mapped;			/* A: length of i_mmap, so that nobody mapped costs no lock */
 	atomic64_t nr_pages;			/* A: cached */
 	atomic_t nr_writeback;			/* A: slots under WRITEBACK */
+	atomic_t nr_direct;			/* A: transfers of direct I/O in flight */
 	int wb_error;				/* A: last writeback error, reported once by fsync */
 	u64 leaf_hint;				/* racy hint of slot_find(): a leaf table, and which part of the file it is */
 	u64 next_read;				/* racy hint: the page after the last read from the device (read-ahead) */
@@ -146,6 +147,24 @@ void pagecache_truncate_end(struct address_space *m);
 int pagecache_zero_ends(struct address_space *m, loff_t start, loff_t end);
 void pagecache_punch_begin(struct address_space *m, u64 first, u64 last);
 void pagecache_punch_end(struct address_space *m);
+
+/* --- direct I/O (mm/direct.c). i_rwsem is held: shared to read, exclusively to write --- */
+
+/* A transfer begins, ends (any context); wait until there is none (i_rwsem exclusively, so that none begins): before blocks are freed. */
+void pagecache_direct_begin(struct address_space *m);
+void pagecache_direct_end(struct address_space *m);
+void pagecache_direct_wait(struct address_space *m);
+/*
+ * Before a write to the device: pages [first, last] are written back and taken out of cache and mappings, and stay so until _end, which drops
+ * invalidate_lock. -EBUSY: not possible now, a page is stored to all the time or pinned for it; -EIO, -ENOMEM: nothing is held.
+ * Who has a pin on a page that is taken out keeps it. Sleeps.
+ */
+int pagecache_detach_begin(struct address_space *m, u64 first, u64 last);
+void pagecache_detach_end(struct address_space *m);
+/* After one that was not waited for: forget what was read in of [first, last] meanwhile, but what is dirty: then false. No lock needed. Sleeps. */
+bool pagecache_forget(struct address_space *m, u64 first, u64 last);
+/* Before a read from the device, with its blocks looked up: write what is dirty of [first, last] and wait. Sleeps. */
+int pagecache_write_out(struct address_space *m, u64 first, u64 last);
 
 /* A fault of a file VMA (called by mm/fault.c with mmap_lock held for reading; FAULT_RETRY: it was dropped). */
 struct fault;

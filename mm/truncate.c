@@ -108,6 +108,7 @@ int pagecache_truncate_begin(struct address_space *m, loff_t new_size)
 	entry_t *slot;
 	int error;
 
+	pagecache_direct_wait(m);
 	down_write(&m->invalidate_lock);
 	if (new_size >= m->size) {
 		error = new_size > m->size ? pagecache_zero_tail(m) : 0;
@@ -177,6 +178,7 @@ int pagecache_zero_ends(struct address_space *m, loff_t start, loff_t end)
 
 void pagecache_punch_begin(struct address_space *m, u64 first, u64 last)
 {
+	pagecache_direct_wait(m);
 	down_write(&m->invalidate_lock);
 	remove_pages(m, first, last, false);
 }

@@ -4,6 +4,7 @@
  */
 #include "fs/ext2/ext2.h"
 
+#include "fs/direct.h"
 #include "kernel/task.h"
 
 /* --- attributes --- */
@@ -77,6 +78,28 @@ static ssize_t file_write(struct file *file, struct iov_iter *from, loff_t *pos)
 	return n;
 }
 
+static ssize_t file_write_direct(struct file *file, struct iov_iter *from, loff_t *pos)
+{
+	ssize_t n = generic_direct_write(file, from, pos);
+
+	trim_reserved(file->inode);
+	return n;
+}
+
+/* A block at a time: the requests of neighbours are joined anyway. */
+static ssize_t direct_map(struct inode *inode, loff_t pos, size_t n, struct direct_place *place)
+{
+	struct ext2_sb *s = ext2_s(inode);
+	unsigned offset = (u64)pos & (s->block_size - 1);
+	u32 phys;
+	int error = ext2_map(inode, (u64)pos >> s->block_shift, &phys);
+
+	if (error)
+		return error;
+	*place = (struct direct_place){ .dev = s->dev, .sector = (u64)phys * s->sectors_per_block + offset / 512, .hole = !phys };
+	return (ssize_t)min(n, (size_t)(s->block_size - offset));
+}
+
 static ssize_t file_share(struct file *file, loff_t *pos, struct file *in, loff_t *from, size_t n)
 {
 	ssize_t done = generic_file_share(file, pos, in, from, n);
@@ -138,10 +161,12 @@ static loff_t file_seek_data(struct inode *inode, loff_t pos, bool hole)
 	return found < 0 ? found : found == (s64)lblock ? pos : found << shift;
 }
 
-const struct file_ops ext2_file_ops = {
-	.read = generic_file_read, .write = file_write, .share = file_share, .give = file_give, .llseek = generic_llseek, .mmap = generic_mmap, .fsync = file_fsync,
-	.fallocate = file_fallocate, .seek_data = file_seek_data,
-};
+#define COMMON_OPS \
+	.share = file_share, .give = file_give, .llseek = generic_llseek, .mmap = generic_mmap, .fsync = file_fsync, .fallocate = file_fallocate, .seek_data = file_seek_data, \
+	.direct = &ext2_direct_ops, .direct_map = direct_map
+
+static const struct file_ops ext2_direct_ops = { .read = direct_read, .write = file_write_direct, COMMON_OPS };
+const struct file_ops ext2_file_ops = { .read = generic_file_read, .write = file_write, COMMON_OPS };
 
 const struct file_ops ext2_dir_file_ops = {
 	.iterate = ext2_dir_iterate, .llseek = generic_llseek, .fsync = file_fsync,
