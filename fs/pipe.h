@@ -107,4 +107,6 @@ long pipe_set_size(struct file *file, unsigned long size);	/* F_SETPIPE_SZ: the 
  * end of the file. -EAGAIN (nonblock), -EPIPE, -EINVAL (not such a file)... (fs/splice.c)
  */
 ssize_t splice_file_to_pipe(struct file *in, loff_t *pos, struct pipe *p, size_t n, bool nonblock);
+/* Up to n bytes of `in` to `out`, another pipe, by reference; they leave `in` unless `keep` (tee). As above; -EFAULT: a frame has too many holders. */
+ssize_t pipe_to_pipe(struct pipe *in, struct pipe *out, size_t n, bool nonblock, bool keep);
 void pipe_init(void);

@@ -236,7 +236,7 @@ static ssize_t pass_on(struct pipe *in, struct pipe *out, size_t n, bool keep)
 	return (ssize_t)done;
 }
 
-static ssize_t pipe_to_pipe(struct pipe *in, struct pipe *out, size_t n, bool nonblock, bool keep)
+ssize_t pipe_to_pipe(struct pipe *in, struct pipe *out, size_t n, bool nonblock, bool keep)
 {
 	for (;;) {
 		bool empty, at_end, unread;

@@ -137,6 +137,15 @@ BUGS = [
         ("fs/fifo.c", "READ_ONCE(p->writer_opens) != seen_writers", "READ_ONCE(p->writers)")], "all", "all_pipe_small"),
     ("pipe_eof_missed", "a reader waits for bytes and does not look whether there still is a writer", [
         ("fs/pipe.c", "&& (pipe_readable(p) || !READ_ONCE(p->writers))", "&& pipe_readable(p)")], "all", "all_pipe_small"),
+    ("splice_claim_ignored", "read() takes bytes of a pipe that splice is just writing to a file", [
+        ("fs/pipe.c", "if (likely(!p->claimed)) {", "if (true) {")], "all", "all_splice_claim"),
+    ("splice_place_taken", "a place that splice has reserved in a pipe is taken by a write", [
+        ("fs/pipering.c", "\t\t\tWRITE_ONCE(p->limit, p->limit - got);\n", ""), ("fs/pipering.c", "\tWRITE_ONCE(p->limit, p->limit + reserved);\n", "")],
+     "all", "all_splice_reserve"),
+    ("tee_still_own", "tee() gives another pipe the page, and the first pipe still takes it for its own", [
+        ("fs/pipering.c", "\tb->own = false;\n\tif (!page_share", "\tif (!page_share")], "all", "all_splice_tee"),
+    ("pipe_resize_loses", "the buffers of a pipe keep their numbers in the array when it gets another size", [
+        ("fs/pipering.c", "bufs[i & (n - 1)] = *pipe_slot(p, i);", "bufs[i & (p->nr_slots - 1) & (n - 1)] = *pipe_slot(p, i);")], "all", "all_pipe_resize"),
     # --- found in QEMU ---
     ("qemu_unmap_no_flush", "munmap frees pages and flushes nothing", [
         ("mm/walk.c", "\t\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n", "")], "explore", "munmap_copy"),

@@ -5,6 +5,7 @@
 #include "host.h"
 
 #include "fs/internal.h"
+#include "fs/pipe.h"
 #include "fs/syscalls.h"
 #include "fs/tmpfs.h"
 
@@ -275,6 +276,172 @@ static void writes_in_vain(void *arg)
 	fifo_file_ops.release(&file);
 }
 
+/* --- splice's work on pipes without their mutex --- */
+static struct pipe *ring, *other;
+static struct inode ring_inode;
+static struct file ring_file;
+static unsigned seen[16];		/* how often each byte was taken */
+
+static struct pipe *open_pipe(void)
+{
+	struct pipe *p = pipe_alloc();
+	CHECK(p);
+	p->readers = p->writers = 1;
+	return p;
+}
+static void setup_ring(void)
+{
+	memset(seen, 0, sizeof(seen));
+	ring = open_pipe();
+	other = open_pipe();
+	ring_inode = (struct inode){ .mode = S_IFIFO | 0600, .private = ring };
+	ring_file = (struct file){ .inode = &ring_inode, .mode = FMODE_READ | FMODE_WRITE, .ops = &fifo_file_ops };
+	for (unsigned i = 0; i < MUCH; i++)
+		bytes[i] = (u8)i;
+}
+static void write_ring(unsigned from, size_t n) { CHECK_EQ(transfer(&ring_file, bytes + from, n, true), (ssize_t)n); }
+static ssize_t read_pipe(struct pipe *p, void *buf, size_t n)
+{
+	struct iov_iter it;
+	iter_init_kernel_buf(&it, buf, n);
+	return pipe_read_iter(p, &it, false);
+}
+static void finish_rings(void)
+{
+	host_revive();
+	pipe_free(ring);
+	pipe_free(other);
+}
+static void take(const u8 *at, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		seen[at[i]]++;
+}
+
+/* Seven bytes in two buffers; nobody will write more. */
+static void setup_claim(void)
+{
+	setup_ring();
+	write_ring(0, 4);
+	ring->bufs[0].own = false;	/* for a moment, so that the rest does not join them */
+	write_ring(4, 3);
+	ring->bufs[0].own = true;
+	ring->writers = 0;
+}
+static void claims(void *arg)
+{
+	struct pipe_buf bufs[2];
+	int n;
+	while ((n = pipe_claim(ring, false, bufs, 2)) > 0) {
+		u8 *at = (u8 *)page_address(bufs[0].page) + bufs[0].offset, first = *at;
+		CHECK(READ_ONCE(ring->claimed));
+		take(at, 1);
+		CHECK_EQ(first, *at);
+		pipe_unclaim(ring, 1);
+	}
+	CHECK_EQ(n, 0);
+}
+static void reads_twos(void *arg)
+{
+	u8 got[2];
+	ssize_t n;
+	while ((n = read_pipe(ring, got, 2)) > 0)
+		take(got, (size_t)n);
+	CHECK_EQ(n, 0);
+}
+static void finish_claim(void)
+{
+	for (unsigned i = 0; i < 16; i++)
+		CHECK_EQ(seen[i], i < 7);
+	finish_rings();
+}
+
+/* A pipe of two buffers: one reserves a place and fills it later, one writes what needs both. */
+static bool reserved;
+
+static void setup_reserve(void)
+{
+	setup_ring();
+	CHECK_EQ(pipe_set_size(&ring_file, 2 * PAGE_SIZE), 2 * PAGE_SIZE);
+	ring_file.flags = O_NONBLOCK;
+}
+static void reserves(void *arg)
+{
+	struct pipe_buf b = { .page = page_alloc(0, 0), .len = 3, .own = true };
+	int places = pipe_reserve(ring, 5, true);
+	reserved = places > 0;
+	CHECK(places == -EAGAIN || places == 1 || places == 2);
+	if (reserved)
+		CHECK_EQ(pipe_fill_reserved(ring, (unsigned)places, &b, 1), 0);
+	else
+		page_put(b.page);
+}
+static void writes_both(void *arg)
+{
+	ssize_t n = transfer(&ring_file, bytes, 2 * PAGE_SIZE, true);
+	CHECK(n == -EAGAIN || n == PAGE_SIZE || n == 2 * PAGE_SIZE);
+	CHECK(ring->head - ring->tail <= 2);
+}
+static void finish_reserve(void)
+{
+	unsigned threes = 0;
+	for (u32 i = ring->tail; i != ring->head; i++)
+		threes += pipe_slot(ring, i)->len == 3;
+	CHECK_EQ(threes, reserved);
+	CHECK(ring->head - ring->tail <= 2);
+	CHECK_EQ(ring->limit, 2);
+	finish_rings();
+}
+
+/* tee against a write that may append, and a reader: what was tee'd stays what it was. */
+static void setup_tee(void)
+{
+	setup_ring();
+	write_ring(0, 3);
+}
+static void tees(void *arg)
+{
+	u8 got[16];
+	ssize_t k = pipe_to_pipe(ring, other, 100, true, true);
+	CHECK(k == 3 || k == 5 || k == -EAGAIN || k == 2 || k == 1 || k == 4);
+	if (k > 0) {
+		CHECK_EQ(read_pipe(other, got, 16), k);
+		for (ssize_t i = 1; i < k; i++)
+			CHECK_EQ(got[i], (u8)(got[i - 1] + 1));
+	}
+}
+static void appends(void *arg) { write_ring(3, 2); }
+static void reads_one(void *arg)
+{
+	u8 got;
+	CHECK_EQ(read_pipe(ring, &got, 1), 1);
+	CHECK_EQ(got, 0);
+}
+
+/* The ring changes its size while it is written and read. */
+static void setup_resize(void)
+{
+	setup_ring();
+	ring->head = ring->tail = 15;	/* the next buffers lie at both ends of the array */
+}
+static void resizes(void *arg)
+{
+	long n = pipe_set_size(&ring_file, 2 * PAGE_SIZE);
+	CHECK(n == 2 * PAGE_SIZE || n == -EBUSY);
+	CHECK_EQ(pipe_set_size(&ring_file, 32 * PAGE_SIZE), 32 * PAGE_SIZE);
+}
+static void writes_reads(void *arg)
+{
+	static u8 got[3 * PAGE_SIZE];
+	write_ring(0, PAGE_SIZE + 5);
+	CHECK_EQ(read_pipe(ring, got, sizeof(got)), PAGE_SIZE + 5);
+	CHECK(!memcmp(got, bytes, PAGE_SIZE + 5));
+}
+
+ALL(splice_claim, 1, "bytes that one has claimed, another reads: each is taken once", setup_claim, finish_claim, NULL, claims, reads_twos)
+ALL(splice_reserve, 1, "a place is reserved while another writes: nobody else gets it", setup_reserve, finish_reserve, NULL, reserves, writes_both)
+ALL(splice_tee, 1, "tee against a write that appends and a reader: what was tee'd is part of what was written", setup_tee, finish_rings, NULL, tees, appends, reads_one)
+ALL(pipe_resize, 1, "a pipe changes its size while it is written and read", setup_resize, finish_rings, NULL, resizes, writes_reads)
 ALL(rename_lookup, 1, "a file moves to another directory: who misses it there finds it here", setup_tree, finish_tree, &mm, move_x, look_for_x)
 ALL(rename_replace, 1, "a file replaces another: the name is never missing", setup_tree, finish_tree, &mm, replace_y, look_for_y)
 ALL(rename_exchange, 1, "two names change places: neither is ever missing", setup_tree, finish_tree, &mm, exchange, look_for_both)
