@@ -112,7 +112,8 @@ unsigned loan_to_user(struct mm *mm, const struct vma *vma, vaddr_t va, struct p
 
 /* --- does it pay? --- */
 
-#define BROKEN_FREE 64		/* so many stores to lent pages say nothing */
+#define BROKEN_FREE 64U		/* so many stores to lent pages say nothing */
+#define LENT_MAX 512U		/* what was longer ago than some so many pages counts half */
 
 bool vma_lends(struct vma *vma, unsigned pages)
 {
@@ -122,16 +123,17 @@ bool vma_lends(struct vma *vma, unsigned pages)
 		WRITE_ONCE(vma->loans_broken, broken - 1);	/* ask again later: programs change */
 		return false;
 	}
-	if (lent + pages >= 1U << 16) {			/* what was long ago counts less */
+	lent += min(pages, LENT_MAX / 2);
+	if (lent >= LENT_MAX) {
 		lent /= 2;
 		WRITE_ONCE(vma->loans_broken, broken / 2);
 	}
-	WRITE_ONCE(vma->lent, lent + pages);
+	WRITE_ONCE(vma->lent, lent);
 	return true;
 }
 
 void vma_loan_broken(struct vma *vma)
 {
-	if (unlikely(READ_ONCE(vma->lent)) && READ_ONCE(vma->loans_broken) < 1U << 20)
+	if (unlikely(READ_ONCE(vma->lent)) && READ_ONCE(vma->loans_broken) < LENT_MAX)
 		WRITE_ONCE(vma->loans_broken, READ_ONCE(vma->loans_broken) + 1);
 }
