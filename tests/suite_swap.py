@@ -1,0 +1,97 @@
+"""Swap: private memory goes to /dev/ram1 (swap_mb=N) and comes back. user/tests/swapped.c against the host's Linux on fast, slow and
+small devices; user/tests/guest_swap.c from the inside; little memory; a device that fails; who dies when even that is full."""
+import os
+import re
+
+from suite_stress import healthy
+from testlib import BUILD, build_kernel, check, command, equal, guest, guest_ok, same_text, scratch
+
+HOST = False
+prepare = build_kernel
+PROGRAMS = "/usr/lib/cowslip/tests/"
+ON = "mkswap /dev/ram1 >/dev/null && swapon /dev/ram1 && cd /tmp && "
+MEGABYTE = 1 << 20
+
+
+def counter(name, text):
+    return int(re.search(rf"^{name} (\d+)$", text, re.M)[1])
+
+
+def sh(script, what, memory=24, swap=16, size=24, append="", **options):
+    """A script with a swap area of `swap` MiB, `memory` MiB beside that and the root file system: (status, stdout, log)."""
+    return healthy(guest(["/bin/sh", "-c", ON + script], mem=(memory + swap + size + 4) * MEGABYTE, size=size * MEGABYTE,
+                         append=f"swap_mb={swap} " + append, timeout=200, **options), what)
+
+
+def same_as_host():
+    """What programs see of it: nothing. One and four processors, a slow device, one that is too small, writes that fail."""
+    with scratch() as directory:
+        status, host, err = command([os.path.join(BUILD, "user/tests/swapped")], cwd=directory, timeout=60)
+    equal(status, 0, f"on the host: {err!r}")
+    for append, swap, smp in (("", 16, 1), ("", 16, 4), ("ramdisk_latency_us=2000", 16, 2), ("", 4, 2), ("swap_fail=200", 16, 2), ("sched=explore:5", 16, 2)):
+        what = f"{append}, {swap} MiB, {smp} processors"
+        status, out, log = sh(PROGRAMS + "swapped", what, memory=48, swap=swap, append=append, smp=smp)
+        same_text(out, host, what + log[-500:])
+        equal(status, 0, what)
+
+
+def from_the_inside():
+    """What goes out and what stays, slots and their counts, what /proc and sysinfo say, errors of swapon and swapoff."""
+    out = guest_ok([PROGRAMS + "guest_swap"], append="swap_mb=16", timeout=120).decode()
+    bad = [line for line in out.splitlines() if line.endswith("NOT SO") or "changed" in line]
+    check(not bad and out.count(": ok") >= 24, "\n".join(bad) + out[-600:])
+    for line in ('syscall(SYS_swapon, device, 0x8000 | 5) -> 0', 'syscall(SYS_swapon, device, 0) -> -1 (Resource busy)', 'syscall(SYS_swapoff, device) -> 0'):
+        check(line in out, line + out)
+
+
+def more_than_memory():
+    """Programs that need three times the memory there is: all finish with what they stored."""
+    hog = PROGRAMS + "hog"
+    status, out, log = sh(f"({hog} 24; echo $?) & ({hog} 20; echo $?) & wait; {hog} 40; cat /proc/vmstat; swapoff /dev/ram1; echo off $?", "hogs", swap=48, smp=2)
+    text = out.decode()
+    equal(text.count("touched"), 3, text[:300] + log[-600:])
+    check(text.endswith("off 0\n"), text[-300:])
+    for name in ("pswpout", "pswpin", "swap_scan", "swap_active", "swap_fault", "reclaim_active", "tlb_swap"):
+        check(counter(name, text) > 0, f"{name} stands still")
+
+
+def forks_under_pressure():
+    """Shells, pipes and forks in 24 MiB while hogs swap and files are written back: nothing hangs, nothing is lost."""
+    hog = PROGRAMS + "hog"
+    script = f"""
+(for i in 1 2 3; do {hog} 22 >/dev/null || echo hog failed; done) &
+for i in 1 2 3 4 5 6; do dd if=/dev/zero bs=64k count=20 2>/dev/null | tr '\\0' x >/root/f$i; sync; wc -c </root/f$i; done
+for i in 1 2 3 4 5 6 7 8; do sh -c 'x=$(ls -lR /etc | wc -l); echo $((x > 3))'; done
+wait; tr -d x </root/f3 | wc -c; echo end"""
+    status, out, log = sh(script, "24 MiB", swap=32, smp=2)
+    equal((status, out.decode()), (0, "1310720\n" * 6 + "1\n" * 8 + "0\nend\n"), f"output; {log[-800:]}")
+
+
+def full():
+    """When memory and swap are full, who asks for more dies, and only he."""
+    hog = PROGRAMS + "hog"
+    status, out, log = sh(f"{hog} 80; echo $?; {hog} 20; echo $?", "full", swap=16)
+    equal(out.decode(), "137\ntouched\n0\n", log[-600:])
+    check("out of memory: killing hog" in log, log[-600:])
+
+
+def failing_device():
+    """Writes that fail: what did not go out stays, nothing is lost, nothing more is sent there. A read that fails: SIGBUS."""
+    hog = PROGRAMS + "hog"
+    status, out, log = sh(f"{hog} 10; echo $?; {hog} 60; echo $?; {hog} 10; cat /proc/vmstat", "writes fail", swap=32, append="swap_fail=300")
+    text = out.decode()
+    check(text.startswith("touched\n0\n137\ntouched\n"), text[:200] + log[-600:])
+    check("nothing more is swapped out" in log and counter("swap_error", text) > 0, log[-800:])
+
+
+def busybox_tools():
+    """mkswap, swapon -p, free, swapoff as Debian's busybox has them."""
+    out = guest_ok(["/bin/sh", "-c", "mkswap -L here /dev/ram1 >/dev/null; swapon -p 7 /dev/ram1; cat /proc/swaps; free | tail -1; swapon /dev/ram1; swapoff /dev/ram1; "
+                    "cat /proc/swaps | wc -l; mount -t ext2 /dev/ram1 /mnt; swapoff /dev/ram1; echo $?"], append="swap_mb=8", timeout=60).decode()
+    check(re.search(r"^/dev/ram1 +partition\t8188\t\t0\t\t7$", out, re.M), out)
+    check(re.search(r"^Swap: +8188 +0 +8188$", out, re.M), out)
+    check(out.endswith("1\n1\n"), out)
+
+
+def tests():
+    return [(f.__name__, f) for f in (same_as_host, from_the_inside, more_than_memory, forks_under_pressure, full, failing_device, busybox_tools)]
