@@ -12,6 +12,7 @@
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/wait.h"
+#include "mm/ownership.h"
 #include "mm/slab.h"
 #include "mm/slot.h"
 #include "mm/vmstat.h"
@@ -142,6 +143,7 @@ void swap_write(struct swap_request *r, u64 index, entry_t *slot)
 	}
 	while (!atomic64_cmpxchg(slot, &e, (e & ~ENTRY_D) | ENTRY_WRITEBACK))
 		;
+	page_held_elsewhere(page, 1);
 	atomic_inc(&m->nr_writeback);
 	r->write = true;
 	r->slot = index;
@@ -172,6 +174,7 @@ static void written(struct swap_request *r, int error)
 	atomic_dec(&m->nr_writeback);
 	atomic64_fetch_and(slot, ~ENTRY_WRITEBACK);
 	page_wake(m, index);
+	page_held_elsewhere(page, -1);
 	page_drop_holder(page);
 	if (swap_slot_trylock(m, index, &slot))
 		let_go(a, index, slot, false);
