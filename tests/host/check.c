@@ -7,6 +7,10 @@
  *   T1   every table has one owning parent, and its count of live entries is right; no TLB entry gives more than the tables
  */
 #include "host.h"
+#include "mm/swap.h"
+
+#define MAX_SLOTS 256
+extern unsigned swap_disk_pending;	/* test_swap.c */
 
 struct count {
 	u32 holders, tables, writable_ptes;
@@ -96,12 +100,19 @@ static u64 count_file(struct hfile *f)
 }
 
 /* --- processes --- */
+static u32 swap_entries[SWAP_AREAS][MAX_SLOTS];	/* counted: entries of processes that name the slot */
 static void count_pte(struct mm *mm, vaddr_t va, u64 v, bool write)
 {
-	struct page *p = entry_page(v);
 	struct vma *vma = vma_lookup(mm, va);
 	if (!vma)
 		host_fail("%lx is mapped (%lx) outside every VMA", (unsigned long)va, (unsigned long)v);
+	if (entry_is_swap(v)) {
+		if (!(v & ENTRY_PRIV) || v & ENTRY_RW || swap_id(v) >= SWAP_AREAS << SWAP_SLOT_BITS)
+			host_fail("swap entry %lx at %lx", (unsigned long)v, (unsigned long)va);
+		swap_entries[swap_id(v) >> SWAP_SLOT_BITS][SWAP_SLOT(swap_id(v))]++;
+		return;
+	}
+	struct page *p = entry_page(v);
 	write &= !!(v & ENTRY_RW);
 	if (write && !(vma->flags & VM_WRITE))
 		host_fail("%lx is writable, its VMA is not", (unsigned long)va);
@@ -167,14 +178,55 @@ static void check_vmas(struct mm *mm)
 		host_fail("total_pages is %lu, VMAs have %lu", (unsigned long)mm->total_pages, (unsigned long)pages);
 }
 
+/* Tables alone. */
+static void count_tables_of(struct page *t)
+{
+	count_table(t, PAGE_TABLE_CACHE, t->level);
+	for (unsigned i = 0; i < 512 && t->level; i++)
+		if (table_entries(t)[i].v & ENTRY_P)
+			count_tables_of(entry_page(table_entries(t)[i].v));
+}
+static void count_file_tables(struct address_space *m)
+{
+	if (m->root.v & ENTRY_TABLE)
+		count_tables_of(entry_page(m->root.v));
+}
+/* SW1, and the holders of an area's cache; at a quiet moment nothing is locked or under way. */
+static void check_area(struct swap_area *a, const u32 *entries)
+{
+	u64 used = 0, cached = 0;
+	for (u64 n = 1; a->used && n <= a->last; n++) {
+		u64 v = pagecache_peek(&a->mapping, n);
+		bool bad = a->count[n] == ~0U;
+		if (n >= MAX_SLOTS || (a->count[n] != entries[n] && !bad) || (bad && entries[n]))
+			host_fail("SW1: slot %lu has count %u, %u entries", (unsigned long)n, a->count[n], entries[n]);
+		used += a->count[n] && !bad;
+		if (v & (ENTRY_LOCKED | ENTRY_WRITEBACK))
+			host_fail("swap slot %lu is locked or under writeback (%lx)", (unsigned long)n, (unsigned long)v);
+		if (v & ENTRY_P) {
+			count_of(entry_page(v))->holders++;
+			cached++;
+		} else if (v & ~ENTRY_ERROR) {
+			host_fail("swap slot %lu is %lx", (unsigned long)n, (unsigned long)v);
+		}
+	}
+	if (!a->used)
+		return;
+	if (used != a->nr_used || cached != a->mapping.nr_pages.v || a->in_flight)
+		host_fail("swap: %lu used (says %lu), %lu cached (says %lu), %u requests", (unsigned long)used, (unsigned long)a->nr_used, (unsigned long)cached,
+			  (unsigned long)a->mapping.nr_pages.v, a->in_flight);
+	count_file_tables(&a->mapping);
+}
+
 void check_all(void)
 {
 	struct hfile *f;
-	while (disk_pending())
+	while (disk_pending() || swap_disk_pending)
 		sched_yield_cpu();
 	if (!counts)
 		counts = sys_calloc(nr_frames * sizeof(*counts));
 	memset(counts, 0, nr_frames * sizeof(*counts));
+	memset(swap_entries, 0, sizeof(swap_entries));
 	list_for_each(f, &hfiles, node) {
 		u64 n = count_file(f);
 		if (n != f->mapping.nr_pages.v)
@@ -185,6 +237,8 @@ void check_all(void)
 			check_vmas(proc_all[i]);
 			count_mm_table(proc_all[i], proc_all[i]->root, 3, 0, true);
 		}
+	for (unsigned i = 0; i < SWAP_AREAS; i++)
+		check_area(&swap_areas[i], swap_entries[i]);
 	for (unsigned i = 0; i < ARRAY_SIZE(noted); i++) {
 		if (!noted[i].page)
 			continue;
