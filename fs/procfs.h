@@ -89,6 +89,7 @@ int proc_show_statm(struct text *t, const struct proc_subject *s);
 int proc_show_cmdline(struct text *t, const struct proc_subject *s);
 int proc_show_environ(struct text *t, const struct proc_subject *s);
 int proc_show_auxv(struct text *t, const struct proc_subject *s);
+extern const struct file_ops proc_mem_ops;		/* procmemfile.c */
 extern const struct file_ops proc_pagemap_ops;
 int proc_show_stat(struct text *t, const struct proc_subject *s);	/* procstatus.c */
 int proc_show_status(struct text *t, const struct proc_subject *s);

@@ -2,6 +2,7 @@
 #include "fs/procfs.h"
 
 #include "kernel/string.h"
+#include "mm/gup.h"
 #include "mm/mm.h"
 #include "mm/page.h"
 #include "mm/slab.h"
@@ -250,24 +251,20 @@ const struct file_ops proc_pagemap_ops = { .open = pagemap_open, .read = pagemap
 
 #define AREA_MAX (2UL << 20)
 
-/* Bytes [start, end) of another address space, as far as its pages are there. */
+/* Bytes [start, end) of another address space. */
 static void add_memory(struct text *t, struct mm *mm, vaddr_t start, vaddr_t end)
 {
 	end = min(end, start + AREA_MAX);
-	down_read(&mm->mmap_lock);
 	while (start < end) {
-		u64 e = mm_entry(mm, start);
-		struct page *page = e & ENTRY_P ? entry_page(e) : NULL;
-		size_t n = min(end - start, PAGE_SIZE - (start & ~PAGE_MASK));
+		size_t offset = start & ~PAGE_MASK, n = min(end - start, PAGE_SIZE - offset);
+		struct page *page;
 
-		if (!page || !page_get_unless_free(page))
+		if (get_user_pages_unlocked(mm, start, 1, PIN_FORCE, &page) != 1)
 			break;
-		if (entry_page(mm_entry(mm, start)) == page)	/* it was not freed and reused before we had it */
-			text_add(t, (char *)page_address(page) + (start & ~PAGE_MASK), n);
-		page_put(page);
+		text_add(t, (char *)page_address(page) + offset, n);
+		unpin_user_pages(&page, 1, 0);
 		start += n;
 	}
-	up_read(&mm->mmap_lock);
 }
 
 static int show_area(struct text *t, const struct proc_subject *s, bool env)

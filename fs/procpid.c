@@ -257,6 +257,7 @@ static int write_oom_score_adj(const struct proc_subject *s, char *buf, size_t n
 	{ .name = "maps", .mode = S_IFREG | 0444, .show = proc_show_maps, .guarded = true }, \
 	{ .name = "smaps", .mode = S_IFREG | 0444, .show = proc_show_smaps, .guarded = true }, \
 	{ .name = "smaps_rollup", .mode = S_IFREG | 0444, .show = proc_show_smaps_rollup, .guarded = true }, \
+	{ .name = "mem", .mode = S_IFREG | 0600, .fops = &proc_mem_ops }, \
 	{ .name = "pagemap", .mode = S_IFREG | 0400, .fops = &proc_pagemap_ops }, \
 	{ .name = "environ", .mode = S_IFREG | 0400, .show = proc_show_environ, .guarded = true }, \
 	{ .name = "auxv", .mode = S_IFREG | 0400, .show = proc_show_auxv, .guarded = true }, \

@@ -18,6 +18,11 @@ long sys_set_tid_address(int __user *tidptr);
 long sys_execve(const char __user *name, const char __user *const __user *argv, const char __user *const __user *envp);
 long sys_execveat(int dirfd, const char __user *name, const char __user *const __user *argv,
 		  const char __user *const __user *envp, int flags);
+/* kernel/processvm.c */
+long sys_process_vm_readv(int pid, const struct iovec __user *local, unsigned long nr_local, const struct iovec __user *remote,
+			  unsigned long nr_remote, unsigned long flags);
+long sys_process_vm_writev(int pid, const struct iovec __user *local, unsigned long nr_local, const struct iovec __user *remote,
+			   unsigned long nr_remote, unsigned long flags);
 /* kernel/exit.c, kernel/wait4.c */
 long sys_exit(int code);
 long sys_exit_group(int code);

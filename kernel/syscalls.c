@@ -22,7 +22,7 @@
 static void *const syscall_table[NR_SYSCALLS] = {
 	/* kernel/proc_syscalls.h */
 	CALL(fork), CALL(vfork), CALL(clone), CALL(clone3), CALL(set_tid_address), CALL(execve), CALL(execveat),
-	CALL(exit), CALL(exit_group), CALL(wait4), CALL(waitid), CALL(kill), CALL(tkill), CALL(tgkill),
+	CALL(process_vm_readv), CALL(process_vm_writev), CALL(exit), CALL(exit_group), CALL(wait4), CALL(waitid), CALL(kill), CALL(tkill), CALL(tgkill),
 	CALL(rt_sigqueueinfo), CALL(rt_tgsigqueueinfo), CALL(rt_sigaction), CALL(rt_sigprocmask),
 	CALL(rt_sigreturn), CALL(rt_sigpending), CALL(rt_sigsuspend), CALL(rt_sigtimedwait), CALL(sigaltstack),
 	CALL(pause), CALL(restart_syscall), CALL(alarm), CALL(setitimer), CALL(getitimer),

@@ -12,7 +12,6 @@
 #include "mm/gup.h"
 
 #include "kernel/cpu.h"
-#include "kernel/string.h"
 #include "mm/slot.h"
 #include "mm/swap.h"
 #include "mm/vma.h"
@@ -284,25 +283,45 @@ long pin_user_pages(vaddr_t va, unsigned nr, unsigned flags, struct page **pages
 
 /* --- copies --- */
 
-ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t n, unsigned flags)
+#define COPY_BATCH 16
+
+/* Bytes [offset, offset + n) of the pinned pages: how many. */
+static size_t copy_pinned(struct page **pages, size_t offset, size_t n, struct iov_iter *it, bool write)
 {
 	size_t done = 0;
-	long got = 0;
 
 	while (done < n) {
-		size_t offset = (va + done) & ~PAGE_MASK, k = min(n - done, PAGE_SIZE - offset);
-		struct page *page;
+		char *there = (char *)page_address(pages[(offset + done) >> PAGE_SHIFT]) + ((offset + done) & ~PAGE_MASK);
+		size_t want = min(n - done, PAGE_SIZE - ((offset + done) & ~PAGE_MASK));
+		size_t k = write ? copy_from_iter(there, want, it) : copy_to_iter(there, want, it);
 
-		got = get_user_pages_unlocked(mm, va + done, 1, flags, &page);
-		if (got < 0)
-			break;
-		char *there = (char *)page_address(page) + offset;
-		if (flags & PIN_WRITE)
-			memcpy(there, (char *)buf + done, k);
-		else
-			memcpy((char *)buf + done, there, k);
-		unpin_user_pages(&page, 1, flags);
 		done += k;
+		if (k < want)
+			break;
 	}
-	return done ? (ssize_t)done : got;
+	return done;
+}
+
+ssize_t mm_copy(struct mm *mm, vaddr_t va, struct iov_iter *it, size_t n, unsigned flags)
+{
+	size_t done = 0;
+	long error = 0;
+
+	n = min(n, it->count);
+	while (done < n && !error) {
+		struct page *pages[COPY_BATCH];
+		size_t offset = (va + done) & ~PAGE_MASK, nr = min(DIV_UP(offset + (n - done), PAGE_SIZE), (size_t)COPY_BATCH);
+		long got = get_user_pages_unlocked(mm, va + done, (unsigned)nr, flags, pages);
+
+		if (got < 0) {
+			error = got == -EFAULT ? -EIO : got;
+			break;
+		}
+		size_t want = min(((size_t)got << PAGE_SHIFT) - offset, n - done), k = copy_pinned(pages, offset, want, it, flags & PIN_WRITE);
+		unpin_user_pages(pages, (unsigned)got, flags);
+		done += k;
+		if (k < want)
+			error = -EFAULT;
+	}
+	return done ? (ssize_t)done : error;
 }

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "mm/iov_iter.h"
 #include "mm/mm.h"
 #include "mm/page.h"
 
@@ -39,10 +40,10 @@ long pin_user_pages(vaddr_t va, unsigned nr, unsigned flags, struct page **pages
 void unpin_user_pages(struct page **pages, unsigned nr, unsigned flags);
 
 /*
- * Up to n bytes between buf and another address space at va, whatever is in the way of a page's rights with PIN_FORCE. Bytes, short
- * at the first page that cannot be had; if that is the first one: -EFAULT, -ENOMEM, -EINTR. mm is kept alive by the caller. Sleeps.
+ * n bytes at va of another address space (kept alive by the caller) to what `it` names, or with PIN_WRITE from there. Bytes, short at the first
+ * that cannot be had; none: -EIO if that is because of that memory, -EFAULT because of ours, -ENOMEM, -EINTR. Sleeps.
  */
-ssize_t mm_access(struct mm *mm, vaddr_t va, void *buf, size_t n, unsigned flags);
+ssize_t mm_copy(struct mm *mm, vaddr_t va, struct iov_iter *it, size_t n, unsigned flags);
 
 /* --- for mm/fault.c and mm/cow.c --- */
 
