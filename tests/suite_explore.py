@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from testlib import ROOT, build_kernel, check, command, equal, guest, guest_ok, must
+from testlib import ROOT, build_kernel, check, command, equal, guest, guest_ok, must, scratch
 
 HOST = False
 COWSLIP = os.path.join(ROOT, "cowslip")
@@ -33,6 +33,22 @@ def scenario(name, smp, count):
 
 def tests():
     return TESTS + [(f"{name}_{smp}", scenario(name, smp, count)) for smp, count in ((1, 300), (2, 100)) for name in SCENARIOS]
+
+
+PAIRS = "write lend read fault store truncate punch fork munmap mprotect pin dwrite fsync reclaim copy_to copy_from".split()
+
+
+@test
+def pairs():
+    """user/pairs.c: every two operations of the memory system at the same time, a few schedules each (soak: thousands)."""
+    equal(must([os.path.join(ROOT, "build/user/pairs"), "list"]).decode().split(), PAIRS, "pairs list")
+    with scratch() as directory:
+        must([os.path.join(ROOT, "build/user/pairs"), "all", "2", "1", "/dev/shm" if os.path.isdir("/dev/shm") else directory], timeout=200)
+    for smp, count in ((1, 6), (2, 3)):
+        out = guest_ok(["/bin/pairs", "all", str(count), "1", "/root"], append="sched=explore:1", icount=True, smp=smp, mem=64 << 20, timeout=300).decode()
+        done = re.findall(rf"^(\w+ \w+): {count} schedules of about (\d+) events$", out, re.M)
+        equal(len(done), len(PAIRS) * (len(PAIRS) + 1) // 2, "pairs that ran")
+        check(all(int(events) > 100 for _, events in done), out)
 
 
 BUSY = ["sh", "-c", "for i in 1 2 3 4; do (echo $i; echo $i >/root/$i; cat /root/$i >/dev/null) & done; wait; cat /proc/explore"]

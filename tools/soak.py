@@ -31,6 +31,12 @@ def scenario(number, seed):
             "/bin/scenario", name, str(PER_RUN), str(seed), directory]
 
 
+def pairs(number, seed):
+    """Every two operations of the memory system at the same time (user/pairs.c), 60 seeded schedules of each pair, on 1 and 2 processors."""
+    return [COWSLIP, "run", "--icount", "--smp", str((1, 2)[number % 2]), "--mem", "64M", "--timeout", "900", "--append", f"sched=explore:{seed}", "--",
+            "/bin/pairs", "all", "60", str(seed), ("/root", "/root", "/tmp")[number % 3]]
+
+
 def program(number, seed):
     """A test program under a seeded schedule of the whole system."""
     names = [n for n in PROGRAMS if os.path.exists(os.path.join(ROOT, "user/tests", n + ".c"))]
@@ -77,7 +83,7 @@ def hosted(number, seed):
     return [sys.executable, os.path.join(ROOT, "tools/hosted.py"), "--minutes", "2", "--limit", "2000", "--seed", str(seed)]
 
 
-KINDS = (scenario, operations, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, hosted, scenario, variants)
+KINDS = (scenario, operations, pairs, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, hosted, scenario, variants)
 
 
 def options(words):

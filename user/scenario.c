@@ -22,20 +22,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "explore.h"
+
 #define PAGE 4096
 #define RW (PROT_READ | PROT_WRITE)
 
 static const char *name;
 static long schedule, seed;
 
-static long events(void);
-
 static void fail(const char *format, ...)
 {
 	va_list ap;
 
 	va_start(ap, format);
-	printf("FAIL %s schedule %ld seed %ld event %ld: ", name, schedule, seed, events());
+	printf("FAIL %s schedule %ld seed %ld event %ld: ", name, schedule, seed, explore_events());
 	vprintf(format, ap);
 	printf("\n");
 	exit(1);
@@ -401,45 +401,22 @@ static const struct scenario {
 	{ "munmap_copy", munmap_copy }, { "exec_signals", exec_signals }, { "pipes", pipes }, { "rename_lookup", rename_lookup },
 };
 
-/* The kernel's schedule for what comes; where there is none to choose, whatever happens. */
-static void choose_schedule(int control, long k)
-{
-	char text[64];
-	int n = k ? snprintf(text, sizeof(text), "k=%ld,d=%ld,%ld\n", k, 2 + seed % 4, seed) : snprintf(text, sizeof(text), "%ld\n", seed);
-
-	if (control >= 0 && write(control, text, (size_t)n) != n)
-		fail("/proc/explore: %s", strerror(errno));
-}
-
-static long events(void)
-{
-	char text[160] = "", *at;
-	int fd = open("/proc/explore", O_RDONLY);
-
-	if (fd >= 0 && read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = 0;
-	close(fd);
-	at = strstr(text, "events ");
-	return at ? atol(at + 7) : 0;
-}
-
 static int explore(const struct scenario *s, long count, long base)
 {
-	int control = open("/proc/explore", O_WRONLY);
+	int control = explore_open();
 	long k = 0, sum = 0;
 
 	name = s->name;
 	for (schedule = 0; schedule < count; schedule++) {
 		seed = base + schedule;
 		memset(told, 0, sizeof(*told));
-		choose_schedule(control, k);
+		explore_choose(control, k, seed);
 		s->run();
 		if (schedule % 16 == 0)
-			k = control >= 0 ? events() : 0;	/* the change points fall among as many events as there are */
+			k = control >= 0 ? explore_events() : 0;	/* the change points fall among as many events as there are */
 		sum += k;
 	}
-	if (control >= 0 && write(control, "off\n", 4) != 4)
-		fail("/proc/explore: %s", strerror(errno));
+	explore_words(control, "off\n");
 	printf("%s: %ld schedules of about %ld events\n", name, count, count ? sum / count : 0);
 	return 0;
 }
