@@ -1,124 +1,228 @@
 /*
- * What lending pages costs and spares (mm/loan.h), by the counters of /proc/vmstat: each line is the change of one counter, and must be
- * what the invariant of that name says. Run with one thread; tests/suite_guest.py has the expected lines.
+ * INV-R, INV-Z, INV-C by the counters of /proc/vmstat: what lending pages (mm/loan.h) does, page by page and flush by flush. With one processor and
+ * nothing else running: the counters are the machine's.
  */
-#include "t.h"
+#include "inv.h"
+#include <pthread.h>
 
 #define N 256UL
 
-static long counter(const char *name)
-{
-	static char text[16384];
-	char key[64], *at;
-	int fd = open("/proc/vmstat", O_RDONLY);
-	ssize_t n = read(fd, text, sizeof(text) - 1);
+/* How far a counter went while the statement ran, without what looking costs: the first of two looks touches new memory. */
+#define COUNTED(name, ...) ({ counter(name); long before_ = counter(name); __VA_ARGS__; counter(name) - before_; })
+static long flushes(void) { return counter("tlb_loan") + counter("tlb_cow") + counter("tlb_unmap") + counter("tlb_clean"); }
+#define FLUSHES(...) ({ flushes(); long flushes_ = flushes(); __VA_ARGS__; flushes() - flushes_; })
 
-	close(fd);
-	text[n > 0 ? n : 0] = 0;
-	snprintf(key, sizeof(key), "\n%s ", name);
-	at = strstr(text, key);
-	return at ? atol(at + strlen(key)) : -1;
-}
-
-static const char *const watched[] = { "pgfault", "short_copy", "loan_read", "loan_write", "loan_copy", "loan_same", "loan_replaced", "loan_protect", "cow_copy", "cow_reuse", "read_fill" };
-#define WATCHED (sizeof(watched) / sizeof(*watched))
-static long before[WATCHED], own[WATCHED], flushes;
-
-static long tlb(void) { return counter("tlb_loan") + counter("tlb_cow") + counter("tlb_unmap") + counter("tlb_clean"); }
-static void start(void)
-{
-	for (unsigned i = 0; i < WATCHED; i++)
-		before[i] = counter(watched[i]);
-	flushes = tlb();
-}
-/* What moved, without what looking moves. */
-static void end(const char *what)
-{
-	long f = tlb() - flushes;
-
-	printf("%s:", what);
-	for (unsigned i = 0; i < WATCHED; i++) {
-		long n = counter(watched[i]) - before[i] - own[i];
-		if (n)
-			printf(" %s %ld", watched[i], n);
-	}
-	printf(" flushes %ld\n", f);
-	fflush(stdout);
-}
-#define COUNT(what, ...) do { start(); __VA_ARGS__; end(what); } while (0)
-
-/* At the start of a 2 MiB table, so that the runs are the same wherever mmap() puts it. */
+/* Untouched memory at the start of a 2 MiB table, so that the runs are the same wherever mmap() puts it. */
 static char *fresh(void)
 {
-	uintptr_t p = (uintptr_t)mmap(NULL, N * PAGE + (2UL << 20), RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uintptr_t p = (uintptr_t)map_anon(N * PAGE + (2UL << 20));
 
 	return (char *)((p + (2UL << 20) - 1) & -(2UL << 20));
 }
-static void touch_all(char *p, int write)
+static void store_to_each(char *p, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		*(volatile char *)(p + i * PAGE) = 1;
+}
+static void load_each(const char *p)
 {
 	for (unsigned i = 0; i < N; i++)
-		write ? (void)(*(volatile char *)(p + i * PAGE) = 1) : (void)*(volatile char *)(p + i * PAGE);
+		(void)*(const volatile char *)(p + i * PAGE);
 }
-
-int main(void)
+/* A file of N pages in memory, made page by page: these are copied. */
+static int file(const char *name)
 {
-	static char block[N * PAGE] __attribute__((aligned(4096)));
-	char *p, *q;
-	int a = open("/tmp/a", O_RDWR | O_CREAT | O_TRUNC, 0644), b = open("/tmp/b", O_RDWR | O_CREAT | O_TRUNC, 0644), c = open("/tmp/c", O_RDWR | O_CREAT | O_TRUNC, 0644);
+	static char page[PAGE] = "contents";
+	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
 
-	memset(block, 1, sizeof(block));
-	for (unsigned i = 0; i < N; i++) {
-		pwrite(a, block, PAGE, i * PAGE);		/* one page each: copied */
-		pwrite(b, block + 1, PAGE, i * PAGE);
-	}
-	start();
-	start();
-	for (unsigned i = 0; i < WATCHED; i++)
-		own[i] = counter(watched[i]) - before[i];
-	p = fresh();
-	COUNT("(warming up, not compared)", pread(a, p, N * PAGE, 0));
-	p = fresh();
-	COUNT("INV-R3 R5 absent pages", pread(a, p, N * PAGE, 0));
-	COUNT("INV-R3 loads", touch_all(p, 0));
-	COUNT("INV-R6 the same again", pread(a, p, N * PAGE, 0));
-	COUNT("INV-R7 other data", pread(b, p, N * PAGE, 0));
-	COUNT("INV-R4 10 stores", for (int i = 0; i < 10; i++) p[i * PAGE] = 2);
-	COUNT("INV-R2 the program's own pages", pread(a, p, 10 * PAGE, 0));
-	q = fresh();
-	touch_all(q, 1);
-	COUNT("INV-R2 all its own", pread(a, q, N * PAGE, 0));
-	munmap(q, N * PAGE);
-	q = fresh();
-	pread(b, q, N * PAGE, 0);
-	munmap(p, N * PAGE);
-	ftruncate(b, 0);
-	COUNT("INV-R11 20 stores when nobody else has the pages", for (int i = 0; i < 20; i++) q[i * PAGE] = 3);
-	munmap(q, N * PAGE);
-
-	p = mmap(NULL, N * PAGE, RW, MAP_SHARED, a, 0);
-	for (int i = 0; i < 4; i++)
-		p[i * PAGE] = 4;
-	q = fresh();
-	COUNT("INV-R10 4 pages that a mapping stores to", pread(a, q, N * PAGE, 0));
-	munmap(p, N * PAGE);
-	munmap(q, N * PAGE);
-
-	p = fresh();
-	touch_all(p, 1);
-	COUNT("INV-Z1 write of private pages", pwrite(c, p, N * PAGE, 0));
-	COUNT("INV-Z1 the same again", pwrite(c, p, N * PAGE, 0));
-	COUNT("INV-Z1 5 stores to the source", for (int i = 0; i < 5; i++) p[i * PAGE] = 5);
-	COUNT("INV-Z2 15 pages are copied", pwrite(c, p, 15 * PAGE, 0));
-	COUNT("INV-C1 file to file", loff_t x = 0; loff_t y = 0; copy_file_range(c, &x, a, &y, N * PAGE, 0));
-	COUNT("INV-C1 the same again", loff_t x = 0; loff_t y = 0; copy_file_range(c, &x, a, &y, N * PAGE, 0));
-
-	for (int i = 0; i < 8; i++) {		/* INV-Z4: who stores to what it lent every time is believed */
-		touch_all(p, 1);
-		start();
-		pwrite(c, p, N * PAGE, 0);
-		for (unsigned j = 0; j < WATCHED; j++)
-			if (!strcmp(watched[j], "loan_write"))
-				SAY("INV-Z4 round %d: %s\n", i, counter("loan_write") > before[j] ? "lent" : "copied");
-	}
-	return 0;
+	for (unsigned i = 0; i < N; i++)
+		EQUAL(pwrite(fd, page, PAGE, (off_t)(i * PAGE)), PAGE);
+	unlink(name);
+	return fd;
 }
+static long copy(int from, int to) { return copy_file_range(from, &(loff_t){ 0 }, to, &(loff_t){ 0 }, N * PAGE, 0); }
+
+INV(INV_R3_populates, "one copy stops, all pages are there, and loading them faults no more")
+{
+	int a = file("/tmp/a");
+	char *p = fresh();
+
+	EQUAL(COUNTED("short_copy", pread(a, p, N * PAGE, 0)), 1);
+	p = fresh();
+	EQUAL(COUNTED("loan_read", pread(a, p, N * PAGE, 0)), N);
+	CHECK(COUNTED("pgfault", load_each(p)) < 4);
+}
+
+INV(INV_R5_no_flush, "absent pages: no TLB is told anything")
+{
+	int a = file("/tmp/a");
+	char *p = fresh();
+
+	EQUAL(FLUSHES(pread(a, p, N * PAGE, 0)), 0);
+}
+
+INV(INV_R6_same, "the same pages again: nothing changes")
+{
+	int a = file("/tmp/a");
+	char *p = fresh();
+
+	pread(a, p, N * PAGE, 0);
+	EQUAL(COUNTED("loan_same", pread(a, p, N * PAGE, 0)), N);
+	EQUAL(COUNTED("loan_replaced", pread(a, p, N * PAGE, 0)), 0);
+	EQUAL(FLUSHES(pread(a, p, N * PAGE, 0)), 0);
+}
+
+INV(INV_R7_replaced, "other data: every page is exchanged, with one flush for 64")
+{
+	int a = file("/tmp/a"), b = file("/tmp/b");
+	char *p = fresh();
+
+	pread(a, p, N * PAGE, 0);
+	EQUAL(COUNTED("loan_replaced", pread(b, p, N * PAGE, 0)), N);
+	EQUAL(FLUSHES(pread(a, p, N * PAGE, 0)), N / 64);
+}
+
+INV(INV_R2_own, "pages that the program may write: nothing is lent and nobody told")
+{
+	int a = file("/tmp/a");
+	char *p = fresh();
+
+	store_to_each(p, N);
+	EQUAL(COUNTED("loan_read", pread(a, p, N * PAGE, 0)), 0);
+	EQUAL(FLUSHES(pread(a, p, N * PAGE, 0)), 0);
+	EQUAL(COUNTED("short_copy", pread(a, p, N * PAGE, 0)), 0);
+}
+
+INV(INV_R4_one_copy, "a store to a lent page copies that one")
+{
+	int a = file("/tmp/a");
+	char *p = fresh();
+
+	pread(a, p, N * PAGE, 0);
+	EQUAL(COUNTED("cow_copy", store_to_each(p, 10)), 10);
+}
+
+INV(INV_R11_orphans, "when the file has given the pages up, a store reuses them")
+{
+	int a = file("/tmp/a");
+	char *p = fresh();
+
+	pread(a, p, N * PAGE, 0);
+	ftruncate(a, 0);
+	EQUAL(COUNTED("cow_copy", store_to_each(p, 10)), 0);
+	EQUAL(COUNTED("cow_reuse", store_to_each(p + 10 * PAGE, 10)), 10);
+}
+
+INV(INV_R10_protects, "a page that a mapping stores to is write-protected before it is lent")
+{
+	int a = file("/tmp/a");
+	char *m = (char *)map_file(a, N * PAGE, RW, MAP_SHARED), *p = fresh();
+
+	store_to_each(m, 4);
+	EQUAL(COUNTED("loan_protect", pread(a, p, N * PAGE, 0)), 4);
+	m[0] = 'm';
+	EQUAL(p[0], 1);
+}
+
+INV(INV_R9_locked, "locked memory gets frames of its own")
+{
+	int a = file("/tmp/a");
+	char *p = fresh();
+
+	CHECK(!mlock2(p, N * PAGE, MLOCK_ONFAULT) || errno == EPERM || errno == ENOMEM);
+	if (!mlock(p, 16 * PAGE))
+		EQUAL(COUNTED("loan_read", pread(a, p, 16 * PAGE, 0)), 0);
+}
+
+INV(INV_R13_rss, "lent pages count as the reader's memory")
+{
+	int a = file("/tmp/a");
+	char *p = fresh(), line[128];
+	long before = 0, after = 0, unused;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	CHECK(f && fgets(line, sizeof(line), f) && sscanf(line, "%ld %ld", &unused, &before) == 2);
+	fclose(f);
+	pread(a, p, N * PAGE, 0);
+	f = fopen("/proc/self/statm", "r");
+	CHECK(f && fgets(line, sizeof(line), f) && sscanf(line, "%ld %ld", &unused, &after) == 2);
+	fclose(f);
+	CHECK(after - before >= (long)N);
+}
+
+INV(INV_R12_no_wait, "who writes to lent pages waits for nobody")
+{
+	int a = file("/tmp/a");
+	char *p = fresh();
+
+	pread(a, p, N * PAGE, 0);
+	EQUAL(COUNTED("page_lock_wait", for (unsigned i = 0; i < N; i++) pwrite(a, "new", 3, (off_t)(i * PAGE))), 0);
+	EQUAL(COUNTED("write_break", pread(a, fresh(), N * PAGE, 0); for (unsigned i = 0; i < N; i++) pwrite(a, "new", 3, (off_t)(i * PAGE))), N);
+}
+
+INV(INV_Z1_lends, "write() of private pages lends all of them, with one flush for 64; the same again changes nothing; a store copies one")
+{
+	int c = file("/tmp/c");
+	char *p = fresh();
+
+	store_to_each(p, N);
+	long lent = counter("loan_write");
+	EQUAL(FLUSHES(pwrite(c, p, N * PAGE, 0)), N / 64);
+	EQUAL(counter("loan_write") - lent, N);
+	EQUAL(COUNTED("loan_same", pwrite(c, p, N * PAGE, 0)), N);
+	EQUAL(COUNTED("cow_copy", store_to_each(p, 5)), 5);
+}
+
+INV(INV_Z2_pinned, "a page that is not this process's alone, or pinned, is not taken from it: shared memory is copied")
+{
+	int c = file("/tmp/c");
+	char *p = mmap(NULL, N * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	store_to_each(p, N);
+	EQUAL(COUNTED("loan_write", pwrite(c, p, N * PAGE, 0)), 0);
+	p = fresh();
+	store_to_each(p, N);
+	EQUAL(COUNTED("loan_write", pwrite(c, p + 1, (N - 1) * PAGE, 0)), 0);
+}
+
+INV(INV_Z3_short, "less than 16 pages are copied")
+{
+	int c = file("/tmp/c");
+	char *p = fresh();
+
+	store_to_each(p, N);
+	EQUAL(COUNTED("loan_write", pwrite(c, p, 15 * PAGE, 0)), 0);
+	EQUAL(COUNTED("loan_write", pwrite(c, p, 16 * PAGE, 0)), 16);
+}
+
+INV(INV_Z4_believed, "who stores to what he lent, again and again, is believed: it is copied")
+{
+	int c = file("/tmp/c");
+	char *p = fresh();
+	long lent = 0;
+
+	for (int i = 0; i < 10; i++) {
+		store_to_each(p, N);
+		lent = COUNTED("loan_write", pwrite(c, p, N * PAGE, 0));
+	}
+	EQUAL(lent, 0);
+}
+
+INV(INV_C1_shares, "a copy from file to file takes no frames; the same again changes nothing")
+{
+	int a = file("/tmp/a"), b = file("/tmp/b");
+
+	EQUAL(COUNTED("loan_copy", copy(a, b)), N);
+	EQUAL(COUNTED("loan_same", copy(a, b)), N);
+	CHECK(COUNTED("page_alloc", copy(b, a)) < 8);
+}
+
+INV(INV_C2_end, "the page that holds the end is copied")
+{
+	int a = file("/tmp/a"), b = file("/tmp/b");
+
+	ftruncate(a, 10 * PAGE + 1);
+	EQUAL(COUNTED("loan_copy", copy(a, b)), 10);
+}
+
+int main(int argc, char **argv) { return inv_main(argc, argv); }
