@@ -91,4 +91,53 @@ BUGS = [
     ("flush_per_page", "truncate flushes each page of a mapping by itself", [
         ("mm/truncate.c", "\tif (atomic_read(&m->nr_mapped))\n\t\trmap_zap(m, first", "\tif (false)\n\t\trmap_zap(m, first")], "guest_inv INV_T1_counted"),
 ]
-BUGS = [(*bug[:3], "program", bug[3]) for bug in BUGS]
+BUGS = [(*bug[:3], "program", bug[3]) for bug in BUGS
+    # --- loans ---
+    ("loan_past_the_end", "read() lends the page that holds the end of the file, with what lies behind it", [
+        ("mm/loan.c", "if (unlikely(got > keep)) {", "if (false) {")], "guest_loans INV_C2_end --smp 1"),
+    ("loan_of_writable", "a page that shared mappings may store to is lent as it is", [
+        ("mm/loan.c", "(ENTRY_P | ENTRY_LOCKED | ENTRY_RW | ENTRY_TABLE)) != ENTRY_P ||", "(ENTRY_P | ENTRY_LOCKED | ENTRY_TABLE)) != ENTRY_P ||"),
+        ("mm/loan.c", "\tif (entry_read(slot) & ENTRY_RW)\n\t\tprotect_slot(m, index);\n", "")], "inv_r INV_R10_mapped_writable"),
+    ("loan_mapped_writable", "a lent page is mapped with the right to write", [
+        ("mm/loanuser.c", "u64 bits = vma_entry_bits(vma) | ENTRY_PRIV, old", "u64 bits = vma_entry_bits(vma) | ENTRY_PRIV | ENTRY_RW | ENTRY_D, old")], "inv_r INV_R4_both_sides"),
+    ("loan_exclusive", "a lent page is said to be the reader's alone", [
+        ("mm/loanuser.c", "u64 bits = vma_entry_bits(vma) | ENTRY_PRIV, old", "u64 bits = vma_entry_bits(vma) | ENTRY_PRIV | ENTRY_EXCL, old")], "inv_r INV_R14_kernel_stores"),
+    ("loan_before_copy", "read() looks whether it can lend before it tries to copy, and exchanges what the program may write", [
+        ("mm/loanuser.c", "return (old & (ENTRY_P | ENTRY_RW | ENTRY_EXCL)) == ENTRY_P;", "return old & ENTRY_P;"),
+        ("mm/read.c", "\tif (likely(n)) {\n", "\tif (likely(n)) {\n\t\tsize_t filled = pagecache_read_fill(m, pos, to);\n\t\tif (filled) {\n\t\t\tpage_unpin_read(page);\n\t\t\treturn filled;\n\t\t}\n")],
+     "guest_loans INV_R2_own --smp 1"),
+    ("loan_exchange_no_flush", "an earlier loan is exchanged and no TLB is told", [
+        ("mm/loanuser.c", "\ttlb_flush_range(mm, va, va + n * PAGE_SIZE, TLB_LOAN);\n\tfor", "\tfor")], "guest_loans INV_R7_replaced --smp 1"),
+    ("loan_always_flush", "absent pages are flushed as well", [
+        ("mm/loanuser.c", "\tif (cleared)\n\t\tmap_exchanged", "\tif (true)\n\t\tmap_exchanged")], "guest_loans INV_R5_no_flush --smp 1"),
+    ("loan_same_exchanged", "the same page is exchanged for itself", [
+        ("mm/loanuser.c", "} else if (entry_page(old[done]) != loan[done]) {", "} else {")], "guest_loans INV_R6_same --smp 1"),
+    ("loan_one_page", "one stopped copy lends one page", [
+        ("mm/readfill.c", "len = min(ALIGN_DOWN(len, PAGE_SIZE), MAP_AT_ONCE);", "len = PAGE_SIZE;")], "guest_loans INV_R3_populates --smp 1"),
+    ("loan_to_shared", "shared memory gets lent pages, too", [
+        ("mm/readfill.c", "(vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE", "vma->flags & VM_WRITE"),
+        ("mm/readfill.c", "if (vma && !vma->mapping &&", "if (vma &&")], "inv_r INV_R8_end_and_holes"),
+    ("loan_to_locked", "locked memory gets lent pages", [
+        ("mm/readfill.c", "switch_zerocopy_read && !(vma->flags & VM_LOCKED) &&", "switch_zerocopy_read &&")], "guest_loans INV_R9_locked --smp 1"),
+    ("loan_never_ours", "the last holder of a lent page copies it all the same", [
+        ("mm/cow.c", "if (!(now & ENTRY_EXCL) && (!page_adoptable(entry_page(now)) || !switch_cow_reuse))", "if (!(now & ENTRY_EXCL))")], "guest_loans INV_R11_orphans --smp 1"),
+    ("loan_not_counted", "lent pages are entries that own nothing, and not the reader's", [
+        ("mm/loanuser.c", "u64 bits = vma_entry_bits(vma) | ENTRY_PRIV, old", "u64 bits = vma_entry_bits(vma), old")], "inv_r INV_R11_lent_memory"),
+    ("write_lends_writable", "write() lends pages that the program goes on storing to", [
+        ("mm/loanuser.c", "atomic64_fetch_and(e, ~(ENTRY_RW | ENTRY_EXCL));", "atomic64_fetch_and(e, ~ENTRY_EXCL);")], "inv_r INV_Z1_source"),
+    ("write_lends_no_flush", "write() takes the right to write away and tells no TLB", [
+        ("mm/loanuser.c", "\tif (writable)\n\t\ttlb_flush_range", "\tif (false)\n\t\ttlb_flush_range")], "inv_r INV_Z1_source"),
+    ("write_lends_shared", "write() lends pages of shared memory", [
+        ("mm/loanuser.c", "if (!leaf || vma->mapping || vma->flags & (VM_SHARED | VM_LOCKED))", "if (!leaf)"),
+        ("mm/loanuser.c", "if ((value & (ENTRY_P | ENTRY_PRIV)) != (ENTRY_P | ENTRY_PRIV))", "if (!(value & ENTRY_P))")], "guest_loans INV_Z2_pinned --smp 1"),
+    ("write_lends_short", "write() lends single pages", [
+        ("mm/write.c", "#define LEND_MIN (16 * PAGE_SIZE)", "#define LEND_MIN (1 * PAGE_SIZE)")], "guest_loans INV_Z3_short --smp 1"),
+    ("write_lends_always", "who stores to what he lent is not believed", [
+        ("mm/loanuser.c", "if (2 * broken > lent + BROKEN_FREE) {", "if (false) {")], "guest_loans INV_Z4_believed --smp 1"),
+    ("copy_of_mapped_target", "a page is put into a file without a look whether the old one is mapped", [
+        ("mm/loan.c", "if (atomic_read(&m->nr_mapped) || (old &&", "if ((old &&")], "guest_loans INV_C1_mapped --smp 1"),
+    ("write_breaks_nothing", "write() changes a lent page in place", [
+        ("mm/pagecache.c", "\tif (page_sole_holder(old))\n\t\treturn 0;", "\tif (true)\n\t\treturn 0;")], "inv_r INV_R4_both_sides"),
+    ("copy_copies", "copy_file_range() copies", [
+        ("mm/loan.c", "if (!switch_zerocopy_write || (*from_pos", "if (true || (*from_pos")], "guest_loans INV_C1_shares --smp 1"),
+]

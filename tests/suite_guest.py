@@ -121,62 +121,6 @@ def signals_at_every_instruction():
     equal(guest_ok([sweep, "200", "25"], icount=True, timeout=300), b"all right\n", "output, any number of processors")
 
 
-LOANS = """\
-INV-R3 R5 absent pages: short_copy 1 loan_read 256 flushes 0
-INV-R3 loads: flushes 0
-INV-R6 the same again: short_copy 1 loan_read 256 loan_same 256 flushes 0
-INV-R7 other data: short_copy 1 loan_read 256 loan_replaced 256 flushes 4
-INV-R4 10 stores: pgfault 10 cow_copy 10 flushes 10
-INV-R2 the program's own pages: flushes 0
-INV-R2 all its own: flushes 0
-INV-R11 20 stores when nobody else has the pages: pgfault 20 cow_reuse 20 flushes 0
-INV-R10 4 pages that a mapping stores to: short_copy 1 loan_read 256 loan_protect 4 flushes 4
-INV-Z1 write of private pages: loan_write 256 flushes 4
-INV-Z1 the same again: loan_write 256 loan_same 256 flushes 0
-INV-Z1 5 stores to the source: pgfault 5 cow_copy 5 flushes 5
-INV-Z2 15 pages are copied: flushes 0
-INV-C1 file to file: loan_copy 256 flushes 0
-INV-C1 the same again: loan_copy 256 loan_same 256 flushes 0
-""" + "".join(f"INV-Z4 round {i}: copied\n" for i in range(8))
-
-
-def loans_by_counters():
-    """What zero-copy read, write and file-to-file copy do, page by page and flush by flush (one processor: counters are of the whole machine)."""
-    out = guest_ok(["/usr/lib/cowslip/tests/guest_loans"], smp=1)
-    same_text(out[out.index(b"\n") + 1:], LOANS.encode(), "counters")
-
-
-KEPT = """cached pages: 4 shared, 0 copied, 0 given
-the file is written: 16384 bytes, as they were
-a part of it: 16384 bytes, as they were
-stored to by a mapping: 16384 bytes, as they were
-and the file has it: 1
-truncated: 16384 bytes, as they were
-punched and removed: 16384 bytes, as they were
-not aligned: 4 shared, 0 copied, 0 given
-a few bytes: 0 shared, 1 copied, 0 given
-private memory: 8 shared, 0 copied, 0 given
-copies for the stores: 8
-to a file: 0 shared, 0 copied, 8 given
-the file has what was there at vmsplice()
-copies when the pipe is empty again: 0
-"""
-
-
-def pipes_keep_what_they_got():
-    """References in pipes: shared, not copied, and never changed by what becomes of the file or the memory; on tmpfs and on the disk."""
-    for directory in ("/tmp", "/root"):
-        equal(guest_ok(["sh", "-c", f"cd {directory}; exec /usr/lib/cowslip/tests/guest_splice"], smp=1).decode(), KEPT, directory)
-
-
-def dirty_pipe():
-    """CVE-2022-0847: a write goes behind the bytes of a file's page in a pipe only with the switch that makes it so."""
-    for append, text in ("", "the file is as it was"), ("pipe_merge=1", "the file has CHANGED"):
-        status, out, _, log = guest(["/usr/lib/cowslip/tests/guest_splice", "merge"], append=append)
-        equal((status, out.decode()), (0, text + "\n"), append)
-        equal("UNSAFE" in log, bool(append), "the log says that it is unsafe")
-
-
 def tour():
     """Each stop of the tour is as it is told; with a slow disk writes meet the frames on their way, and none waits."""
     check(guest_ok(["/bin/tour"]).decode().endswith("stops, 0 not as told\n"), "the tour")
@@ -213,7 +157,7 @@ def panics():
 def tests():
     programs = sorted(n[:-2] for n in os.listdir(os.path.join(ROOT, "user/tests")) if n.endswith(".c"))
     found = [(name, compared(name)) for name in programs if name not in SPECIAL and not name.startswith("guest_")]
-    found += [(f.__name__, f) for f in (loans_by_counters, tour, write_from_own_mapping, write_from_own_mapping_every_copy_fails,
+    found += [(f.__name__, f) for f in (tour, write_from_own_mapping, write_from_own_mapping_every_copy_fails,
                                         deadlock_without_atomic_copy, fair_scheduling, fpu_by_fxsave, signals_at_every_instruction, block_device_mapped, pipes_keep_what_they_got, dirty_pipe, panics)]
     found += [("kbench_files_tmpfs", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "readfile*", "copy16m_rw*", "copy16m_sendfile*"], "/tmp")),
               ("kbench_files_ext2", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "mapfile*", "copy16m_rw*", "write_mmap*", "create_unlink"], "/root")),

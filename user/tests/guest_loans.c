@@ -217,6 +217,17 @@ INV(INV_C1_shares, "a copy from file to file takes no frames; the same again cha
 	CHECK(COUNTED("page_alloc", copy(b, a)) < 8);
 }
 
+INV(INV_C1_mapped, "over a file that is mapped: the mapping shows the new pages")
+{
+	int a = file("/tmp/a"), b = file("/tmp/b");
+	char *m = (char *)map_file(b, N * PAGE, PROT_READ, MAP_SHARED);
+
+	EQUAL(pwrite(a, "C", 1, 5 * PAGE), 1);
+	load_each(m);
+	EQUAL(copy(a, b), N * PAGE);
+	EQUAL(m[5 * PAGE], 'C');
+}
+
 INV(INV_C2_end, "the page that holds the end is copied")
 {
 	int a = file("/tmp/a"), b = file("/tmp/b");
