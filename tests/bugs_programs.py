@@ -90,8 +90,6 @@ BUGS = [
         ("mm/mprotect.c", "tlb_batch_range(", "if (false) tlb_batch_range(")], "guest_inv INV_S2_flush"),
     ("flush_per_page", "truncate flushes each page of a mapping by itself", [
         ("mm/truncate.c", "\tif (atomic_read(&m->nr_mapped))\n\t\trmap_zap(m, first", "\tif (false)\n\t\trmap_zap(m, first")], "guest_inv INV_T1_counted"),
-]
-BUGS = [(*bug[:3], "program", bug[3]) for bug in BUGS
     # --- loans ---
     ("loan_past_the_end", "read() lends the page that holds the end of the file, with what lies behind it", [
         ("mm/loan.c", "if (unlikely(got > keep)) {", "if (false) {")], "guest_loans INV_C2_end --smp 1"),
@@ -141,3 +139,4 @@ BUGS = [(*bug[:3], "program", bug[3]) for bug in BUGS
     ("copy_copies", "copy_file_range() copies", [
         ("mm/loan.c", "if (!switch_zerocopy_write || (*from_pos", "if (true || (*from_pos")], "guest_loans INV_C1_shares --smp 1"),
 ]
+BUGS = [(*bug[:3], "program", bug[3]) for bug in BUGS]
