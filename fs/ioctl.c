@@ -14,6 +14,13 @@ static long set_flag(struct file *file, u32 flag, const int __user *arg)
 	return 0;
 }
 
+static long clone_range(struct file *file, const struct file_clone_range __user *arg)
+{
+	struct file_clone_range range;
+
+	return copy_from_user(&range, arg, sizeof(range)) ? -EFAULT : file_clone(file, &range);
+}
+
 static long file_ioctl(struct file *file, unsigned fd, unsigned cmd, unsigned long arg)
 {
 	struct inode *inode = file->inode;
@@ -29,6 +36,10 @@ static long file_ioctl(struct file *file, unsigned fd, unsigned cmd, unsigned lo
 		if (S_ISREG(inode->mode) || S_ISDIR(inode->mode) || S_ISLNK(inode->mode))
 			return put_user(READ_ONCE(inode->mapping.size), (loff_t __user *)arg);
 		return -ENOTTY;
+	case FICLONE:
+		return file_clone(file, &(struct file_clone_range){ .src_fd = (int)arg });
+	case FICLONERANGE:
+		return clone_range(file, (const struct file_clone_range __user *)arg);
 	case FIGETBSZ:
 		return put_user((int)inode->sb->block_size, (int __user *)arg);
 	case FIONREAD:

@@ -1,5 +1,5 @@
 /*
- * sendfile and copy_file_range: from one file to another without the user's memory.
+ * sendfile, copy_file_range, FICLONERANGE: from one file to another without the user's memory.
  *
  * The source has a page cache; its whole pages become the target's too (mm/loan.h), the rest is written from where it lies, under a
  * read pin. A pipe gets the pages themselves (fs/splice.c).
@@ -184,4 +184,58 @@ long sys_copy_file_range(int in_fd, loff_t __user *uin, int out_fd, loff_t __use
 	if (in)
 		file_put(in);
 	return result;
+}
+
+/* --- FICLONE, FICLONERANGE: as copy_file_range(), all of it or an error (ioctl_ficlonerange(2)) --- */
+
+static long clone_allowed(const struct file *out, const struct file *in, const struct file_clone_range *r, u64 *n)
+{
+	struct inode *source = in->inode, *target = out->inode;
+	u64 size = (u64)READ_ONCE(source->mapping.size), room;
+
+	if (S_ISDIR(source->mode) || S_ISDIR(target->mode))
+		return -EISDIR;
+	if (!S_ISREG(source->mode) || !S_ISREG(target->mode))
+		return -EINVAL;
+	if (!(in->mode & FMODE_READ) || !(out->mode & FMODE_WRITE) || out->flags & O_APPEND)
+		return -EBADF;
+	if (source->sb != target->sb)
+		return -EXDEV;
+	if (!out->ops->share || in->ops->read != generic_file_read)
+		return -EOPNOTSUPP;
+	if (r->src_offset > size || r->src_length > size - r->src_offset || __builtin_add_overflow(r->dest_offset, size, &room) || (s64)room < 0)
+		return -EINVAL;
+	*n = r->src_length ? r->src_length : size - r->src_offset;
+	if ((r->src_offset | r->dest_offset) & ~PAGE_MASK)
+		return -EINVAL;
+	/* A part of a page: only if it ends both files. */
+	if (*n & ~PAGE_MASK && (r->src_offset + *n != size || r->dest_offset + *n < (u64)READ_ONCE(target->mapping.size)))
+		return -EINVAL;
+	if (source == target && r->dest_offset + *n > r->src_offset && r->dest_offset < r->src_offset + *n)
+		return -EINVAL;
+	return 0;
+}
+
+long file_clone(struct file *out, const struct file_clone_range *r)
+{
+	loff_t from = (loff_t)r->src_offset, to = (loff_t)r->dest_offset;
+	struct file *in = r->src_fd >= 0 && r->src_fd <= 0x7fffffff ? fd_get_file((int)r->src_fd) : NULL;
+	u64 n = 0;
+	long error;
+
+	if (!in)
+		return -EBADF;
+	error = clone_allowed(out, in, r, &n);
+	while (!error && n) {
+		ssize_t k = copy_bytes(out, in, &from, &to, min(n, (u64)MAX_RW_COUNT));
+
+		if (k <= 0)
+			error = k ? k : -EINVAL;	/* 0: the source was truncated meanwhile */
+		else if (fatal_signal_pending(current))
+			error = -EINTR;
+		else
+			n -= (u64)k;
+	}
+	file_put(in);
+	return error;
 }

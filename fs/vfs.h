@@ -259,6 +259,8 @@ ssize_t generic_direct_write(struct file *file, struct iov_iter *from, loff_t *p
 /* May a write that ends at `end`, inside the file, go on after the call? Then it has done what generic_file_write() does first. i_rwsem exclusive. */
 bool file_async_write_begin(struct file *file, loff_t end);
 ssize_t generic_file_write(struct file *file, struct iov_iter *from, loff_t *pos);	/* i_rwsem, O_APPEND, RLIMIT_FSIZE, mtime, O_SYNC */
+struct file_clone_range;
+long file_clone(struct file *out, const struct file_clone_range *range);	/* FICLONERANGE to out (fs/sendfile.c) */
 ssize_t generic_file_share(struct file *file, loff_t *to, struct file *in, loff_t *from, size_t n);	/* i_rwsem, RLIMIT_FSIZE, mtime */
 ssize_t generic_file_give(struct file *file, loff_t *to, struct page **loan, unsigned n);	/* the same */
 int generic_mmap(struct file *file, struct map_request *req);

@@ -3,7 +3,7 @@
  * nothing else running: the counters are the machine's.
  */
 #include "inv.h"
-#include <pthread.h>
+#include <linux/fs.h>
 
 #define N 256UL
 
@@ -226,6 +226,32 @@ INV(INV_C1_mapped, "over a file that is mapped: the mapping shows the new pages"
 	load_each(m);
 	EQUAL(copy(a, b), N * PAGE);
 	EQUAL(m[5 * PAGE], 'C');
+}
+
+INV(INV_C1_clone, "FICLONERANGE shares, takes the tail along, and refuses what is not whole pages; Linux's tmpfs and ext2 do not know it")
+{
+	int a = file("/tmp/a"), b = file("/tmp/b");
+	struct file_clone_range r = { .src_fd = a, .src_offset = PAGE, .src_length = 4 * PAGE, .dest_offset = 300 * PAGE };
+	struct stat st;
+	char c = 0;
+
+	EQUAL(COUNTED("loan_copy", EQUAL(ioctl(b, FICLONERANGE, &r), 0)), 4);
+	EQUAL(fstat(b, &st), 0);
+	EQUAL(st.st_size, 304 * PAGE);
+	EQUAL(ftruncate(b, 0), 0);
+	EQUAL(ftruncate(a, 3 * PAGE + 5), 0);
+	EQUAL(pwrite(a, "tail", 4, 3 * PAGE), 4);
+	EQUAL(ioctl(b, FICLONE, a), 0);
+	EQUAL(fstat(b, &st), 0);
+	EQUAL(st.st_size, 3 * PAGE + 5);
+	EQUAL(pread(b, &c, 1, 3 * PAGE + 1), 1);
+	EQUAL(c, 'a');
+	r.dest_offset = 1;
+	CHECK(ioctl(b, FICLONERANGE, &r) == -1 && errno == EINVAL);
+	r = (struct file_clone_range){ .src_fd = a, .src_length = 100 };
+	CHECK(ioctl(b, FICLONERANGE, &r) == -1 && errno == EINVAL);
+	CHECK(ioctl(b, FICLONE, -1) == -1 && errno == EBADF);
+	CHECK(ioctl(open("/root", O_RDONLY), FICLONE, a) == -1 && errno == EISDIR);
 }
 
 INV(INV_C2_end, "the page that holds the end is copied")
