@@ -114,6 +114,8 @@ bool in_group(u32 gid);
 static inline bool owner_or_root(const struct inode *inode) { return fsuid() == 0 || fsuid() == inode->uid; }
 /* Pipes and the files of /proc have no page cache. */
 static inline bool inode_has_cache(const struct inode *inode) { return inode->mapping.ops; }
+/* Its bytes are pages of a cache, opened with O_DIRECT or not. */
+static inline bool file_has_pages(const struct file *f) { return f->ops->read && inode_has_cache(f->inode) && S_ISREG(f->inode->mode); }
 static inline bool inode_read_only(const struct inode *inode) { return inode->sb->flags & MS_RDONLY; }
 
 void inode_update_atime(struct inode *inode);

@@ -87,7 +87,7 @@ static long send(struct file *out, struct file *in, loff_t *offset, size_t n)
 		return -EINVAL;
 	if (!(out->mode & FMODE_WRITE))
 		return -EBADF;
-	if (in->ops->read != generic_file_read || !out->ops->write || out->flags & O_APPEND)
+	if (!file_has_pages(in) || !out->ops->write || out->flags & O_APPEND)
 		return -EINVAL;
 	n = min(n, MAX_RW_COUNT);
 	if (file_pipe(out))	/* as splice(): what there is room for */
@@ -133,7 +133,7 @@ static ssize_t range_allowed(const struct file *out, const struct file *in, loff
 		return -EBADF;
 	if (source->sb != target->sb)
 		return -EXDEV;
-	if (in->ops->read != generic_file_read || !out->ops->write)
+	if (!file_has_pages(in) || !out->ops->write)
 		return -EINVAL;
 	if ((u64)from + n < (u64)from || (u64)to + n < (u64)to)
 		return -EOVERFLOW;

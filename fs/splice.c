@@ -26,7 +26,7 @@
 /* Files with pages or bytes of their own; /proc, eventfd and their like make what they say anew. */
 static bool has_bytes(const struct file *f)
 {
-	return f->ops->read == generic_file_read || S_ISSOCK(f->inode->mode) || S_ISCHR(f->inode->mode);
+	return file_has_pages(f) || S_ISSOCK(f->inode->mode) || S_ISCHR(f->inode->mode) || S_ISBLK(f->inode->mode);
 }
 
 /* Buffers that are being gathered for places that are reserved. */
@@ -52,7 +52,7 @@ static ssize_t read_frames(struct file *in, loff_t *pos, size_t n, struct gather
 		return -ENOMEM;
 	iter_init_kernel(&it, iov, i);
 	frames = i;
-	done = in->ops->read(in, &it, pos);
+	done = file_has_pages(in) ? generic_file_read(in, &it, pos) : in->ops->read(in, &it, pos);
 	left = max(done, 0L);
 	for (i = 0; i < frames; i++, left -= min(left, (ssize_t)PAGE_SIZE)) {
 		if (left) {
@@ -91,7 +91,7 @@ static size_t lend_pages(struct file *in, loff_t pos, size_t n, struct gather *g
 /* Fill the places with bytes of the file from *pos on. Bytes, 0 at the end, or an error. */
 static ssize_t gather_file(struct file *in, loff_t *pos, size_t n, struct gather *g)
 {
-	bool paged = in->ops->read == generic_file_read;
+	bool paged = file_has_pages(in);
 	ssize_t done = 0, k;
 
 	if (!n)
@@ -140,7 +140,7 @@ ssize_t splice_file_to_pipe(struct file *in, loff_t *pos, struct pipe *p, size_t
 			k = places;
 		if (k > 0)
 			done += k;
-	} while (k > 0 && (size_t)done < n && in->ops->read == generic_file_read && !signal_pending(current));
+	} while (k > 0 && (size_t)done < n && file_has_pages(in) && !signal_pending(current));
 	return done ? done : k;
 }
 
@@ -185,7 +185,7 @@ static ssize_t splice_pipe_to_file(struct pipe *p, struct file *out, loff_t *pos
 	struct pipe_buf bufs[BATCH];
 	ssize_t done = 0, k;
 
-	if (!out->ops->write || !(out->ops->read == generic_file_read || S_ISSOCK(out->inode->mode) || S_ISCHR(out->inode->mode)))
+	if (!out->ops->write || !has_bytes(out))
 		return -EINVAL;
 	do {
 		size_t there = 0;

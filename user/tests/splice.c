@@ -1,6 +1,7 @@
 /* splice, tee and F_SETPIPE_SZ: data, offsets, errors, waiting, signals, closing ends. */
 #include "t.h"
 #include <sys/eventfd.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #define BIG (300000)
@@ -282,6 +283,31 @@ static void chain(void)
 		close(fd);
 }
 
+/* Files opened with O_DIRECT, where there are such: whole blocks go the same way. */
+static void direct(void)
+{
+	int f = file_of("direct", 40960, 23), p[2], d = open("direct", O_RDONLY | O_DIRECT), o = open("direct2", O_RDWR | O_CREAT | O_TRUNC | O_DIRECT, 0600);
+	off_t at = 4096;
+	fsync(f);
+	if (d < 0)
+		d = f;
+	if (o < 0)
+		o = open("direct2", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	pipe(p);
+	T(splice(d, NULL, p[1], NULL, 16384, 0));
+	T(splice(p[0], NULL, o, NULL, 16384, 0));
+	T(sendfile(o, d, &at, 8192));
+	T(sendfile(p[1], d, &at, 4096));
+	T(read(p[0], back, 10000));
+	SAY("%s\n", memcmp(back, buf + 12288, 4096) ? "other bytes" : "the same");
+	close(o);
+	o = open("direct2", O_RDONLY);
+	T(read(o, back, BIG));
+	SAY("%s\n", memcmp(back, buf, 16384) || memcmp(back + 16384, buf + 4096, 8192) ? "other bytes" : "the same");
+	for (int fd = 3; fd < 20; fd++)
+		close(fd);
+}
+
 /* Two who splice from one pipe to files, one who reads, one who writes: no byte is lost or doubled. */
 static void contend(void)
 {
@@ -338,6 +364,7 @@ int main(void)
 	sizes();
 	waits();
 	chain();
+	direct();
 	contend();
 	return 0;
 }
