@@ -92,7 +92,7 @@ BUGS = [
         ("mm/truncate.c", "\tif (atomic_read(&m->nr_mapped))\n\t\trmap_zap(m, first", "\tif (false)\n\t\trmap_zap(m, first")], "guest_inv INV_T1_counted"),
     # --- loans ---
     ("loan_past_the_end", "read() lends the page that holds the end of the file, with what lies behind it", [
-        ("mm/loan.c", "if (unlikely(got > keep)) {", "if (false) {")], "guest_loans INV_C2_end --smp 1"),
+        ("mm/loan.c", "if (unlikely(got > keep)) {", "if (false) {")], "guest_loans INV_R8_end --smp 1"),
     ("loan_of_writable", "a page that shared mappings may store to is lent as it is", [
         ("mm/loan.c", "(ENTRY_P | ENTRY_LOCKED | ENTRY_RW | ENTRY_TABLE)) != ENTRY_P ||", "(ENTRY_P | ENTRY_LOCKED | ENTRY_TABLE)) != ENTRY_P ||"),
         ("mm/loan.c", "\tif (entry_read(slot) & ENTRY_RW)\n\t\tprotect_slot(m, index);\n", "")], "inv_r INV_R10_mapped_writable"),

@@ -82,6 +82,15 @@ INV(INV_R7_replaced, "other data: every page is exchanged, with one flush for 64
 	EQUAL(FLUSHES(pread(a, p, N * PAGE, 0)), N / 64);
 }
 
+INV(INV_R8_end, "the page that holds the end is copied, and nothing behind the end is given")
+{
+	int a = file("/tmp/a");
+	char *p = fresh();
+
+	EQUAL(ftruncate(a, 10 * PAGE + 1), 0);
+	EQUAL(COUNTED("loan_read", EQUAL(pread(a, p, 16 * PAGE, 0), 10 * PAGE + 1)), 10);
+}
+
 INV(INV_R2_own, "pages that the program may write: nothing is lent and nobody told")
 {
 	int a = file("/tmp/a");
