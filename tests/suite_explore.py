@@ -8,7 +8,7 @@ from testlib import ROOT, build_kernel, check, command, equal, guest, guest_ok, 
 
 HOST = False
 COWSLIP = os.path.join(ROOT, "cowslip")
-SCENARIOS = "write_truncate fault_truncate crossed_writers fork_fault munmap_copy exec_signals pipes rename_lookup".split()
+SCENARIOS = "write_truncate fault_truncate crossed_writers fork_fault swap_fork munmap_copy exec_signals pipes rename_lookup".split()
 TESTS = []
 
 
@@ -25,7 +25,7 @@ def scenario(name, smp, count):
     def run():
         # First on Linux, under whatever schedules come: the check is of what Linux promises.
         must([os.path.join(ROOT, "build/user/scenario"), name, "200", "1", "/tmp"], timeout=100)
-        out = guest_ok(["/bin/scenario", name, str(count), "1"], append="sched=explore:1", icount=True, smp=smp, timeout=300).decode()
+        out = guest_ok(["/bin/scenario", name, str(count), "1"], append="sched=explore:1 swap_mb=4", icount=True, smp=smp, timeout=300).decode()
         match = re.match(rf"{name}: {count} schedules of about (\d+) events$", out)
         check(match and int(match[1]) > 50, out)
     return run

@@ -16,18 +16,18 @@ import time
 from common import ROOT, VARIANTS, Failure
 
 COWSLIP = os.path.join(ROOT, "cowslip")
-SCENARIOS = ("write_truncate", "fault_truncate", "crossed_writers", "fork_fault", "munmap_copy", "exec_signals", "pipes", "rename_lookup")
+SCENARIOS = ("write_truncate", "fault_truncate", "crossed_writers", "fork_fault", "swap_fork", "munmap_copy", "exec_signals", "pipes", "rename_lookup")
 # Programs of user/tests that end quickly also when every unlock may switch, and that nobody else has to look at.
 PROGRAMS = ("files", "pipes", "signals", "threads", "process", "memory", "sockets", "epoll", "timers", "futexes", "waitv", "reclocks", "stress", "short_lived")
 PER_RUN = 500               # schedules of a scenario in one machine
 
 
 def scenario(number, seed):
-    """Eight small scenarios, 500 seeded schedules each, on 1, 2 and 4 processors."""
+    """Nine small scenarios, 500 seeded schedules each, on 1, 2 and 4 processors."""
     name = SCENARIOS[number % len(SCENARIOS)]
     smp = (1, 1, 2, 4)[number // len(SCENARIOS) % 4]
     directory = ("/tmp", "/root")[number // len(SCENARIOS) // 4 % 2]
-    return [COWSLIP, "run", "--icount", "--smp", str(smp), "--timeout", "600", "--append", f"sched=explore:{seed}", "--",
+    return [COWSLIP, "run", "--icount", "--smp", str(smp), "--timeout", "600", "--append", f"sched=explore:{seed} swap_mb=4", "--",
             "/bin/scenario", name, str(PER_RUN), str(seed), directory]
 
 

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -233,6 +234,72 @@ static void fork_fault(void)
 	munmap((void *)second, PAGE);
 }
 
+/* --- the same while these pages go out to a swap area and come back (without one: MADV_PAGEOUT does nothing) --- */
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
+
+/* /dev/ram1 of Cowslip (swap_mb=), if it is there: nowhere else is it known to be ours. */
+static void swap_on(void)
+{
+	static char header[PAGE];
+	int fd = access("/proc/explore", W_OK) ? -1 : open("/dev/ram1", O_RDWR);
+
+	if (fd < 0)
+		return;
+	memcpy(header + PAGE - 10, "SWAPSPACE2", 10);
+	header[1024] = 1;
+	header[1028] = 100;
+	if (write(fd, header, PAGE) == (ssize_t)PAGE)
+		syscall(SYS_swapon, "/dev/ram1", 0);	/* on already: EBUSY */
+	close(fd);
+}
+
+static void page_out(void)
+{
+	madvise((void *)first, PAGE, MADV_PAGEOUT);
+	madvise((void *)second, PAGE, MADV_PAGEOUT);
+}
+
+static void *page_out_often(void *unused)
+{
+	for (int i = 0; i < 4; i++)
+		page_out();
+	return NULL;
+}
+
+static void look_and_page_out(void)
+{
+	page_out();
+	look_at_snapshot();
+	page_out();
+	if (*first != 99)
+		_exit(3);
+}
+
+static void swap_fork(void)
+{
+	pthread_t thread, pager;
+	pid_t child;
+	int status;
+
+	swap_on();
+	first = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	second = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_create(&thread, NULL, count_up, NULL);
+	pthread_create(&pager, NULL, page_out_often, NULL);
+	child = start(look_and_page_out);
+	pthread_join(thread, NULL);
+	pthread_join(pager, NULL);
+	status = end(child);
+	CHECK(WEXITSTATUS(status) != 1, "the child's two pages are of different moments");
+	CHECK(status == 0, "the child's memory changed under it");
+	CHECK(*first == 12 && *second == 12, "the parent has %d %d", *first, *second);
+	munmap((void *)first, PAGE);
+	munmap((void *)second, PAGE);
+}
+
 /* --- munmap against a copy in progress: what was copied is right, the rest is missing --- */
 
 static char *map;
@@ -397,7 +464,7 @@ static const struct scenario {
 	const char *name;
 	void (*run)(void);
 } scenarios[] = {
-	{ "write_truncate", write_truncate }, { "fault_truncate", fault_truncate }, { "crossed_writers", crossed_writers }, { "fork_fault", fork_fault },
+	{ "write_truncate", write_truncate }, { "fault_truncate", fault_truncate }, { "crossed_writers", crossed_writers }, { "fork_fault", fork_fault }, { "swap_fork", swap_fork },
 	{ "munmap_copy", munmap_copy }, { "exec_signals", exec_signals }, { "pipes", pipes }, { "rename_lookup", rename_lookup },
 };
 
