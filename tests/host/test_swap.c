@@ -402,3 +402,45 @@ static void pin_0(void *arg)
 }
 ALL(swap_store, 1, "a store against the swap-out of its page", setup_one, finish, &mm, out_0, store_0)
 ALL(swap_pin, 1, "INV-E8: an exclusive pin against the swap-out of its page", setup_one, finish, &mm, out_0, pin_0)
+
+/* --- failures --- */
+
+TEST(swap_inject, "the n-th allocation fails, for every n until none does, over swapon, out, fork, in, swapoff: no leak, nothing lost")
+{
+	for (unsigned n = 1;; n++) {
+		struct swap_setup s = { .name = "disk", .device = disk, .ops = &ops, .last = SLOTS, .priority = 5 };
+		u64 fails = vmstat_read(VM_ALLOC_FAIL), v;
+		mm = proc_create();
+		map_anon(BASE, PAGES * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
+		for (unsigned p = 0; p < PAGES; p++)
+			store(p, 100 + p);
+		check_leaks_begin();
+		alloc_fail_set(n, 0);
+		int error = swap_on(&s);
+		CHECK(!error || error == -ENOMEM);
+		if (!error)
+			CHECK_EQ(out(0, PAGES), PAGES);		/* needs no memory */
+		child = proc_fork();
+		for (unsigned p = 0; p < 3; p++)
+			CHECK(user_load(BASE + p * PAGE_SIZE + 64, &v) || v == 100 + p);
+		int off = swap_off(disk);
+		CHECK(off == (error ? -EINVAL : 0) || off == -ENOMEM || (off == -EINTR && fatal_signal_pending(current)));
+		alloc_fail_set(0, 0);
+		bool failed = vmstat_read(VM_ALLOC_FAIL) != fails;
+		check_all();
+		if (child)
+			proc_exit(child);
+		host_revive();
+		if (off == -ENOMEM || off == -EINTR)
+			CHECK_EQ(swap_off(disk), 0);
+		for (unsigned p = 0; p < PAGES; p++)
+			CHECK_EQ(load(p), 100 + p);
+		check_all();
+		proc_run(mm);
+		proc_exit(mm);
+		check_all();
+		if (!failed)
+			break;
+		CHECK(n < 200);
+	}
+}
