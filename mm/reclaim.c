@@ -60,8 +60,8 @@ static unsigned try_mapping(struct address_space *m, unsigned nr)
 	unsigned freed = 0;
 	entry_t *slot;
 
-	for (int round = 0; round < 2 && freed < nr; round++) {
-		u64 last = round ? start : ~0UL >> PAGE_SHIFT;
+	for (int round = 0; round < 2 && freed < nr && (!round || start); round++) {
+		u64 last = round ? start - 1 : ~0UL >> PAGE_SHIFT;
 		while (freed < nr && index <= last && (slot = slot_next(m, &index, last))) {
 			freed += try_page(m, index, slot, false);
 			index++;
@@ -69,7 +69,7 @@ static unsigned try_mapping(struct address_space *m, unsigned nr)
 		if (freed < nr)
 			index = 0;
 	}
-	WRITE_ONCE(m->clock_hand, index);
+	WRITE_ONCE(m->clock_hand, freed < nr ? start : index);
 	return freed;
 }
 

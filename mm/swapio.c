@@ -255,8 +255,8 @@ static unsigned shrink_area(struct swap_area *a, unsigned nr)
 	unsigned n = 0;
 	entry_t *slot;
 
-	for (int round = 0; round < 2 && n < nr; round++, index = 0) {
-		u64 last = round ? start : a->last;
+	for (int round = 0; round < 2 && n < nr && (!round || start); round++, index = 0) {
+		u64 last = round ? start - 1 : a->last;
 		for (; n < nr && index <= last && (slot = slot_next(&a->mapping, &index, last)); index++) {
 			u64 e = entry_read(slot);
 			if (!(e & ENTRY_P) || e & ENTRY_WRITEBACK || !swap_slot_trylock(&a->mapping, index, &slot))

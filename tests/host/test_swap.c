@@ -270,6 +270,63 @@ TEST(swap_reclaim, "an allocator that runs short swaps out what nobody used, and
 	finish();
 }
 
+TEST(swap_lent, "pages that read() lent go out and come back as they were read, whatever happens to the file")
+{
+	static u8 text[4 * PAGE_SIZE];
+	setup();
+	for (unsigned i = 0; i < sizeof(text); i++)
+		text[i] = (u8)(i / PAGE_SIZE + 1);
+	struct hfile *f = hfile_create("f", sizeof(text), text, sizeof(text));
+	u8 c;
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_EQ(hfile_pread(f, &c, 1, i * PAGE_SIZE), 1);
+	map_anon(BASE + (1 << 20), 4 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
+	CHECK_EQ(hfile_pread_user(f, BASE + (1 << 20), sizeof(text), 0), (ssize_t)sizeof(text));
+	unsigned n = out(256, 4);
+	CHECK_EQ(n, 4);
+	check_all();
+	memset(text, 0x55, sizeof(text));
+	CHECK_EQ(hfile_pwrite(f, text, 2 * PAGE_SIZE, 0), 2 * (ssize_t)PAGE_SIZE);
+	check_all();
+	for (unsigned p = 0; p < 4; p++)
+		CHECK_EQ(load(256 + p), 0x0101010101010101UL * (p + 1));
+	store(258, 7);
+	CHECK_EQ(hfile_pread(f, &c, 1, 2 * PAGE_SIZE + 64), 1);
+	CHECK_EQ(c, 3);
+	check_all();
+	hfile_destroy(f);
+	finish();
+}
+
+TEST(reclaim_second_chance, "F: A in a slot, and A in an entry that maps the page, each give it another round; then the unused go first")
+{
+	static u8 text[4 * PAGE_SIZE];
+	u8 c;
+	mm = proc_create();
+	struct hfile *f = hfile_create("f", sizeof(text), text, sizeof(text));
+	CHECK_EQ(hfile_mmap(f, BASE, sizeof(text), PROT_READ, MAP_SHARED | MAP_FIXED, 0), BASE);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_EQ(hfile_pread(f, &c, 1, i * PAGE_SIZE), 1);
+	down_read(&mm->mmap_lock);		/* two entries, used; fault-around would make four */
+	struct page *leaf = leaf_own(mm, BASE);
+	for (unsigned p = 0; p < 2; p++) {
+		spin_lock(&leaf->lock);
+		entry_exchange_locked(leaf, leaf_entry(leaf, BASE + p * PAGE_SIZE), (pagecache_peek(&f->mapping, p) & ENTRY_FRAME) | vma_entry_bits(vma_lookup(mm, BASE)));
+		spin_unlock(&leaf->lock);
+	}
+	up_read(&mm->mmap_lock);
+	u64 active = vmstat_read(VM_RECLAIM_ACTIVE);
+	CHECK(reclaim_pages(1));		/* once around for the slots' A, then the first that nobody maps */
+	CHECK_EQ(vmstat_read(VM_RECLAIM_ACTIVE) - active, 4 + 2);
+	CHECK(pagecache_peek(&f->mapping, 0) & ENTRY_P && pagecache_peek(&f->mapping, 1) & ENTRY_P);
+	CHECK_EQ(f->mapping.nr_pages.v, 3);
+	CHECK(reclaim_pages(3));
+	CHECK_EQ(f->mapping.nr_pages.v, 0);
+	check_all();
+	proc_exit(mm);
+	hfile_destroy(f);
+}
+
 /* --- at once --- */
 
 static void run(const struct scenario *s, unsigned schedules) { explore_random(s, schedules); }
