@@ -1,62 +1,20 @@
-/*
- * epoll: a set of watched files, and the list of those that may be ready.
- *
- * An item (struct epitem) watches one open file under one descriptor number. When it is added its wait entries join the file's wait
- * queues and stay there; a wake-up puts the item on its epoll's ready list. Only items of that list are asked when somebody waits, so
- * the cost does not grow with the number of files that are quiet. A wake-up is a hint: the file's ->poll decides.
- *
- * Level: an item that was ready goes back to the end of the ready list, and is asked again the next time. Edge (EPOLLET): it
- * does not, only a wake-up brings it back. EPOLLONESHOT: it is silent until EPOLL_CTL_MOD. An item ends with the watched file's last
- * reference, which it does not hold.
- *
- * Locks: epoll_mutex: which items there are, of all epolls (EPOLL_CTL_*, ends of files). ep->mutex, taken under it: delivery, and that
- * an item does not go away meanwhile. ready_lock (spin, from wake-ups, so under a wait queue's lock): the ready list.
- * An epoll may watch an epoll: at most MAX_NESTS deep, in no circle; their mutexes nest from the outside in.
- */
-#include "fs/poll.h"
+/* epoll: items, the ready list, EPOLL_CTL_*, and the epoll as a file (fs/epoll.h). Waiting: fs/epollwait.c. */
+#include "fs/epoll.h"
 
 #include "fs/internal.h"
 #include "fs/syscalls.h"
-#include "kernel/string.h"
-#include "kernel/times.h"
 #include "mm/layout.h"
 #include "mm/slab.h"
 #include "mm/usercopy.h"
 
-#define HASH_SIZE 64
 #define MAX_NESTS 4
-#define BATCH 32			/* events delivered under one hold of the mutex */
-#define PRIVATE_BITS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
 #define EXCLUSIVE_OK (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
-#define NO_DEADLINE (~0UL)
-
-struct epoll {
-	struct mutex mutex;
-	struct spinlock ready_lock;	/* irqsave */
-	struct list_head ready;		/* ready_lock: epitem.ready_node */
-	struct list_head items[HASH_SIZE];	/* epoll_mutex */
-	struct wait_queue wait;		/* epoll_wait */
-	struct wait_queue poll_wait;	/* who polls or watches the epoll itself */
-	struct file *file;		/* its own, not counted */
-};
 
 struct watch {				/* one wait queue of a watched file */
 	struct wait_entry wait;
 	struct wait_queue *wq;
 	struct epitem *item;
 	struct watch *next;
-};
-
-struct epitem {
-	struct epoll *ep;		/* I */
-	struct file *file;		/* I: not counted */
-	int fd;				/* I */
-	struct epoll_event event;	/* ep->mutex; events also read racily by wake-ups */
-	struct list_head ready_node;	/* ready_lock; empty: not on the list */
-	struct list_head hash_node;	/* epoll_mutex */
-	struct epitem *next_watcher;	/* epoll_mutex: of the same file */
-	struct watch *watches;		/* epoll_mutex */
-	int error;			/* while it is made: a watch could not be */
 };
 
 struct item_table {
@@ -69,8 +27,7 @@ static const struct file_ops epoll_ops;
 
 /* --- the ready list --- */
 
-/* At the end of the list, if it is not on it. True: it was not. */
-static bool make_ready(struct epitem *item)
+bool epoll_make_ready(struct epitem *item)
 {
 	struct epoll *ep = item->ep;
 	u64 flags = spin_lock_irqsave(&ep->ready_lock);
@@ -94,15 +51,13 @@ static bool item_wake(struct wait_entry *wait, u64 key)
 	struct epitem *item = container_of(wait, struct watch, wait)->item;
 
 	if (READ_ONCE(item->event.events) & ~PRIVATE_BITS) {
-		make_ready(item);
+		epoll_make_ready(item);
 		announce(item->ep);
 	}
 	return false;
 }
 
-static bool any_ready(const struct epoll *ep) { return READ_ONCE(ep->ready.next) != &ep->ready; }
-
-static struct epitem *take_ready(struct epoll *ep)
+struct epitem *epoll_take_ready(struct epoll *ep)
 {
 	struct epitem *item = NULL;
 	u64 flags = spin_lock_irqsave(&ep->ready_lock);
@@ -114,8 +69,6 @@ static struct epitem *take_ready(struct epoll *ep)
 	spin_unlock_irqrestore(&ep->ready_lock, flags);
 	return item;
 }
-
-static u32 ask(const struct epitem *item) { return poll_file(item->file, NULL) & (item->event.events | EPOLLERR | EPOLLHUP) & ~PRIVATE_BITS; }
 
 /* --- items --- */
 
@@ -212,14 +165,14 @@ static int add_item(struct epoll *ep, struct file *file, int fd, const struct ep
 	error = item->error;
 	if (error)
 		remove_item(item);
-	else if (ready && make_ready(item))
+	else if (ready && epoll_make_ready(item))
 		announce(ep);
 	return error;
 }
 
 /* --- epolls that watch epolls; epoll_mutex held --- */
 
-static bool is_epoll(const struct file *file) { return file->ops == &epoll_ops; }
+bool is_epoll(const struct file *f) { return f->ops == &epoll_ops; }
 
 /* How deep the epolls nest that this one watches, itself counted; more than MAX_NESTS + 1, or `target` among them: -ELOOP. */
 static int depth_below(const struct epoll *ep, const struct epoll *target, int level)
@@ -283,7 +236,7 @@ static int modify_item(struct epitem *item, const struct epoll_event *event)
 		return -EINVAL;
 	item->event = *event;
 	smp_mb();			/* the events before the file's state: a wake-up sees the new events, or we its cause */
-	if (ask(item) && make_ready(item))
+	if (epoll_ask(item) && epoll_make_ready(item))
 		announce(item->ep);
 	return 0;
 }
@@ -338,128 +291,6 @@ out_put:
 	return error;
 }
 
-/* --- waiting --- */
-
-/* Up to BATCH events of those on the ready list now; level-triggered items go back to its end. */
-static int collect(struct epoll *ep, struct epoll_event *out, int max_events)
-{
-	struct epitem *again[BATCH], *item;
-	int nr = 0, nr_again = 0;
-
-	mutex_lock(&ep->mutex);
-	while (nr < min(max_events, BATCH) && (item = take_ready(ep))) {
-		u32 events = ask(item);
-		if (!events)
-			continue;
-		out[nr++] = (struct epoll_event){ .events = events, .data = item->event.data };
-		if (item->event.events & EPOLLONESHOT)
-			item->event.events &= PRIVATE_BITS;
-		else if (!(item->event.events & EPOLLET))
-			again[nr_again++] = item;
-	}
-	for (int i = 0; i < nr_again; i++)
-		make_ready(again[i]);
-	mutex_unlock(&ep->mutex);
-	return nr;
-}
-
-/* Events to the user, more than one batch if that many are ready at once. Bytes that cannot be written: EFAULT if none were. */
-static long deliver(struct epoll *ep, struct epoll_event __user *to, int max_events)
-{
-	struct epoll_event events[BATCH];
-	long done = 0;
-	int n;
-
-	do {
-		n = collect(ep, events, max_events - (int)done);
-		if (n && copy_to_user(to + done, events, (size_t)n * sizeof(*events)))
-			return done ? done : -EFAULT;
-		done += n;
-	} while (n == BATCH && done < max_events && done < 4 * BATCH);
-	return done;
-}
-
-static int sleep_for_events(struct epoll *ep, u64 deadline)
-{
-	struct wait_entry entry = { 0 };
-	int error = 0;
-
-	wait_prepare(&ep->wait, &entry, WAIT_INTERRUPTIBLE, 0);
-	if (!any_ready(ep))
-		error = deadline == NO_DEADLINE ? wait_sleep(WAIT_INTERRUPTIBLE) : wait_sleep_until(WAIT_INTERRUPTIBLE, deadline);
-	wait_finish(&ep->wait, &entry);
-	return error;
-}
-
-/* deadline 0: only look. */
-static long wait_events(struct epoll *ep, struct epoll_event __user *to, int max_events, u64 deadline)
-{
-	long done;
-	int error = 0;
-
-	for (;;) {
-		done = any_ready(ep) ? deliver(ep, to, max_events) : 0;
-		if (done || error || !deadline)
-			break;
-		error = sleep_for_events(ep, deadline);
-	}
-	if (any_ready(ep))
-		wake_up_nr(&ep->wait, 0, 1);	/* we were the one that was woken: what is left is for another */
-	if (done || !error || error == -ETIMEDOUT)
-		return done;
-	return -EINTR;
-}
-
-static long do_wait(int epfd, struct epoll_event __user *to, int max_events, u64 deadline)
-{
-	struct file *file;
-	long result;
-
-	if (max_events <= 0 || max_events > 0x7fffffff / (int)sizeof(*to))
-		return -EINVAL;
-	if ((vaddr_t)to > USER_TOP - (u64)max_events * sizeof(*to))
-		return -EFAULT;
-	file = fd_get_file(epfd);
-	if (!file)
-		return -EBADF;
-	result = is_epoll(file) ? wait_events(file->private, to, max_events, deadline) : -EINVAL;
-	file_put(file);
-	return result;
-}
-
-static u64 deadline_of(int timeout_ms) { return timeout_ms < 0 ? NO_DEADLINE : timeout_ms ? deadline_after((u64)timeout_ms * 1000000) : 0; }
-
-long sys_epoll_wait(int epfd, struct epoll_event __user *to, int max_events, int timeout_ms)
-{
-	return do_wait(epfd, to, max_events, deadline_of(timeout_ms));
-}
-
-static long wait_masked(int epfd, struct epoll_event __user *to, int max_events, u64 deadline, const u64 __user *mask, size_t size)
-{
-	u64 saved = 0;
-	bool changed;
-	long result = sigmask_begin(mask, size, &saved, &changed);
-
-	if (result)
-		return result;
-	result = do_wait(epfd, to, max_events, deadline);
-	sigmask_end(changed, saved, result == -EINTR);
-	return result;
-}
-
-long sys_epoll_pwait(int epfd, struct epoll_event __user *to, int max_events, int timeout_ms, const u64 __user *mask, size_t size)
-{
-	return wait_masked(epfd, to, max_events, deadline_of(timeout_ms), mask, size);
-}
-
-long sys_epoll_pwait2(int epfd, struct epoll_event __user *to, int max_events, const void __user *timeout, const u64 __user *mask, size_t size)
-{
-	u64 deadline;
-	long error = deadline_get(timeout, false, &deadline);
-
-	return error ? error : wait_masked(epfd, to, max_events, deadline, mask, size);
-}
-
 /* --- the epoll as a file --- */
 
 /* Is one of the items really ready? Those that are not leave the list. */
@@ -469,14 +300,14 @@ static u32 epoll_poll(struct file *file, struct poll_table *t)
 	struct epitem *item, *ready = NULL;
 
 	poll_wait(t, &ep->poll_wait);
-	if (!any_ready(ep))
+	if (!epoll_any_ready(ep))
 		return 0;
 	mutex_lock(&ep->mutex);
-	while (!ready && (item = take_ready(ep)))
-		if (ask(item))
+	while (!ready && (item = epoll_take_ready(ep)))
+		if (epoll_ask(item))
 			ready = item;
 	if (ready)
-		make_ready(ready);
+		epoll_make_ready(ready);
 	mutex_unlock(&ep->mutex);
 	return ready ? POLLIN | POLLRDNORM : 0;
 }

@@ -17,6 +17,7 @@
 #include "mm/page.h"
 
 #define PIPE_SLOTS 16			/* of a new pipe */
+#define PIPE_KEPT 2			/* spare frames that are kept, however little memory there is */
 /* splice(2), vmsplice(2) */
 #define SPLICE_F_MOVE 1U
 #define SPLICE_F_NONBLOCK 2U
@@ -66,7 +67,18 @@ static inline void pipe_push(struct pipe *p, struct page *page, unsigned offset,
 	*pipe_slot(p, p->head) = (struct pipe_buf){ page, (u16)offset, (u16)len, own };
 	WRITE_ONCE(p->head, p->head + 1);
 }
-void pipe_drop_tail(struct pipe *p);
+void pipe_drop_buf(struct pipe *p, struct pipe_buf *b);
+static inline void pipe_drop_tail(struct pipe *p)
+{
+	struct pipe_buf *b = pipe_slot(p, p->tail);
+
+	if (likely(b->own && p->nr_spare < PIPE_KEPT))
+		p->spare[p->nr_spare++] = b->page;
+	else
+		pipe_drop_buf(p, b);
+	b->page = NULL;
+	WRITE_ONCE(p->tail, p->tail + 1);
+}
 void pipe_consume(struct pipe *p, size_t n);	/* the first n bytes, which are there */
 /* A second reference of a buffer, which becomes a share thereby. False: the limit of holders is reached. */
 bool pipe_buf_share(struct pipe_buf *b);

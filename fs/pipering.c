@@ -33,10 +33,10 @@ void pipe_free(struct pipe *p)
 
 /* --- frames --- */
 
-/* Kept as long as memory is plenty: a pipe that is filled and emptied needs no allocator. */
+/* A few are kept, and as many as the ring has while memory is plenty: a pipe that is filled and emptied needs no allocator. */
 void pipe_page_free(struct pipe *p, struct page *page)
 {
-	if (p->nr_spare < PIPE_SLOTS && page_free_count() > page_total_count() / 4)
+	if (p->nr_spare < PIPE_KEPT || (p->nr_spare < PIPE_SLOTS && page_free_count() > page_total_count() / 4))
 		p->spare[p->nr_spare++] = page;
 	else
 		page_put(page);
@@ -57,16 +57,12 @@ void pipe_buf_release(struct pipe_buf *b)
 	b->page = NULL;
 }
 
-void pipe_drop_tail(struct pipe *p)
+void pipe_drop_buf(struct pipe *p, struct pipe_buf *b)
 {
-	struct pipe_buf *b = pipe_slot(p, p->tail);
-
 	if (b->own)
 		pipe_page_free(p, b->page);
 	else
 		drop_share(b->page);
-	b->page = NULL;
-	WRITE_ONCE(p->tail, p->tail + 1);
 }
 
 void pipe_consume(struct pipe *p, size_t n)

@@ -1,6 +1,6 @@
 /*
- * UNIX-domain sockets, in four files: socket.c (the system calls and options), unix.c (names, connections, the end), unixmsg.c
- * (messages), unixrights.c (descriptors on their way, and the collector of those that nobody can receive any more).
+ * UNIX-domain sockets. The system calls are in socket.c, sockmsg.c (sending and receiving) and sockopt.c; the rest in unix.c (connections, the end),
+ * unixname.c (names), unixmsg.c (messages), unixrights.c (descriptors on their way, and the collector of those that nobody can receive any more).
  *
  * A socket is a struct unix_sock: named by a file system's inode, by an abstract name, or not at all. Two sockets that are
  * connected are each other's peer. A message lies on its receiver's queue and is charged to its sender until it is read: that is
@@ -110,24 +110,27 @@ extern struct list_head unix_sockets;	/* unix_lock: all of them, by all_node */
 struct unix_sock *unix_alloc(int type);			/* NULL: no memory */
 void unix_put(struct unix_sock *s);			/* NULL is allowed; sleeps */
 static inline void unix_get(struct unix_sock *s) { atomic_inc(&s->refs); }
-void unix_name_put(struct unix_name *n);
 struct credentials unix_creds(void);			/* the caller's */
 static inline bool unix_is_stream(const struct unix_sock *s) { return s->type != SOCK_DGRAM; }	/* has connections */
-/* A sockaddr_un of `len` bytes in kernel memory. */
-int unix_bind(struct unix_sock *s, const char *address, unsigned len);
 int unix_connect(struct unix_sock *s, const char *address, unsigned len, bool nonblock);
 int unix_listen(struct unix_sock *s, int backlog);
 struct unix_sock *unix_accept(struct unix_sock *s, bool nonblock);	/* counted; ERR_PTR */
 void unix_pair(struct unix_sock *a, struct unix_sock *b);
 int unix_shutdown(struct unix_sock *s, u8 how);
 void unix_close(struct unix_sock *s);			/* its file ends */
-int unix_address(struct unix_sock *s, bool peer, char *address);	/* length; ENOTCONN. address: of sockaddr_un's size + 1 */
-int unix_format_name(const struct unix_name *n, char *address);
-/* The socket of an address that is bound, counted; ERR_PTR. */
-struct unix_sock *unix_find(const char *address, unsigned len, int type);
 u32 unix_poll(struct unix_sock *s, struct poll_table *t);
 /* Sleep on wq until `ready(s)`, at most `timeout` ns (0: no limit): 0, -EAGAIN, -ERESTARTSYS, -EINTR. */
 int unix_wait(struct unix_sock *s, struct wait_queue *wq, bool (*ready)(struct unix_sock *s), u64 timeout);
+
+/* --- unixname.c --- */
+/* A sockaddr_un of `len` bytes in kernel memory; unix_connect() as well. */
+int unix_bind(struct unix_sock *s, const char *address, unsigned len);
+/* The socket of an address that is bound, counted; ERR_PTR. */
+struct unix_sock *unix_find(const char *address, unsigned len, int type);
+int unix_address(struct unix_sock *s, bool peer, char *address);	/* length; ENOTCONN. address: of sockaddr_un's size + 1 */
+int unix_format_name(const struct unix_name *n, char *address);
+struct unix_name *unix_name_get(struct unix_name *n);	/* NULL is allowed, here and there */
+void unix_name_put(struct unix_name *n);
 
 /* --- unixmsg.c --- */
 struct message_out {			/* what is sent besides the bytes */
@@ -161,4 +164,11 @@ void rights_land(struct rights *r);			/* and no more */
  */
 void rights_doom(struct list_head *messages);
 void rights_drain(void);				/* sleeps */
-struct unix_sock *unix_of(const struct file *file);	/* socket.c: NULL: another kind of file */
+
+/* --- socket.c --- */
+#define ADDRESS_MAX 128			/* of a sockaddr that is accepted at all */
+struct unix_sock *unix_of(const struct file *file);	/* NULL: another kind of file */
+struct unix_sock *socket_get(int fd, struct file **file);	/* the descriptor's; *file is a reference. ERR_PTR(EBADF, ENOTSOCK) */
+int socket_address_get(char *to, const void __user *from, int len);	/* EINVAL, EFAULT */
+/* As much as *ulen says there is room for; *ulen becomes the whole length. */
+int socket_address_put(const char *from, int len, void __user *to, int __user *ulen);

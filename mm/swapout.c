@@ -15,6 +15,7 @@
 #include "kernel/printk.h"
 #include "kernel/trace.h"
 #include "mm/slot.h"
+#include "mm/switches.h"
 #include "mm/vma.h"
 #include "mm/vmstat.h"
 
@@ -101,7 +102,7 @@ static bool take(struct scan *s, struct page *leaf, entry_t *e, struct victim *v
 	}
 	v->e = e;
 	v->page = entry_page(value);
-	if (!unpinned(v->page)) {
+	if (!unpinned(v->page) && !switch_swap_pinned) {
 		vmstat_inc(VM_SWAP_PINNED);
 		return false;
 	}
@@ -113,13 +114,27 @@ static bool take(struct scan *s, struct page *leaf, entry_t *e, struct victim *v
 	return true;
 }
 
+/* swap_pinned=1: the page as it is now goes out as if nobody had pinned it; who has may keep the frame, which is nobody's memory any more. */
+static bool leave_to_pin(struct victim *v)
+{
+	struct page *copy = switch_swap_pinned && v->request ? page_alloc(0, PA_ATOMIC | PA_RESERVE) : NULL;
+
+	if (!copy)
+		return false;
+	arch_copy_page(page_address(copy), page_address(v->page));
+	page_ref_to_holder(copy);
+	page_drop_holder(v->page);
+	v->page = copy;
+	return true;
+}
+
 /* Leaf locked, flushed: no CPU has the page any more, and who pinned it is seen. True: the page is in the cache, to be written. */
 static bool commit(struct page *leaf, struct victim *v)
 {
 	u64 index;
 	struct address_space *m = place(v, &index);
 
-	if (!unpinned(v->page)) {
+	if (!unpinned(v->page) && !leave_to_pin(v)) {
 		vmstat_inc(VM_SWAP_PINNED);
 		entry_exchange_locked(leaf, v->e, v->was);
 		swap_count(v->id, -1);

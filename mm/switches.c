@@ -12,6 +12,7 @@ u64 switch_copy_fail = 0;
 bool switch_pipe_merge = false;
 bool switch_fault_lock = true;
 bool switch_cow_reuse = true;
+bool switch_swap_pinned = false;
 
 void switches_init(void)
 {
@@ -25,6 +26,9 @@ void switches_init(void)
 		printk("pipe_merge=1: UNSAFE: who may read a file can write to it through a pipe\n");
 	switch_fault_lock = cmdline_u64("fault_lock", 1) != 0;
 	switch_cow_reuse = cmdline_u64("cow_reuse", 1) != 0;
+	switch_swap_pinned = cmdline_u64("swap_pinned", 0) != 0;
+	if (switch_swap_pinned)
+		printk("swap_pinned=1: UNSAFE: what devices write into memory that is swapped out meanwhile is lost\n");
 	if (!switch_fault_lock)
 		printk("fault_lock=0: UNSAFE: a fault beside truncate maps pages that are no longer the file's\n");
 	if (!switch_atomic_copy)

@@ -26,6 +26,9 @@ extern bool switch_fault_lock;
 /* cow_reuse=0: a page that became this process's alone again (its child has ended) is copied all the same. Default 1. */
 extern bool switch_cow_reuse;
 
+/* swap_pinned=1: a page goes out although somebody has it pinned. UNSAFE: what a device writes into it then is lost. Default 0. */
+extern bool switch_swap_pinned;
+
 void switches_init(void);	/* from the command line; says what is unsafe */
 
 /* How many of n bytes a first copy may copy: n, or with copy_fail any number from 0 to n. */

@@ -17,6 +17,7 @@ SWITCHES = {
     "copy_fail": ("copy_fail=7", False, "every first copy of read() and write() stops at a random byte"),
     "fault_lock": ("fault_lock=0", True, "a fault maps the page that it found without its lock, as before 2006: a page that truncate removed stays mapped"),
     "cow_reuse": ("cow_reuse=0", False, "a page that became one process's alone again is copied all the same"),
+    "swap_pinned": ("swap_pinned=1", True, "a page that is pinned goes to the swap area all the same: what a device writes into it is lost"),
     "pipe_merge": ("pipe_merge=1", True, "a write to a pipe goes behind the bytes of a file's page that splice() put there: Dirty Pipe"),
 }
 
@@ -77,7 +78,8 @@ INVARIANTS = [
     ("INV-E5", "References that only keep a page alive never change the decision.", [], [], [], ["mutant:adopt_ignores_read_pins"], ""),
     ("INV-E6", "mprotect, mremap and fork never make an entry writable because the mapping is.", [], [], [], [], ""),
     ("INV-E7", "The frame of zeroes and a file's pages are never reused.", ["fault_zero"], [], [], [], ""),
-    ("INV-E8", "A pinned exclusive page is not swapped out; an unpinned one stays exclusive across.", [], [], [], [], "open: see docs of swap"),
+    ("INV-E8", "A pinned exclusive page is not swapped out; an unpinned one stays exclusive across.", ["swap_pinned", "pswpout", "swap_fault"], ["swap_pinned"],
+     ["swap/pinned_pages_stay", "mm/race_swap_pin", "mm/all_swap_pin"], ["mutant:swap_ignores_pins"], ""),
     # --- faults and truncate ---
     ("INV-T1", "When truncate returns, no mapping shows a page that left the file; behind the end is SIGBUS; private copies go with truncate and stay with a hole; what read() gave stays.", ["truncate_page", "rmap_zap"], [], ["mm/all_load_truncate", "mm/all_load_reclaim", "mm/all_around_punch"],
      ["truncate_zaps_once", "reclaim_mapped", "map_locked_pages"], ""),

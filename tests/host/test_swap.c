@@ -364,6 +364,17 @@ TEST(race_swap_fault, "faults, stores and reclaim of the same pages by three thr
 	run(&(struct scenario){ .setup = setup, .finish = finish, .mm = &mm, .pct = true, .fn = { checker, swapper, reader } }, 700);
 }
 
+/* A pinned page stays where it is: its entry may be away for the moment in which swap-out looks for pins, and comes back. */
+static void stays(unsigned p, struct page *page)
+{
+	for (unsigned i = 0; i < 200; i++) {
+		u64 e = entry(p);
+		if (e & ENTRY_P && entry_page(e) == page)
+			return;
+		sched_yield_cpu();
+	}
+	host_fail("INV-E8: the entry of pinned page %u is %lx", p, (unsigned long)entry(p));
+}
 static void pinner(void *arg)
 {
 	for (unsigned i = 0; i < 6; i++) {
@@ -378,6 +389,7 @@ static void pinner(void *arg)
 			u64 v = *word + 1000;
 			*word = v;
 			host_preempt("written");
+			stays(p, page);
 			CHECK_EQ(load(p), v);
 		}
 		host_preempt("done");
@@ -454,6 +466,7 @@ static void pin_0(void *arg)
 		return;
 	*(u64 *)((char *)page_address(page) + 64) = 66;
 	host_preempt("written");
+	stays(0, page);
 	CHECK_EQ(load(0), 66);
 	unpin_user_pages(&page, 1, PIN_WRITE);
 }
