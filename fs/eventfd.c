@@ -120,4 +120,14 @@ long sys_eventfd2(unsigned count, int flags)
 	return fd_give(file, flags & EFD_CLOEXEC);
 }
 
+bool file_is_eventfd(const struct file *file) { return file->ops == &eventfd_ops; }
+
+void eventfd_add(struct file *file, u64 value)
+{
+	struct eventfd *e = file->private;
+
+	if (add(e, value))
+		wake_up_all(&e->read_wait, 0);
+}
+
 long sys_eventfd(unsigned count) { return sys_eventfd2(count, 0); }

@@ -187,6 +187,12 @@ int fd_set_flags(unsigned fd, int flags);
 /* --- files without a name (fs/anon.c) --- */
 void anon_init(void);
 /* An open file "anon_inode:NAME" of these operations, O_RDWR and `flags`; ERR_PTR. */
+/* fs/eventfd.c: is it one; add to its count (less, if there is no room). Any context that may wake. */
+bool file_is_eventfd(const struct file *file);
+void eventfd_add(struct file *file, u64 value);
+/* fs/aio.c: how many events there may be in all, and have been asked for */
+unsigned aio_max_events(void);
+unsigned aio_total_events(void);
 struct file *anon_file(const char *name, const struct file_ops *ops, void *private, u32 flags);
 loff_t anon_llseek(struct file *file, loff_t offset, int whence);	/* stays where it is, without an error */
 int fd_give(struct file *file, bool cloexec);	/* a descriptor for it; without one the file is dropped: EMFILE, ENOMEM */

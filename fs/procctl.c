@@ -141,6 +141,8 @@ static u64 open_files(void)
 SHOW_TEXT(show_file_max, "%lu\n", page_total_count() * PAGE_SIZE / 10240)
 SHOW_TEXT(show_file_nr, "%lu\t0\t%lu\n", open_files(), page_total_count() * PAGE_SIZE / 10240)
 SHOW_TEXT(show_nr_open, "1048576\n")
+static int show_aio_nr(struct text *t, const struct proc_subject *s) { text_printf(t, "%u\n", aio_total_events()); return 0; }
+static int show_aio_max_nr(struct text *t, const struct proc_subject *s) { text_printf(t, "%u\n", aio_max_events()); return 0; }
 SHOW_TEXT(show_pipe_max_size, "1048576\n")
 
 /* --- the tables --- */
@@ -170,6 +172,7 @@ static const struct proc_item vm_items[] = {
 };
 
 static const struct proc_item fs_items[] = {
+	PROC_FILE("aio-max-nr", show_aio_max_nr), PROC_FILE("aio-nr", show_aio_nr),
 	PROC_FILE("file-max", show_file_max), PROC_FILE("file-nr", show_file_nr), PROC_FILE("nr_open", show_nr_open),
 	PROC_FILE("overflowgid", show_overflowid), PROC_FILE("overflowuid", show_overflowid), PROC_FILE("pipe-max-size", show_pipe_max_size),
 	{ .name = NULL },

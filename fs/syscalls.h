@@ -173,3 +173,10 @@ long sys_epoll_pwait2(int epfd, struct epoll_event __user *to, int max_events, c
 long sys_eventfd(unsigned count);
 long sys_eventfd2(unsigned count, int flags);
 long sys_memfd_create(const char __user *name, unsigned flags);
+/* fs/aio.c */
+long sys_io_setup(unsigned nr, u64 __user *id);
+long sys_io_destroy(u64 id);
+long sys_io_submit(u64 id, long nr, struct iocb __user *__user *iocbs);
+long sys_io_cancel(u64 id, struct iocb __user *iocb, struct io_event __user *result);
+long sys_io_getevents(u64 id, long min_nr, long nr, struct io_event __user *events, const void __user *timeout);
+long sys_io_pgetevents(u64 id, long min_nr, long nr, struct io_event __user *events, const void __user *timeout, const void __user *mask);

@@ -8,6 +8,7 @@
 
 #include <asm/unistd.h>
 #include <linux/errno.h>
+#include <linux/aio_abi.h>
 #include <linux/auxvec.h>
 #include <linux/elf.h>
 #include <linux/eventpoll.h>

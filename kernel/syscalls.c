@@ -60,6 +60,7 @@ static void *const syscall_table[NR_SYSCALLS] = {
 	CALL(lsetxattr), CALL(fsetxattr), CALL(listxattr), CALL(llistxattr), CALL(flistxattr), CALL(removexattr),
 	CALL(lremovexattr), CALL(fremovexattr), CALL(mmap), CALL(memfd_create),
 	CALL(epoll_create), CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2),
+	CALL(io_setup), CALL(io_destroy), CALL(io_submit), CALL(io_cancel), CALL(io_getevents), CALL(io_pgetevents),
 	CALL(eventfd), CALL(eventfd2), CALL(timerfd_create), CALL(timerfd_settime), CALL(timerfd_gettime), CALL(signalfd), CALL(signalfd4),
 	CALL(socket), CALL(socketpair), CALL(bind), CALL(connect), CALL(listen), CALL(accept), CALL(accept4), CALL(getsockname),
 	CALL(getpeername), CALL(sendto), CALL(recvfrom), CALL(sendmsg), CALL(recvmsg), CALL(sendmmsg), CALL(recvmmsg), CALL(shutdown),

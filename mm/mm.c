@@ -107,10 +107,14 @@ void mm_ref_put(struct mm *mm)
 	kfree(mm);
 }
 
+void (*mm_exit_hook)(struct mm *mm);
+
 void mm_put(struct mm *mm)
 {
 	if (!atomic_dec_and_test(&mm->users))
 		return;
+	if (unlikely(mm->has_aio))
+		mm_exit_hook(mm);
 	mm_unmap_all(mm);
 	unlist(mm);
 	mm_ref_put(mm);

@@ -78,6 +78,7 @@ struct mm {
 	struct list_head mm_node;	/* mm_list_lock: all address spaces (mm/mm.c) */
 	u64 swap_hand;		/* racy hint: where swap_out goes on */
 	struct task *forking;		/* who copies it just now, with mmap_lock for writing */
+	bool has_aio;			/* set once: mm_exit_hook is to be called */
 	u64 auxv[48];			/* I after exec: /proc/PID/auxv */
 };
 
@@ -89,6 +90,8 @@ void mm_list(struct mm *mm);
 struct mm *mm_fork(struct mm *old);
 void mm_get(struct mm *mm);				/* users++ */
 void mm_put(struct mm *mm);				/* users--; the last unmaps all (sleeps) */
+/* Set by fs/aio.c: called before that, if mm->has_aio; waits for what goes on in its memory. */
+extern void (*mm_exit_hook)(struct mm *mm);
 /*
  * mm/shootdown.c: make CR3 hold mm (NULL: a kernel thread's, no user half). Called by the scheduler and execve, interrupts off. Returns what was
  * loaded before, if that is another one: the caller owes it a mm_ref_put(), once no run queue is locked. Else NULL.

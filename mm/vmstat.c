@@ -19,6 +19,7 @@ const char *const vmstat_names[NR_VMSTAT] = {
 	[VM_COW_COPY] = "cow_copy", [VM_COW_REUSE] = "cow_reuse",
 	[VM_FORK_SHARE] = "fork_share", [VM_FORK_COPY] = "fork_copy",
 	[VM_PIN] = "pin", [VM_PIN_FAST] = "pin_fast", [VM_PIN_BREAK] = "pin_break",
+	[VM_AIO] = "aio_requests",
 	[VM_DIRECT_READ] = "direct_read", [VM_DIRECT_WRITE] = "direct_write", [VM_DIRECT_BUFFERED] = "direct_buffered", [VM_DIRECT_DETACH] = "direct_detach",
 	[VM_SHORT_COPY] = "short_copy", [VM_PREFAULT] = "prefault", [VM_PINNED_COPY] = "pinned_copy",
 	[VM_READ_FAULTING] = "read_faulting", [VM_READ_FILL] = "read_fill",

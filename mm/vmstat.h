@@ -15,6 +15,7 @@ enum vmstat_item {
 	VM_FIXUP,				/* user copies that stopped at an exception-table fixup */
 	VM_COW_COPY, VM_COW_REUSE, VM_FORK_SHARE, VM_FORK_COPY,
 	VM_PIN, VM_PIN_FAST, VM_PIN_BREAK,	/* pages pinned; of these, without a lock; copied first, because they were shared */
+	VM_AIO,				/* requests */
 	VM_DIRECT_READ, VM_DIRECT_WRITE, VM_DIRECT_BUFFERED, VM_DIRECT_DETACH,	/* bytes; bytes through the cache after all; pages taken out of it */
 	VM_SHORT_COPY, VM_PREFAULT, VM_PINNED_COPY, VM_READ_FAULTING, VM_READ_FILL,	/* read/write: first copy short; faulted in; third attempts */
 	VM_LOAN_READ, VM_LOAN_WRITE, VM_LOAN_COPY,	/* pages lent by read(), write(), from file to file */

@@ -1,0 +1,576 @@
+/*
+ * Linux AIO: io_setup, io_submit, io_getevents...
+ *
+ * Reads and writes of files opened with O_DIRECT go on after the call: their pages stay pinned until the device is done, whoever forks, unmaps or
+ * stores meanwhile. Everything else is done while io_submit() runs, as on Linux, and its event is there when it returns. The device's completion
+ * comes in a context that may not sleep, so it only hands the transfer to the thread "aio", which takes the pages out of the cache that were read
+ * in meanwhile, unpins, and adds the event.
+ *
+ * A context is named by the address of a page of the program's, as on Linux, where it is a ring that programs may read themselves. Here it stays
+ * empty, without the magic number that says so: libraries then ask the kernel.
+ *
+ * Contexts are found by (address space, name). io_destroy() and the end of the address space wait for what is on its way.
+ */
+#include "fs/direct.h"
+
+#include "fs/internal.h"
+#include "fs/poll.h"
+#include "fs/syscalls.h"
+#include "kernel/printk.h"
+#include "kernel/usermode.h"
+#include "mm/slab.h"
+#include "mm/usercopy.h"
+#include "mm/vmstat.h"
+
+#define FAST_IOV 8
+#define NO_DEADLINE (~0UL)
+#define MAX_EVENTS 65536U	/* of all contexts: /proc/sys/fs/aio-max-nr */
+
+struct aio_context {
+	struct list_head node;		/* contexts_lock */
+	const struct mm *mm;		/* I: only its address is used */
+	u64 id;				/* I */
+	unsigned max;			/* I: events */
+	atomic_t refs;			/* A: the list, callers, requests on their way */
+	struct spinlock lock;		/* protects: */
+	unsigned active;		/*   requests whose event nobody has taken yet */
+	unsigned in_flight;		/*   of these, without an event; read by who waits for 0 */
+	struct list_head events;	/*   struct aio_request.node: over */
+	struct wait_queue wait;		/* for events, and for in_flight */
+};
+
+struct aio_request {
+	struct direct_io direct;	/* first: a transfer is a request */
+	struct aio_context *ctx;	/* a reference until the event is there */
+	struct file *file, *eventfd;
+	u64 data, iocb;
+	s64 result;
+	struct list_head node;
+};
+
+static struct spinlock contexts_lock = SPINLOCK_INIT("aio contexts", RANK_LAST_SPIN);
+static LIST_HEAD(contexts);			/* contexts_lock */
+static unsigned total_events;			/* contexts_lock: of all contexts' max */
+static struct slab_cache *request_cache;
+
+/* Transfers whose device is done, for the thread. */
+static struct spinlock done_lock = SPINLOCK_INIT("aio done", RANK_IRQ);	/* irqsave */
+static LIST_HEAD(done_list);			/* done_lock: direct_io.node */
+static struct wait_queue thread_wait = WAIT_QUEUE_INIT(thread_wait);
+static atomic_t thread_state;			/* 0: none, 1: being started, 2: there */
+
+unsigned aio_total_events(void) { return READ_ONCE(total_events); }
+unsigned aio_max_events(void) { return MAX_EVENTS; }
+
+/* --- contexts --- */
+
+static void context_put(struct aio_context *c)
+{
+	struct aio_request *r, *next;
+
+	if (!atomic_dec_and_test(&c->refs))
+		return;
+	list_for_each_safe(r, next, &c->events, node)
+		slab_free(request_cache, r);
+	kfree(c);
+}
+
+static struct aio_context *context_get(u64 id)
+{
+	struct aio_context *c, *found = NULL;
+
+	spin_lock(&contexts_lock);
+	list_for_each(c, &contexts, node)
+		if (c->mm == current->mm && c->id == id) {
+			found = c;
+			atomic_inc(&c->refs);
+			break;
+		}
+	spin_unlock(&contexts_lock);
+	return found;
+}
+
+/* Take it off the list, so that nothing more is submitted; wait; let go. False: somebody else does. */
+static bool context_end(struct aio_context *c)
+{
+	bool mine;
+
+	spin_lock(&contexts_lock);
+	mine = !list_empty(&c->node);
+	if (mine) {
+		list_del(&c->node);
+		total_events -= c->max;
+	}
+	spin_unlock(&contexts_lock);
+	if (!mine)
+		return false;
+	wait_event(&c->wait, WAIT_UNINTERRUPTIBLE, !READ_ONCE(c->in_flight));
+	context_put(c);
+	return true;
+}
+
+/* mm_put(): the last user of an address space that has contexts is gone. */
+static void end_all(struct mm *mm)
+{
+	for (;;) {
+		struct aio_context *c, *found = NULL;
+
+		spin_lock(&contexts_lock);
+		list_for_each(c, &contexts, node)
+			if (c->mm == mm) {
+				found = c;
+				atomic_inc(&c->refs);
+				break;
+			}
+		spin_unlock(&contexts_lock);
+		if (!found)
+			return;
+		context_end(found);
+		context_put(found);
+	}
+}
+
+/* --- completion --- */
+
+static void complete(struct aio_request *r, s64 result)
+{
+	struct aio_context *c = r->ctx;
+	struct file *file = r->file, *eventfd = r->eventfd;
+
+	r->result = result == -ERESTARTSYS || result == -ERESTARTNOHAND || result == -ERESTART_RESTARTBLOCK ? -EINTR : result;
+	spin_lock(&c->lock);
+	list_add_tail(&r->node, &c->events);	/* it may be taken and freed from here on */
+	WRITE_ONCE(c->in_flight, c->in_flight - 1);
+	spin_unlock(&c->lock);
+	wake_up_all(&c->wait, 0);
+	if (eventfd) {
+		eventfd_add(eventfd, 1);
+		file_put(eventfd);
+	}
+	file_put(file);
+	context_put(c);
+}
+
+static void transfer_done(struct direct_io *d)
+{
+	u64 flags = spin_lock_irqsave(&done_lock);
+
+	list_add_tail(&d->node, &done_list);
+	spin_unlock_irqrestore(&done_lock, flags);
+	wake_up_all(&thread_wait, 0);
+}
+
+static struct direct_io *next_done(void)
+{
+	struct direct_io *d = NULL;
+	u64 flags = spin_lock_irqsave(&done_lock);
+
+	if (!list_empty(&done_list)) {
+		d = list_first(&done_list, struct direct_io, node);
+		list_del(&d->node);
+	}
+	spin_unlock_irqrestore(&done_lock, flags);
+	return d;
+}
+
+static void aio_thread(void *arg)
+{
+	for (;;) {
+		struct direct_io *d;
+
+		wait_event(&thread_wait, WAIT_UNINTERRUPTIBLE, (d = next_done()) != NULL);
+		complete(container_of(d, struct aio_request, direct), direct_finish(d));
+	}
+}
+
+/* --- submission --- */
+
+/* Start it, if it can go on by itself. -ENOTBLK: not that. */
+static int start_direct(struct aio_request *r, const struct iov_iter *it, loff_t pos, bool write)
+{
+	struct iov_iter at = *it;
+
+	if (!(r->file->flags & O_DIRECT) || !S_ISREG(r->file->inode->mode) || !r->file->inode->fops->direct_map || it->rwf ||
+	    atomic_read(&thread_state) != 2)
+		return -ENOTBLK;
+	r->direct = (struct direct_io){ .inode = r->file->inode, .write = write, .done = transfer_done };
+	return direct_start(&r->direct, r->file, &at, pos);
+}
+
+/* 0: it is on its way, or over; else it was not accepted. */
+static int transfer(struct aio_request *r, const struct iocb *cb, bool write, bool vector)
+{
+	struct iovec fast[FAST_IOV], *iov = fast;
+	void __user *buf = (void __user *)cb->aio_buf;
+	struct file *file = r->file;
+	loff_t pos = cb->aio_offset;
+	struct iov_iter it;
+	ssize_t n;
+
+	if (cb->aio_rw_flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND))
+		return -EOPNOTSUPP;
+	if (!(file->mode & (write ? FMODE_WRITE : FMODE_READ)))
+		return -EBADF;
+	if (!(write ? file->ops->write : file->ops->read))
+		return -EINVAL;
+	if (vector) {
+		iov = iter_import(&it, buf, cb->aio_nbytes, fast, FAST_IOV);
+		if (IS_ERR(iov))
+			return (int)PTR_ERR(iov);
+	} else if (iter_init_user_buf(&it, buf, cb->aio_nbytes)) {
+		return -EFAULT;
+	}
+	it.rwf = cb->aio_rw_flags & ~RWF_HIPRI;
+	n = pos < 0 && !(file->mode & FMODE_STREAM) ? -EINVAL : start_direct(r, &it, pos, write);
+	if (n == -ENOTBLK)
+		n = it.count ? (write ? file->ops->write : file->ops->read)(file, &it, &pos) : 0;
+	else if (!n)
+		goto out;
+	complete(r, n);
+	n = 0;
+out:
+	if (iov != fast)
+		kfree(iov);
+	return (int)n;
+}
+
+static int sync_file(struct aio_request *r, const struct iocb *cb, bool data_only)
+{
+	if (cb->aio_buf || cb->aio_offset || cb->aio_nbytes || cb->aio_rw_flags || !r->file->ops->fsync)
+		return -EINVAL;
+	complete(r, r->file->ops->fsync(r->file, data_only));
+	return 0;
+}
+
+static int dispatch(struct aio_request *r, const struct iocb *cb)
+{
+	switch (cb->aio_lio_opcode) {
+	case IOCB_CMD_PREAD:
+		return transfer(r, cb, false, false);
+	case IOCB_CMD_PWRITE:
+		return transfer(r, cb, true, false);
+	case IOCB_CMD_PREADV:
+		return transfer(r, cb, false, true);
+	case IOCB_CMD_PWRITEV:
+		return transfer(r, cb, true, true);
+	case IOCB_CMD_FSYNC:
+		return sync_file(r, cb, false);
+	case IOCB_CMD_FDSYNC:
+		return sync_file(r, cb, true);
+	}
+	return -EINVAL;
+}
+
+/* A place for one more event. */
+static bool reserve_event(struct aio_context *c)
+{
+	bool room;
+
+	spin_lock(&c->lock);
+	room = c->active < c->max;
+	if (room) {
+		c->active++;
+		WRITE_ONCE(c->in_flight, c->in_flight + 1);
+	}
+	spin_unlock(&c->lock);
+	return room;
+}
+
+static void unreserve_event(struct aio_context *c)
+{
+	spin_lock(&c->lock);
+	c->active--;
+	WRITE_ONCE(c->in_flight, c->in_flight - 1);
+	spin_unlock(&c->lock);
+	wake_up_all(&c->wait, 0);
+}
+
+static int find_files(struct aio_request *r, const struct iocb *cb)
+{
+	r->file = fd_get_file((int)cb->aio_fildes);
+	if (!r->file)
+		return -EBADF;
+	if (!(cb->aio_flags & IOCB_FLAG_RESFD))
+		return 0;
+	r->eventfd = fd_get_file((int)cb->aio_resfd);
+	if (!r->eventfd)
+		return -EBADF;
+	return file_is_eventfd(r->eventfd) ? 0 : -EINVAL;
+}
+
+static int submit_one(struct aio_context *c, struct iocb __user *user)
+{
+	struct aio_request *r;
+	struct iocb cb;
+	int error;
+
+	if (copy_from_user(&cb, user, sizeof(cb)))
+		return -EFAULT;
+	if (cb.aio_reserved2 || (ssize_t)cb.aio_nbytes < 0)
+		return -EINVAL;
+	if (!reserve_event(c))
+		return -EAGAIN;
+	r = slab_alloc(request_cache);
+	if (!r) {
+		unreserve_event(c);
+		return -EAGAIN;
+	}
+	*r = (struct aio_request){ .ctx = c, .data = cb.aio_data, .iocb = (u64)user };
+	error = find_files(r, &cb);
+	if (!error && put_user((__u32)0, &user->aio_key))
+		error = -EFAULT;
+	if (!error) {
+		atomic_inc(&c->refs);
+		vmstat_inc(VM_AIO);
+		error = dispatch(r, &cb);
+		if (!error)
+			return 0;	/* r may be gone */
+		atomic_dec(&c->refs);	/* the caller has one */
+	}
+	if (r->eventfd)
+		file_put(r->eventfd);
+	if (r->file)
+		file_put(r->file);
+	slab_free(request_cache, r);
+	unreserve_event(c);
+	return error;
+}
+
+long sys_io_submit(u64 id, long nr, struct iocb __user *__user *iocbs)
+{
+	struct aio_context *c;
+	long done = 0;
+	int error = 0;
+
+	if (nr < 0)
+		return -EINVAL;
+	c = context_get(id);
+	if (!c)
+		return -EINVAL;
+	for (; done < nr; done++) {
+		struct iocb __user *cb;
+
+		error = get_user(cb, iocbs + done) ? -EFAULT : submit_one(c, cb);
+		if (error)
+			break;
+	}
+	context_put(c);
+	return done ? done : error;
+}
+
+/* There is none that can still be stopped. */
+long sys_io_cancel(u64 id, struct iocb __user *iocb, struct io_event __user *result)
+{
+	__u32 key;
+
+	return get_user(key, &iocb->aio_key) ? -EFAULT : -EINVAL;
+}
+
+/* --- events --- */
+
+static struct aio_request *take_event(struct aio_context *c)
+{
+	struct aio_request *r = NULL;
+
+	spin_lock(&c->lock);
+	if (!list_empty(&c->events)) {
+		r = list_first(&c->events, struct aio_request, node);
+		list_del(&r->node);
+	}
+	spin_unlock(&c->lock);
+	return r;
+}
+
+/* Those that are there, up to nr: how many, or -EFAULT if none could be delivered. */
+static long deliver(struct aio_context *c, struct io_event __user *to, long nr)
+{
+	struct aio_request *r;
+	long done = 0;
+
+	while (done < nr && (r = take_event(c))) {
+		struct io_event event = { .data = r->data, .obj = r->iocb, .res = r->result };
+		bool lost = copy_to_user(to + done, &event, sizeof(event));
+
+		spin_lock(&c->lock);
+		if (lost)
+			list_add(&r->node, &c->events);
+		else
+			c->active--;
+		spin_unlock(&c->lock);
+		if (lost)
+			return done ? done : -EFAULT;
+		slab_free(request_cache, r);
+		done++;
+	}
+	return done;
+}
+
+static long get_events(u64 id, long min_nr, long nr, struct io_event __user *to, u64 deadline)
+{
+	struct aio_context *c = context_get(id);
+	struct wait_entry entry = { 0 };
+	long done = 0, k = 0;
+	int error = 0;
+
+	if (!c)
+		return -EINVAL;
+	if (min_nr > nr || min_nr < 0) {
+		context_put(c);
+		return -EINVAL;
+	}
+	for (;;) {
+		k = deliver(c, to + done, nr - done);
+		if (k > 0)
+			done += k;
+		if (k < 0 || done >= min_nr || error || !deadline)
+			break;
+		wait_prepare(&c->wait, &entry, WAIT_INTERRUPTIBLE, 0);
+		smp_mb();
+		if (READ_ONCE(c->events.next) == &c->events)
+			error = deadline == NO_DEADLINE ? wait_sleep(WAIT_INTERRUPTIBLE) : wait_sleep_until(WAIT_INTERRUPTIBLE, deadline);
+		wait_finish(&c->wait, &entry);
+	}
+	context_put(c);
+	return done ? done : k < 0 ? k : !error || error == -ETIMEDOUT ? 0 : -EINTR;
+}
+
+/* A time that makes no sense has passed, as on Linux. */
+static int times_get(const void __user *timeout, u64 *deadline)
+{
+	int error = deadline_get(timeout, false, deadline);
+
+	if (error != -EINVAL)
+		return error;
+	*deadline = 0;
+	return 0;
+}
+
+long sys_io_getevents(u64 id, long min_nr, long nr, struct io_event __user *events, const void __user *timeout)
+{
+	u64 deadline;
+	int error = times_get(timeout, &deadline);
+
+	return error ? error : get_events(id, min_nr, nr, events, deadline);
+}
+
+long sys_io_pgetevents(u64 id, long min_nr, long nr, struct io_event __user *events, const void __user *timeout, const void __user *user_mask)
+{
+	struct { const u64 __user *mask; size_t size; } m = { 0 };
+	u64 deadline, saved = 0;
+	bool changed;
+	long result = times_get(timeout, &deadline);
+
+	if (!result && user_mask && copy_from_user(&m, user_mask, sizeof(m)))
+		result = -EFAULT;
+	if (!result)
+		result = sigmask_begin(m.mask, m.size, &saved, &changed);
+	if (result)
+		return result;
+	result = get_events(id, min_nr, nr, events, deadline);
+	sigmask_end(changed, saved, result == -EINTR);
+	return result;
+}
+
+/* --- setup --- */
+
+static int start_thread(void)
+{
+	int none = 0;
+
+	if (!atomic_cmpxchg(&thread_state, &none, 1))
+		return 0;
+	if (!request_cache)
+		request_cache = slab_cache_create("aio_request", sizeof(struct aio_request));
+	if (!request_cache || !kthread_start("aio", aio_thread, NULL)) {
+		atomic_set(&thread_state, 0);
+		return -ENOMEM;
+	}
+	mm_exit_hook = end_all;
+	smp_mb();
+	atomic_set(&thread_state, 2);
+	return 0;
+}
+
+static struct aio_context *context_make(unsigned nr)
+{
+	struct aio_context *c = kzalloc(sizeof(*c));
+	bool room;
+
+	if (!c)
+		return NULL;
+	c->mm = current->mm;
+	c->max = nr;
+	atomic_set(&c->refs, 1);
+	spin_init(&c->lock, "aio context", RANK_LAST_SPIN);
+	list_init(&c->events);
+	list_init(&c->node);
+	wait_queue_init(&c->wait);
+	spin_lock(&contexts_lock);
+	room = nr <= MAX_EVENTS - total_events;
+	if (room)
+		total_events += nr;
+	spin_unlock(&contexts_lock);
+	if (room)
+		return c;
+	kfree(c);
+	return NULL;
+}
+
+static void context_publish(struct aio_context *c, u64 id)
+{
+	c->id = id;
+	WRITE_ONCE(current->mm->has_aio, true);
+	spin_lock(&contexts_lock);
+	list_add(&c->node, &contexts);
+	spin_unlock(&contexts_lock);
+}
+
+static void context_unmake(struct aio_context *c)
+{
+	spin_lock(&contexts_lock);
+	total_events -= c->max;
+	spin_unlock(&contexts_lock);
+	kfree(c);
+}
+
+long sys_io_setup(unsigned nr, u64 __user *to)
+{
+	struct map_request page = { .length = PAGE_SIZE, .prot = PROT_READ | PROT_WRITE, .map_flags = MAP_PRIVATE | MAP_ANONYMOUS };
+	struct aio_context *c;
+	u64 old;
+	long id;
+
+	if (get_user(old, to))
+		return -EFAULT;
+	if (old || !nr)
+		return -EINVAL;
+	if (start_thread() || atomic_read(&thread_state) != 2)
+		return -ENOMEM;
+	c = context_make(nr);
+	if (!c)
+		return -EAGAIN;
+	id = mm_map(current->mm, &page);
+	if (id < 0 || put_user((u64)id, to)) {
+		if (id >= 0)
+			mm_unmap(current->mm, (vaddr_t)id, PAGE_SIZE);
+		context_unmake(c);
+		return id < 0 ? id : -EFAULT;
+	}
+	context_publish(c, (u64)id);
+	return 0;
+}
+
+long sys_io_destroy(u64 id)
+{
+	struct aio_context *c = context_get(id);
+	bool ended;
+
+	if (!c)
+		return -EINVAL;
+	ended = context_end(c);
+	context_put(c);
+	if (!ended)
+		return -EINVAL;
+	mm_unmap(current->mm, id, PAGE_SIZE);
+	return 0;
+}
