@@ -9,6 +9,7 @@
 #include "mm/ownership.h"
 #include "mm/page.h"
 #include "mm/slab.h"
+#include "mm/switches.h"
 #include "mm/vmstat.h"
 
 /* --- memory --- */
@@ -95,6 +96,20 @@ int proc_show_trace(struct text *t, const struct proc_subject *s)
 }
 
 int proc_write_trace(const struct proc_subject *s, char *buf, size_t n) { return trace_command(buf); }
+
+/* --- what can be turned off: mm/switches.h --- */
+
+int proc_show_switches(struct text *t, const struct proc_subject *s)
+{
+	const char *name;
+	u64 value;
+
+	for (unsigned i = 0; (name = switches_show(i, &value)); i++)
+		text_printf(t, "%s=%lu\n", name, value);
+	return 0;
+}
+
+int proc_write_switches(const struct proc_subject *s, char *buf, size_t n) { return switches_command(buf); }
 
 int proc_show_explore(struct text *t, const struct proc_subject *s)
 {

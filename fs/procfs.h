@@ -100,6 +100,8 @@ int proc_show_buddyinfo(struct text *t, const struct proc_subject *s);
 int proc_show_interrupts(struct text *t, const struct proc_subject *s);
 int proc_show_explore(struct text *t, const struct proc_subject *s);
 int proc_write_explore(const struct proc_subject *s, char *buf, size_t n);
+int proc_show_switches(struct text *t, const struct proc_subject *s);
+int proc_write_switches(const struct proc_subject *s, char *buf, size_t n);
 int proc_show_trace(struct text *t, const struct proc_subject *s);
 int proc_write_trace(const struct proc_subject *s, char *buf, size_t n);
 int proc_show_ownership(struct text *t, const struct proc_subject *s);

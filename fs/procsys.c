@@ -271,6 +271,7 @@ const struct proc_item proc_root_items[] = {
 	PROC_DIR("sys", proc_sys_items),
 	{ .name = "thread-self", .mode = S_IFLNK | 0777, .link = link_thread_self },
 	{ .name = "explore", .mode = S_IFREG | 0600, .show = proc_show_explore, .write = proc_write_explore },
+	{ .name = "switches", .mode = S_IFREG | 0644, .show = proc_show_switches, .write = proc_write_switches },
 	{ .name = "trace", .mode = S_IFREG | 0600, .show = proc_show_trace, .write = proc_write_trace },
 	PROC_FILE("uptime", show_uptime),
 	PROC_FILE("version", show_version),

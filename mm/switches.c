@@ -1,40 +1,105 @@
 /* The switches of mm/switches.h. */
 #include "mm/switches.h"
 
+#include "kernel/abi.h"
+#include "kernel/atomic.h"
 #include "kernel/cmdline.h"
 #include "kernel/printk.h"
+#include "kernel/string.h"
 
 bool switch_prefault = false;
 bool switch_atomic_copy = true;
 bool switch_zerocopy_read = true;
 bool switch_zerocopy_write = true;
-u64 switch_copy_fail = 0;
 bool switch_pipe_merge = false;
 bool switch_fault_lock = true;
 bool switch_cow_reuse = true;
 bool switch_swap_pinned = false;
+u64 switch_copy_fail = 0;
+
+static const struct {
+	const char *name;
+	bool *on, usual;
+	const char *unsafe;	/* what happens when it is not as usual; NULL: nothing bad */
+} switches[] = {
+	{ "prefault", &switch_prefault, false, NULL },
+	{ "atomic_copy", &switch_atomic_copy, true, "write() from a mapping of the page it writes will deadlock" },
+	{ "zerocopy_read", &switch_zerocopy_read, true, NULL },
+	{ "zerocopy_write", &switch_zerocopy_write, true, NULL },
+	{ "pipe_merge", &switch_pipe_merge, false, "who may read a file can write to it through a pipe" },
+	{ "fault_lock", &switch_fault_lock, true, "a fault beside truncate maps pages that are no longer the file's" },
+	{ "cow_reuse", &switch_cow_reuse, true, NULL },
+	{ "swap_pinned", &switch_swap_pinned, false, "what devices write into memory that is swapped out meanwhile is lost" },
+};
+
+static void set(unsigned i, bool on)
+{
+	if (on != switches[i].usual && switches[i].unsafe)
+		printk("%s=%d: UNSAFE: %s\n", switches[i].name, on, switches[i].unsafe);
+	WRITE_ONCE(*switches[i].on, on);
+	if (!switch_atomic_copy)
+		WRITE_ONCE(switch_zerocopy_write, false);	/* write() then always copies */
+}
+
+static void set_copy_fail(u64 seed)
+{
+	WRITE_ONCE(switch_copy_fail, seed);
+	if (seed)
+		printk("copy_fail: every first copy of read() and write() stops at a random byte\n");
+}
 
 void switches_init(void)
 {
-	switch_prefault = cmdline_u64("prefault", 0) != 0;
-	switch_atomic_copy = cmdline_u64("atomic_copy", 1) != 0;
-	switch_zerocopy_read = cmdline_u64("zerocopy_read", 1) != 0;
-	switch_zerocopy_write = cmdline_u64("zerocopy_write", 1) != 0 && switch_atomic_copy;
-	switch_copy_fail = cmdline_u64("copy_fail", 0);
-	switch_pipe_merge = cmdline_u64("pipe_merge", 0) != 0;
-	if (switch_pipe_merge)
-		printk("pipe_merge=1: UNSAFE: who may read a file can write to it through a pipe\n");
-	switch_fault_lock = cmdline_u64("fault_lock", 1) != 0;
-	switch_cow_reuse = cmdline_u64("cow_reuse", 1) != 0;
-	switch_swap_pinned = cmdline_u64("swap_pinned", 0) != 0;
-	if (switch_swap_pinned)
-		printk("swap_pinned=1: UNSAFE: what devices write into memory that is swapped out meanwhile is lost\n");
-	if (!switch_fault_lock)
-		printk("fault_lock=0: UNSAFE: a fault beside truncate maps pages that are no longer the file's\n");
-	if (!switch_atomic_copy)
-		printk("atomic_copy=0: UNSAFE: write() from a mapping of the page it writes will deadlock\n");
-	if (switch_copy_fail)
-		printk("copy_fail: every first copy of read() and write() stops at a random byte\n");
+	for (unsigned i = 0; i < ARRAY_SIZE(switches); i++)
+		set(i, cmdline_u64(switches[i].name, *switches[i].on) != 0);
+	set_copy_fail(cmdline_u64("copy_fail", 0));
+}
+
+/* "NAME=" at *text: step over it. */
+static bool starts(const char **text, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (strncmp(*text, name, n) || (*text)[n] != '=')
+		return false;
+	*text += n + 1;
+	return true;
+}
+
+int switches_command(const char *text)
+{
+	u64 value = 0;
+	unsigned i;
+
+	for (i = 0; i < ARRAY_SIZE(switches) && !starts(&text, switches[i].name); i++)
+		;
+	if (i == ARRAY_SIZE(switches) && !starts(&text, "copy_fail"))
+		return -EINVAL;
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	while (*text >= '0' && *text <= '9' && value < BIT(50))
+		value = value * 10 + (u64)(*text++ - '0');
+	if (*text == '\n')
+		text++;
+	if (*text || (i < ARRAY_SIZE(switches) && value > 1))
+		return -EINVAL;
+	if (i == ARRAY_SIZE(switches))
+		set_copy_fail(value);
+	else
+		set(i, value != 0);
+	return 0;
+}
+
+const char *switches_show(unsigned i, u64 *value)
+{
+	if (i == ARRAY_SIZE(switches)) {
+		*value = READ_ONCE(switch_copy_fail);
+		return "copy_fail";
+	}
+	if (i > ARRAY_SIZE(switches))
+		return NULL;
+	*value = READ_ONCE(*switches[i].on);
+	return switches[i].name;
 }
 
 /* xorshift64; a lost update between two tasks only changes the dice. */

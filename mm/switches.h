@@ -1,6 +1,7 @@
 /*
- * Switches from the kernel command line that turn a mechanism of read() and write() off, or make it fail, so that
- * one can watch what it prevents (DESIGN.md 8). Plain variables: the hosted tests set them directly.
+ * Switches that turn a mechanism of read() and write() off, or make it fail, so that one can watch what it prevents (DESIGN.md 8): words of the
+ * kernel's command line, and root may write NAME=VALUE to /proc/switches. Plain variables: the hosted tests set them directly. A switch
+ * may change at any moment; either way is right, but for those that are unsafe.
  */
 #pragma once
 
@@ -30,6 +31,9 @@ extern bool switch_cow_reuse;
 extern bool switch_swap_pinned;
 
 void switches_init(void);	/* from the command line; says what is unsafe */
+int switches_command(const char *text);		/* "NAME=VALUE", ended by NUL or a line's end: 0, -EINVAL */
+/* The i-th switch: its name and value; NULL: there is none. */
+const char *switches_show(unsigned i, u64 *value);
 
 /* How many of n bytes a first copy may copy: n, or with copy_fail any number from 0 to n. */
 size_t copy_fail_random(size_t n);

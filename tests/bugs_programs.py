@@ -21,14 +21,14 @@ BUGS = [
     ("nofault_for_all", "whether faults are off is kept for the processor, not for the thread: another thread's fault gives up", [
         ("mm/pagefault.c", "if (current->pagefault_disabled || !current->mm)", "static int off;\n\n\toff += current->pagefault_disabled;\n\tif (off || !current->mm)")], "inv_a INV_A2_threads"),
     ("prefault_always", "every copy faults its memory in first", [
-        ("mm/switches.c", 'cmdline_u64("prefault", 0)', 'cmdline_u64("prefault", 1)')], "guest_inv INV_A5_no_prefault"),
+        ("mm/switches.c", "bool switch_prefault = false;", "bool switch_prefault = true;")], "guest_inv INV_A5_no_prefault"),
     ("ten_attempts", "a bad source is tried ten times, as the patch of 2006 proposed", [
         ("mm/write.c", "if (attempt > 3 || (attempt == 2 && !iter_fault_in_readable(from, n - done))) {", "iter_fault_in_readable(from, n - done);\n\t\tif (attempt > 10) {")], "guest_inv INV_A6_attempts"),
     # --- write ---
     ("qemu_copy_faults_under_lock", "write() copies from the user with the page locked and faults there: the deadlock of 2002", [
         ("mm/write.c", "k = copy_from_iter_nofault(to,", "k = copy_from_iter(to,")], "inv_w INV_W1_straddle"),
     ("swap_way_locks_first", "a whole page that is absent is locked, then copied from the user with faults on", [
-        ("mm/switches.c", 'cmdline_u64("atomic_copy", 1)', 'cmdline_u64("atomic_copy", 0)')], "inv_w INV_W1_same_page"),
+        ("mm/switches.c", "bool switch_atomic_copy = true;", "bool switch_atomic_copy = false;")], "inv_w INV_W1_same_page"),
     ("count_of_the_piece", "write() returns what it was asked for, not what it copied", [
         ("mm/write.c", "\treturn error ? error : (ssize_t)k;\n}\n\n/* --- swap --- */", "\treturn error ? error : k ? (ssize_t)p->n : 0;\n}\n\n/* --- swap --- */")], "inv_w INV_W2_exact"),
     ("fleeting_zeroes", "the page is zeroed before the copy that may stop", [
@@ -55,7 +55,7 @@ BUGS = [
     ("punch_takes_copies", "a hole removes private copies, too", [
         ("mm/truncate.c", "remove_pages(m, first, last, false);", "remove_pages(m, first, last, true);")], "inv_t INV_T1_private_copies"),
     ("fault_no_lock", "a fault maps the page that it found without locking it: before 2006", [
-        ("mm/switches.c", 'cmdline_u64("fault_lock", 1)', 'cmdline_u64("fault_lock", 0)')], "inv_t INV_T2_truncate_loop"),
+        ("mm/switches.c", "bool switch_fault_lock = true;", "bool switch_fault_lock = false;")], "inv_t INV_T2_truncate_loop"),
     ("fault_no_size_check", "a fault does not look at the size again under the page lock, and reading makes pages behind the end", [
         ("mm/filemap.c", "\tif (f->index >= mapping_pages(m))\n\t\treturn FAULT_SIGBUS;\n\tif (f->write && !shared) {", "\tif (f->write && !shared) {")], "inv_t INV_T1_sigbus"),
     ("tail_grows_stale", "what lies behind the end in its page is not zeroed when ftruncate makes the file longer", [
@@ -72,7 +72,7 @@ BUGS = [
     ("reuse_shared", "a store to a page that a child shares goes into that page", [
         ("mm/cow.c", "if (!(now & ENTRY_EXCL) && (", "if (!" + TESTED + " && !(now & ENTRY_EXCL) && (")], "inv_e INV_E1_fork"),
     ("adopt_never", "a page is copied although everybody else has left it", [
-        ("mm/switches.c", 'cmdline_u64("cow_reuse", 1)', 'cmdline_u64("cow_reuse", 0)')], "guest_inv INV_E4_reuse"),
+        ("mm/switches.c", "bool switch_cow_reuse = true;", "bool switch_cow_reuse = false;")], "guest_inv INV_E4_reuse"),
     ("mprotect_forgets_excl", "mprotect to read-only forgets that the page is exclusively this process's, and the next store copies", [
         ("mm/mprotect.c", "u64 value = old & ~(ENTRY_P | ENTRY_RW", "u64 value = old & ~((vma->flags & VM_WRITE ? 0 : ENTRY_EXCL) | ENTRY_P | ENTRY_RW"),
         ("mm/cow.c", "(!page_adoptable(entry_page(now)) ||", "(" + TESTED + " || !page_adoptable(entry_page(now)) ||")], "guest_inv INV_E3_mprotect"),

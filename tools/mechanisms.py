@@ -156,7 +156,7 @@ def exists(test):
 
 def problems():
     counters = set(re.findall(r'= "(\w+)"', source("mm/vmstat.c")))
-    switches = set(re.findall(r'cmdline_u64\("(\w+)"', source("mm/switches.c")))
+    switches = set(re.findall(r'switch_(\w+) = ', source("mm/switches.c")))
     found = []
     if switches != set(mechanisms.SWITCHES):
         found.append(f"mm/switches.c and SWITCHES differ: {switches ^ set(mechanisms.SWITCHES)}")
