@@ -121,6 +121,37 @@ def signals_at_every_instruction():
     equal(guest_ok([sweep, "200", "25"], icount=True, timeout=300), b"all right\n", "output, any number of processors")
 
 
+KEPT = """cached pages: 4 shared, 0 copied, 0 given
+the file is written: 16384 bytes, as they were
+a part of it: 16384 bytes, as they were
+stored to by a mapping: 16384 bytes, as they were
+and the file has it: 1
+truncated: 16384 bytes, as they were
+punched and removed: 16384 bytes, as they were
+not aligned: 4 shared, 0 copied, 0 given
+a few bytes: 0 shared, 1 copied, 0 given
+private memory: 8 shared, 0 copied, 0 given
+copies for the stores: 8
+to a file: 0 shared, 0 copied, 8 given
+the file has what was there at vmsplice()
+copies when the pipe is empty again: 0
+"""
+
+
+def pipes_keep_what_they_got():
+    """References in pipes: shared, not copied, and never changed by what becomes of the file or the memory; on tmpfs and on the disk."""
+    for directory in ("/tmp", "/root"):
+        equal(guest_ok(["sh", "-c", f"cd {directory}; exec /usr/lib/cowslip/tests/guest_splice"], smp=1).decode(), KEPT, directory)
+
+
+def dirty_pipe():
+    """CVE-2022-0847: a write goes behind the bytes of a file's page in a pipe only with the switch that makes it so."""
+    for append, text in ("", "the file is as it was"), ("pipe_merge=1", "the file has CHANGED"):
+        status, out, _, log = guest(["/usr/lib/cowslip/tests/guest_splice", "merge"], append=append)
+        equal((status, out.decode()), (0, text + "\n"), append)
+        equal("UNSAFE" in log, bool(append), "the log says that it is unsafe")
+
+
 def tour():
     """Each stop of the tour is as it is told; with a slow disk writes meet the frames on their way, and none waits."""
     check(guest_ok(["/bin/tour"]).decode().endswith("stops, 0 not as told\n"), "the tour")
