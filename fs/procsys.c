@@ -55,7 +55,7 @@ static int show_swaps(struct text *t, const struct proc_subject *s)
 	for (unsigned i = 0; i < SWAP_AREAS; i++) {
 		struct swap_info info;
 		if (swap_nth(i, &info))
-			text_printf(t, "%-40s%s\t%lu\t%s%lu\t%s%d\n", info.name, "partition", KB(info.total), KB(info.total) < 10000000 ? "\t" : "",
+			text_printf(t, "%-40s%s\t%lu\t%s%lu\t%s%d\n", info.name, info.file ? "file\t" : "partition", KB(info.total), KB(info.total) < 10000000 ? "\t" : "",
 				    KB(info.used), KB(info.used) < 10000000 ? "\t" : "", info.priority);
 	}
 	return 0;

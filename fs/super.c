@@ -7,7 +7,6 @@
 #include "drivers/block.h"
 #include "kernel/string.h"
 #include "mm/slab.h"
-#include "mm/swap.h"
 
 #include <stdarg.h>
 
@@ -145,7 +144,7 @@ int super_get(const char *type, const char *device, u32 flags, const char *optio
 		dev = block_find(device);
 		if (!dev)
 			return -ENOENT;
-		if (swap_is_on(dev))
+		if (READ_ONCE(dev->swap))
 			return -EBUSY;
 	}
 	*out = super_find(t, dev);

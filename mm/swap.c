@@ -63,6 +63,7 @@ bool swap_nth(unsigned n, struct swap_info *out)
 	bool used = n < SWAP_AREAS && a->used;
 	if (used) {
 		memcpy(out->name, a->name, sizeof(out->name));
+		out->file = a->file;
 		out->total = a->nr_slots;
 		out->used = a->nr_used;
 		out->priority = a->priority;
@@ -77,14 +78,6 @@ static struct swap_area *area_on(const void *device)
 		if (swap_areas[i].used && swap_areas[i].device == device)
 			return &swap_areas[i];
 	return NULL;
-}
-
-bool swap_is_on(const void *device)
-{
-	spin_lock(&swap_lock);
-	bool on = area_on(device) != NULL;
-	spin_unlock(&swap_lock);
-	return on;
 }
 
 /* --- slots --- */
@@ -253,6 +246,7 @@ static int set_up(struct swap_area *a, const struct swap_setup *s)
 	a->number = number;
 	str_copy(a->name, s->name, sizeof(a->name));
 	a->device = s->device;
+	a->file = s->file;
 	a->ops = s->ops;
 	a->last = a->nr_slots = s->last;
 	a->priority = s->priority;

@@ -47,6 +47,7 @@ void swap_request_done(struct swap_request *r, int error);
 struct swap_setup {
 	const char *name;		/* for /proc/swaps: copied */
 	void *device;
+	bool file;			/* for /proc/swaps, too: no device of its own */
 	const struct swap_device_ops *ops;
 	u64 last;			/* slots 1 to last */
 	int priority;			/* higher ones are filled first; negative: in the order of swapon */
@@ -58,9 +59,8 @@ struct swap_setup {
 int swap_on(const struct swap_setup *setup);
 /* Bring everything in and give the area up. -EINVAL: none on this device; -ENOMEM, -EIO, -EINTR (a signal): then it is in use as before. Sleeps. */
 int swap_off(void *device);
-bool swap_is_on(const void *device);
 
-struct swap_info { char name[64]; u64 total, used; int priority; };	/* pages */
+struct swap_info { char name[64]; bool file; u64 total, used; int priority; };	/* pages */
 bool swap_nth(unsigned n, struct swap_info *out);	/* false: no area n, others may follow up to SWAP_AREAS */
 u64 swap_total(void), swap_free(void), swap_cached(void);	/* pages */
 
@@ -101,6 +101,7 @@ struct swap_area {
 	bool failed;			/* racy: a write failed, nothing more is written to it */
 	char name[64];			/* I while used, as what follows */
 	void *device;
+	bool file;
 	const struct swap_device_ops *ops;
 	u64 last;
 	int priority;

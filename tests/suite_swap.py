@@ -103,5 +103,18 @@ def busybox_tools():
     check(out.endswith("1\n1\n"), out)
 
 
+def swap_file():
+    """A file as swap area: without holes, not written to meanwhile, its contents again afterwards as any file's."""
+    script = ("cd /root; dd if=/dev/zero of=s bs=1M count=8 2>/dev/null; mkswap s >/dev/null; swapon s; echo $?; tail -n +2 /proc/swaps; " + PROGRAMS + "swapped | tail -1; "
+              "grep pswpout /proc/vmstat; (echo x >s) 2>/dev/null || echo busy; truncate -s 4k s 2>/dev/null || echo busy; swapon s 2>/dev/null || echo on; swapoff s; echo $?; echo x >s && cat s; "
+              "truncate -s 8M h; mkswap h >/dev/null; swapon h 2>/dev/null || echo holes")
+    for block in (4096, 1024):
+        lines = guest_ok(["/bin/sh", "-c", script], block=block, timeout=100).decode().splitlines()
+        size = re.match(r"/root/s +file\t\t(\d+)\t\t0\t\t-2$", lines[1])
+        check(size and 8188 - int(size[1]) <= (0 if block == 4096 else 8188 // 16), lines[1])
+        check(int(lines[3].split()[1]) > 500, lines[3])
+        equal(lines[:1] + lines[2:3] + lines[4:], ["0", "pages whose counts are wrong: 0", "busy", "busy", "on", "0", "x", "holes"], f"blocks of {block}")
+
+
 def tests():
-    return [(f.__name__, f) for f in (same_as_host, from_the_inside, more_than_memory, forks_under_pressure, full, failing_device, pinned_pages_stay, busybox_tools)]
+    return [(f.__name__, f) for f in (same_as_host, from_the_inside, more_than_memory, forks_under_pressure, full, failing_device, pinned_pages_stay, busybox_tools, swap_file)]
