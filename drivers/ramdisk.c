@@ -21,13 +21,14 @@ struct ramdisk {
 	struct block_device dev;
 	char **chunks;			/* I: where each CHUNK of it is, in the direct map */
 	u64 latency_ns;			/* I */
-	u64 fail_at;			/* I: number of the request to fail, 0: none */
+	u64 fail_at;			/* A: number of the request to fail, 0: none */
 	bool keeps_failing;		/* I: writes from then on, too */
-	u64 count;			/* worker only: requests done */
+	u64 count;			/* written by the worker: requests done */
 	struct spinlock lock;		/* irqsave; protects queue */
 	struct list_head queue;		/* struct bio.node */
 	struct wait_queue work;
 };
+static struct ramdisk *ram0;		/* I */
 
 static void ramdisk_submit(struct bio *bio)
 {
@@ -56,11 +57,22 @@ static struct bio *next_bio(struct ramdisk *ram)
 
 static bool fails(struct ramdisk *ram, const struct bio *bio)
 {
-	ram->count++;
-	if (!ram->fail_at || ram->count < ram->fail_at || (ram->count > ram->fail_at && !(ram->keeps_failing && bio->write)))
+	u64 fail_at = READ_ONCE(ram->fail_at);
+
+	WRITE_ONCE(ram->count, ram->count + 1);
+	if (!fail_at || ram->count < fail_at || (ram->count > fail_at && !(ram->keeps_failing && bio->write)))
 		return false;
-	printk("ramdisk: request %lu of %s fails, as the command line asks\n", ram->count, ram->dev.name);
+	printk("ramdisk: request %lu of %s fails, as was asked\n", ram->count, ram->dev.name);
 	return true;
+}
+
+void ramdisk_fail_arm(u64 nth) { WRITE_ONCE(ram0->fail_at, nth ? READ_ONCE(ram0->count) + nth : 0); }
+
+u64 ramdisk_fail_left(void)
+{
+	u64 at = READ_ONCE(ram0->fail_at), count = READ_ONCE(ram0->count);
+
+	return at > count ? at - count : 0;
 }
 
 static int transfer(struct ramdisk *ram, const struct bio *bio)
@@ -130,6 +142,7 @@ void ramdisk_init(paddr_t start, u64 size)
 	for (u64 i = 0; i * CHUNK < size; i++)
 		ram->chunks[i] = (char *)phys_to_virt(start) + i * CHUNK;
 	ram->fail_at = cmdline_u64("ramdisk_fail", 0);
+	ram0 = ram;
 	ramdisk_start(ram, 0);
 	printk("ramdisk: ram0, %lu KiB at %lx\n", size / 1024, start);
 }

@@ -104,6 +104,8 @@ int proc_show_switches(struct text *t, const struct proc_subject *s);
 int proc_write_switches(const struct proc_subject *s, char *buf, size_t n);
 int proc_show_trace(struct text *t, const struct proc_subject *s);
 int proc_write_trace(const struct proc_subject *s, char *buf, size_t n);
+int proc_show_fail(struct text *t, const struct proc_subject *s);	/* procfail.c */
+int proc_write_fail(const struct proc_subject *s, char *buf, size_t n);
 int proc_show_ownership(struct text *t, const struct proc_subject *s);
 int proc_write_ownership(const struct proc_subject *s, char *buf, size_t n);
 int proc_show_partitions(struct text *t, const struct proc_subject *s);

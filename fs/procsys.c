@@ -254,6 +254,7 @@ const struct proc_item proc_root_items[] = {
 	PROC_FILE("cpuinfo", show_cpuinfo),
 	PROC_FILE("devices", proc_show_devices),
 	PROC_FILE("diskstats", proc_show_diskstats),
+	{ .name = "fail", .mode = S_IFREG | 0600, .show = proc_show_fail, .write = proc_write_fail },
 	PROC_FILE("filesystems", show_filesystems),
 	PROC_FILE("interrupts", proc_show_interrupts),
 	{ .name = "kmsg", .mode = S_IFREG | 0400, .fops = &proc_kmsg_ops },

@@ -396,18 +396,31 @@ void page_init_end(void)
 
 static atomic64_t alloc_fail_countdown;	/* allocations until the failing one; 0 = off */
 static u64 alloc_fail_every;
+static const struct task *alloc_fail_task;	/* only its allocations count; NULL: everybody's */
 
 void alloc_fail_set(u64 nth, u64 every)
 {
 	alloc_fail_every = every;
+	WRITE_ONCE(alloc_fail_task, NULL);
 	atomic64_set(&alloc_fail_countdown, nth);
 }
+
+void alloc_fail_arm(u64 nth)
+{
+	alloc_fail_set(0, 0);
+	WRITE_ONCE(alloc_fail_task, current);
+	atomic64_set(&alloc_fail_countdown, nth);
+}
+
+u64 alloc_fail_left(void) { return atomic64_read(&alloc_fail_countdown); }
 
 bool alloc_fail_now(void)
 {
 	u64 left = atomic64_read(&alloc_fail_countdown);
 
 	if (likely(!left))
+		return false;
+	if (READ_ONCE(alloc_fail_task) && READ_ONCE(alloc_fail_task) != current)
 		return false;
 	while (left && !atomic64_cmpxchg(&alloc_fail_countdown, &left, left == 1 ? alloc_fail_every : left - 1))
 		;

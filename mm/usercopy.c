@@ -26,10 +26,34 @@ void pagefault_enable(void)
 	current->pagefault_disabled--;
 }
 
+/* --- fault injection --- */
+
+static const struct task *access_fail_task;
+static atomic64_t access_fail_countdown;
+
+void access_fail_arm(u64 nth)
+{
+	atomic64_set(&access_fail_countdown, 0);
+	WRITE_ONCE(access_fail_task, current);
+	atomic64_set(&access_fail_countdown, nth);
+}
+
+u64 access_fail_left(void) { return atomic64_read(&access_fail_countdown); }
+
+bool access_fail_now(void)
+{
+	return unlikely(atomic64_read(&access_fail_countdown)) && READ_ONCE(access_fail_task) == current &&
+	       atomic64_add_return(&access_fail_countdown, -1) == 0;
+}
+
+/* --- copies --- */
+
 static size_t checked_to_user(void __user *dst, const void *src, size_t n)
 {
 	size_t ok = user_range(dst, n);
 
+	if (access_fails())
+		return n;
 	return n - ok + (ok ? raw_copy_to_user(dst, src, ok) : 0);
 }
 
@@ -37,6 +61,8 @@ static size_t checked_from_user(void *dst, const void __user *src, size_t n)
 {
 	size_t ok = user_range(src, n);
 
+	if (access_fails())
+		return n;
 	return n - ok + (ok ? raw_copy_from_user(dst, src, ok) : 0);
 }
 
@@ -92,7 +118,7 @@ ssize_t strncpy_from_user(char *dst, const char __user *src, size_t size)
 
 int user_cmpxchg32(u32 __user *p, u32 expected, u32 desired, u32 *found)
 {
-	if (user_range(p, sizeof(*p)) < sizeof(*p))
+	if (user_range(p, sizeof(*p)) < sizeof(*p) || access_fails())
 		return -EFAULT;
 	pagefault_disable();
 	int error = raw_cmpxchg32_user(p, expected, desired, found);
@@ -106,7 +132,7 @@ static bool touch(vaddr_t va, bool write)
 	char byte;
 	u32 found;
 
-	if (va >= USER_TOP)
+	if (va >= USER_TOP || access_fails())
 		return false;
 	if (write)
 		return raw_cmpxchg32_user((__force u32 __user *)(va & ~3UL), 0, 0, &found) == 0;

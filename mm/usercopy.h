@@ -17,6 +17,12 @@ size_t copy_to_user(void __user *dst, const void *src, size_t n);
 size_t copy_from_user(void *dst, const void __user *src, size_t n);
 size_t clear_user(void __user *dst, size_t n);
 
+/* Fault injection, debug build: the nth access of the current task from now on fails at its first byte (/proc/fail). 0: none. */
+void access_fail_arm(u64 nth);
+u64 access_fail_left(void);
+bool access_fail_now(void);	/* for the copies: is it this one? */
+static inline bool access_fails(void) { return DEBUG_BUILD && access_fail_now(); }
+
 /* How many of n bytes from p on lie in the user half: a copy that leaves it stops at its end, as at unmapped memory. */
 static inline size_t user_range(const void __user *p, size_t n)
 {
@@ -32,6 +38,8 @@ static inline size_t checked_to_user_nofault(void __user *dst, const void *src, 
 {
 	struct task *t = current;
 
+	if (access_fails())
+		return n;
 	t->pagefault_disabled++;
 	barrier();
 	size_t left = raw_copy_to_user(dst, src, n);
@@ -44,6 +52,8 @@ static inline size_t checked_from_user_nofault(void *dst, const void __user *src
 {
 	struct task *t = current;
 
+	if (access_fails())
+		return n;
 	t->pagefault_disabled++;
 	barrier();
 	size_t left = raw_copy_from_user(dst, src, n);

@@ -75,9 +75,19 @@ def random_operations(smp, directory, *words):
     return run
 
 
+def failures(kind):
+    """user/tests/guest_failures.c: of each operation the first, second, third... allocation, user access, request to the disk fails."""
+    def run():
+        commands = [f"{PROGRAMS}guest_failures {kind}"] + ([f"{PROGRAMS}guest_failures access exec"] if kind == "access" else [])
+        text = debug(["sh", "-c", f"mkdir /root/t; cd /root/t; {' && '.join(commands)}"], mem=96 << 20, timeout=300)
+        counts = {name: int(n) for name, n in re.findall(rf"^(\w+): (\d+) failures of {kind}, \d+ seen", text, re.M)}
+        check(len(counts) >= 21 and counts["write"] > 0 and counts["read"] > 4 and counts["splice"] > 4, text)
+    return run
+
+
 def tests():
     found = [(f.__name__, f) for f in (notices, agrees_with_programs, only_in_the_debug_build)]
     found += [("random_operations_1", random_operations(1, "/root", "-o", "1")), ("random_operations_1_memory", random_operations(1, "/tmp", "-o", "1")),
               ("random_operations_4", random_operations(4, "/root", "-o", "1", "-w", "3")),
               ("random_operations_4_threads", random_operations(4, "/root", "-o", "4", "-t", "-w", "3"))]
-    return found
+    return found + [(f"failures_{kind}", failures(kind)) for kind in ("alloc", "access", "io")]

@@ -56,6 +56,13 @@ def operations(number, seed):
             str((4000 if look else 20000) // smp), ("/root", "/tmp")[number // 6 % 2]]
 
 
+def failures(number, seed):
+    """Every allocation, user access or request to the disk of an operation fails in its turn (user/tests/guest_failures.c), execve too."""
+    kind = ("alloc", "access", "io")[number % 3]
+    return [COWSLIP, "run", "--debug", "--mem", "96M", "--timeout", "900", "--", "sh", "-c",
+            f"mkdir /root/t; cd /root/t; p=/usr/lib/cowslip/tests/guest_failures; $p {kind} && $p {kind} exec"]
+
+
 def boots(number, seed):
     """Twenty boots in a row on four processors (tests/suite_smp.py)."""
     return [COWSLIP, "test", "smp/many_boots"]
@@ -83,7 +90,7 @@ def hosted(number, seed):
     return [sys.executable, os.path.join(ROOT, "tools/hosted.py"), "--minutes", "2", "--limit", "2000", "--seed", str(seed)]
 
 
-KINDS = (scenario, operations, pairs, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, hosted, scenario, variants)
+KINDS = (scenario, operations, pairs, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, failures, hosted, scenario, variants)
 
 
 def options(words):
