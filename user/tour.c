@@ -415,6 +415,51 @@ static void nobody_stuck(void)
 	close(fd);
 }
 
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
+#define SWAP "/root/tour.swap"
+
+/* A file as mkswap makes one, in use. */
+static int swap_on(void)
+{
+	int fd = make(SWAP, 64);
+
+	memset(block, 0, PAGE);
+	block[1024] = 1;		/* version */
+	block[1028] = 63;		/* last page */
+	memcpy(block + PAGE - 10, "SWAPSPACE2", 10);
+	pwrite(fd, block, PAGE, 0);
+	close(fd);
+	return (int)syscall(SYS_swapon, SWAP, 0);
+}
+
+static void swapping(void)
+{
+	char *p = fresh(16);
+
+	say("source", "Torvalds, Jan 2021, rule (d): a page that is writable or pinned is never made a page of the swap cache.");
+	expect(!swap_on(), "a file becomes a swap area");
+	memset(p, 's', 16 * PAGE);
+	watch("flush", "pswpout", "swap_pinned", "tlb_swap", NULL);
+	madvise(p, 16 * PAGE, MADV_PAGEOUT);
+	told(2);
+	expect(change[0] == 16 && !change[1] && change[2] >= 1, "16 pages were taken from their entries, flushed, looked at for pins, written");
+	watch("", "pswpin", "swap_fault", "cow_copy", "cow_reuse", NULL);
+	p[0] = 'S';
+	p[PAGE] = 'S';
+	told(0);
+	expect(change[0] == 2 && change[1] == 2 && !change[2] && !change[3] && p[1] == 's' && p[PAGE + 1] == 's', "two came back, exclusive: the stores copied nothing");
+	say("so", "a swap area is one more file: its slots are a page cache, so a page on its way out is found there, and a store to it copies and does not wait.");
+	say("without", "swap_pinned=1 lets pinned pages go: what a slow device writes then is lost (user/tests/guest_invswap.c, suite swap).");
+	watch("", "pswpin", NULL);
+	expect(!syscall(SYS_swapoff, SWAP) && p[15 * PAGE] == 's', "swapoff brings the others in");
+	told(0);
+	expect(change[0] >= 14, "fourteen reads");
+	munmap(p, 16 * PAGE);
+	unlink(SWAP);
+}
+
 static const struct { const char *name, *title; void (*show)(void); } stops[] = {
 	{ "copy", "The copy that may not sleep", atomic_copy },
 	{ "read", "read() without copying", zero_copy_read },
@@ -426,6 +471,7 @@ static const struct { const char *name, *title; void (*show)(void); } stops[] = 
 	{ "cow", "Copy-on-write, exactly", exact_cow },
 	{ "pins", "Pinned memory and fork()", pins_and_fork },
 	{ "stable", "Stable pages, and no writer waits", stable_pages },
+	{ "swap", "Memory that goes out and comes back", swapping },
 };
 #define NR_STOPS (sizeof(stops) / sizeof(*stops))
 
