@@ -270,6 +270,79 @@ TEST(gup_rules, "pins: write pins need write permission and break sharing first 
 	proc_exit(parent);
 }
 
+TEST(gup_long, "INV-G2: a long pin is of the program's own page, or of a slot that nobody else has; a forced one never of a file's page")
+{
+	char data[3 * PAGE_SIZE];
+	struct mm *parent;
+	struct hfile *f;
+	struct page *pins[8], *pin, *cached;
+	bool locked = true;
+
+	memset(data, 'f', sizeof(data));
+	f = hfile_create("long", 8 * PAGE_SIZE, data, sizeof(data));
+	parent = proc_create();
+	vaddr_t shared = BASE + (1 << 20), private = BASE + (2 << 20);
+	map_anon(BASE, 4 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
+	hfile_mmap(f, shared, 4 * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0);
+	hfile_mmap(f, private, 4 * PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_FIXED, 0);
+
+	/* Absent: not the frame of zeroes, but a page of its own, which later stores go to. */
+	CHECK_EQ(pin_user_pages(BASE, 1, PIN_LONG, &pin), 1);
+	CHECK(pin != zero_page && own_xpins(pin->own.v) == 1);
+	store(BASE, 42);
+	CHECK_EQ(*(u64 *)page_address(pin), 42);
+	unpin_user_pages(&pin, 1, PIN_LONG);
+	/* Shared with a child: copied first. */
+	struct mm *child = proc_fork();
+	CHECK_EQ(pin_user_pages(BASE, 1, PIN_LONG, &pin), 1);
+	CHECK_EQ(own_holders(pin->own.v), 1);
+	unpin_user_pages(&pin, 1, PIN_LONG);
+	/* A private mapping of a file: a copy; and it gives no right to write. */
+	cached = pagecache_lookup(&f->mapping, 1);
+	if (cached)
+		page_unpin_read(cached);
+	CHECK_EQ(pin_user_pages(private + PAGE_SIZE, 1, PIN_LONG, &pin), 1);
+	CHECK(pin != cached);
+	CHECK(!(mm_entry(parent, private + PAGE_SIZE) & ENTRY_RW));
+	unpin_user_pages(&pin, 1, PIN_LONG);
+	CHECK_EQ(pin_user_pages(private, 1, PIN_WRITE, &pin), -EFAULT);
+	CHECK_EQ(get_user_pages_unlocked(parent, private, 1, PIN_WRITE | PIN_FORCE, &pin), 1);
+	memset(page_address(pin), 'x', PAGE_SIZE);
+	unpin_user_pages(&pin, 1, PIN_WRITE);
+	char byte;
+	CHECK_EQ(hfile_pread(f, &byte, 1, 5), 1);
+	CHECK_EQ(byte, 'f');
+	/* A shared mapping: the slot's frame; for writing and for long not at all, it has a disk. */
+	CHECK_EQ(pin_user_pages(shared, 1, PIN_LONG, &pin), 1);
+	CHECK_EQ(own_holders(pin->own.v), 1);
+	CHECK_EQ(hfile_pwrite(f, "later", 5, 0), 5);
+	CHECK_EQ(*(char *)page_address(pin), 'l');
+	unpin_user_pages(&pin, 1, PIN_LONG);
+	CHECK_EQ(pin_user_pages(shared, 1, PIN_LONG | PIN_WRITE, &pin), -EFAULT);
+	CHECK_EQ(pin_user_pages(shared, 1, PIN_WRITE, &pin), 1);
+	unpin_user_pages(&pin, 1, PIN_WRITE);
+	/* Several: as many as there are (INV-G8), the ones that are there and those that are not (INV-G9). */
+	CHECK_EQ(pin_user_pages(BASE, 8, PIN_WRITE, pins), 4);
+	unpin_user_pages(pins, 4, PIN_WRITE);
+	CHECK_EQ(pin_user_pages(shared, 4, 0, pins), 3);
+	unpin_user_pages(pins, 3, 0);
+	CHECK_EQ(get_user_pages_fast(BASE, 4, PIN_WRITE, pins), 4);	/* both ways the same (INV-G6) */
+	down_read(&parent->mmap_lock);
+	CHECK_EQ(get_user_pages(parent, BASE, 1, PIN_WRITE, &pin, &locked), 1);
+	CHECK(locked);
+	up_read(&parent->mmap_lock);
+	CHECK(pin == pins[0]);
+	unpin_user_pages(&pin, 1, PIN_WRITE);
+	unpin_user_pages(pins, 4, PIN_WRITE);
+	check_all();
+	proc_run(child);
+	CHECK_EQ(load(BASE), 42);
+	proc_exit(child);
+	proc_run(parent);
+	proc_exit(parent);
+	hfile_destroy(f);
+}
+
 TEST(mem_fork_advice, "MADV_DONTFORK: absent in the child; MADV_WIPEONFORK: zeroes in the child; shared anonymous: shared")
 {
 	struct mm *parent = proc_create();

@@ -269,6 +269,37 @@ INV(INV_D2_aio_write_fork, "pages that are being written are what the writer had
 	}
 }
 
+INV(INV_D2_both_store, "the same when the writer stores too, and its child after it: never the child's bytes get to the disk")
+{
+	static struct iocb cb[N];
+	aio_context_t c = setup(N);
+	unsigned char *p = pages(N), *q = pages(N);
+	int fd = make(O_DIRECT), fds[2];
+	char byte = 0;
+
+	for (int round = 0; round < 6; round++) {
+		CHECK(!pipe(fds));
+		memset(p, 0xaa, N * PAGE);
+		submit_all(c, IOCB_CMD_PWRITE, fd, p, cb);
+		pid_t pid = fork();
+		if (!pid) {
+			CHECK(read(fds[0], &byte, 1) == 1);
+			memset(p, 0xcc, N * PAGE);
+			_exit(0);
+		}
+		CHECK(pid > 0);
+		memset(p, 0xdd, N * PAGE);	/* may get there or not: POSIX leaves that open */
+		EQUAL(write(fds[1], &byte, 1), 1);
+		EQUAL(wait_for(pid), 0);
+		collect(c, N);
+		EQUAL(pread(fd, q, N * PAGE, 0), N * PAGE);
+		for (unsigned i = 0; i < N * PAGE; i++)
+			CHECK(q[i] == 0xaa || q[i] == 0xdd);
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
 INV(INV_G1_aio_unmap, "memory may be unmapped, protected and moved, and the program may exit, while the device has it")
 {
 	static struct iocb cb[N];

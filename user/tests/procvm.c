@@ -221,7 +221,7 @@ INV(INV_G5_dirty_cow, "a store by force, while the copy is thrown away all the t
 
 /* --- K1, K2 of kselftest's cow.c, and stores from outside --- */
 
-INV(INV_G1_poke_while_forking, "stores from outside reach the process that they are for, whoever forks")
+INV(INV_G2_poke_while_forking, "stores from outside reach the process that they are for, whoever forks")
 {
 	unsigned char *p = map_pages(2, RW, MAP_PRIVATE), c;
 	int tell, tell2;
