@@ -89,9 +89,9 @@ void swap_count(u32 id, int n)
 
 	spin_lock(&swap_lock);
 	ASSERT(a->used && SWAP_SLOT(id) <= a->last && (n > 0 || *count));
-	a->nr_used -= *count != 0;
-	*count += n;
-	a->nr_used += *count != 0;
+	int was = *count != 0;
+	WRITE_ONCE(*count, *count + (u32)n);
+	WRITE_ONCE(a->nr_used, a->nr_used + (u64)((int)(*count != 0) - was));	/* both are read without the lock, too */
 	spin_unlock(&swap_lock);
 }
 
@@ -155,8 +155,8 @@ static u64 claim_slot(struct swap_area *a)
 			n = 1;
 		if (a->count[n])
 			continue;
-		a->count[n] = 1;
-		a->nr_used++;
+		WRITE_ONCE(a->count[n], 1);
+		WRITE_ONCE(a->nr_used, a->nr_used + 1);
 		a->next = n + 1;
 		return n;
 	}

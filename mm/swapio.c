@@ -32,7 +32,7 @@ struct swap_request *swap_request_get(struct swap_area *a)
 	if (!list_empty(&a->requests)) {
 		r = list_first(&a->requests, struct swap_request, node);
 		list_del(&r->node);
-		a->in_flight++;
+		WRITE_ONCE(a->in_flight, a->in_flight + 1);
 	}
 	spin_unlock_irqrestore(&swap_io_lock, flags);
 	return r;
@@ -180,7 +180,7 @@ static void written(struct swap_request *r, int error)
 		let_go(a, index, slot, false);
 	u64 flags = spin_lock_irqsave(&swap_io_lock);
 	nr_writing--;
-	nr_written++;
+	WRITE_ONCE(nr_written, nr_written + 1);
 	spin_unlock_irqrestore(&swap_io_lock, flags);
 	swap_request_put(r);		/* wakes; the area may be gone now */
 }
@@ -266,7 +266,7 @@ static unsigned shrink_area(struct swap_area *a, unsigned nr)
 			if (e & ENTRY_A) {
 				atomic64_fetch_and(slot, ~ENTRY_A);
 				page_unlock(&a->mapping, index, slot, 0, 0);
-			} else if ((e & (ENTRY_P | ENTRY_D | ENTRY_WRITEBACK)) == (ENTRY_P | ENTRY_D) && a->count[index] && !a->failed &&
+			} else if ((e & (ENTRY_P | ENTRY_D | ENTRY_WRITEBACK)) == (ENTRY_P | ENTRY_D) && READ_ONCE(a->count[index]) && !READ_ONCE(a->failed) &&
 				   (r = swap_request_get(a)) != NULL) {
 				swap_write(r, index, slot);	/* it was not when it came here */
 			} else {

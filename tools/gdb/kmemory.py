@@ -88,6 +88,9 @@ class Pt(Command):
             if not entry or (level and not entry & 1):
                 print("  not mapped" if not entry else "  no table")
                 return
+            if user_leaf and entry >> 11 & 1 and not entry & 1:
+                print(f"  swapped out: area {entry >> 40 & 3}, slot {entry >> 12 & (1 << 28) - 1}")
+                return
             if level and entry >> 7 & 1:
                 break
         size = 12 + 9 * level

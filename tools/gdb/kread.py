@@ -65,7 +65,7 @@ def hexadecimal(word):
 
 
 BITS = ((0, "P"), (1, "RW"), (2, "US"), (3, "PWT"), (4, "PCD"), (5, "A"), (6, "D"), (8, "G"), (63, "NX"))
-PROCESS_BITS = ((9, "PRIV"), (10, "EXCL"))                                              # mm/table.h
+PROCESS_BITS = ((9, "PRIV"), (10, "EXCL"), (11, "SWAP"))                                             # mm/table.h
 CACHE_BITS = ((52, "LOCKED"), (53, "WRITEBACK"), (54, "ERROR"), (55, "COW"), (56, "DIRTY_BELOW"), (57, "TABLE"))
 
 
