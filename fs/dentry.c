@@ -151,6 +151,22 @@ void dentry_put(struct dentry *d)
 
 /* --- finding --- */
 
+/* Names are short: two overlapping words, where memcmp() would take byte after byte. */
+static inline bool same_text(const char *a, const char *b, u32 len)
+{
+	u32 a1, a2, b1, b2;
+
+	if (unlikely(len > 8 || !len))
+		return !memcmp(a, b, len);
+	if (len < 4)
+		return a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1];
+	__builtin_memcpy(&a1, a, 4);
+	__builtin_memcpy(&a2, a + len - 4, 4);
+	__builtin_memcpy(&b1, b, 4);
+	__builtin_memcpy(&b2, b + len - 4, 4);
+	return !((a1 ^ b1) | (a2 ^ b2));
+}
+
 struct dentry *dentry_find_locked(struct dentry *parent, const struct name *name)
 {
 	struct dentry *d;
@@ -158,7 +174,7 @@ struct dentry *dentry_find_locked(struct dentry *parent, const struct name *name
 	list_for_each(d, bucket(parent, name->hash), hash_node) {
 		if (d->hash != name->hash || d->parent != parent || d->name_len != name->len)
 			continue;
-		if (memcmp(d->name, name->text, name->len))
+		if (!same_text(d->name, name->text, name->len))
 			continue;
 		d->used = true;
 		return d;

@@ -42,18 +42,20 @@ static void set_bit(u64 *bits, unsigned n, bool on)
 		bits[n / 64] &= ~BIT(n % 64);
 }
 
-/* The first number in use from n on; cap if there is none. */
-static u32 next_used(const struct fdarray *a, u32 n)
+/* The first number from n on whose bit is set; cap if there is none. */
+static u32 next_set(const u64 *bits, u32 cap, u32 n)
 {
-	while (n < a->cap) {
-		u64 word = a->used[n / 64] >> (n % 64);
+	while (n < cap) {
+		u64 word = bits[n / 64] >> (n % 64);
 
 		if (word)
 			return n + (u32)__builtin_ctzl(word);
 		n = (n / 64 + 1) * 64;
 	}
-	return a->cap;
+	return cap;
 }
+
+static u32 next_used(const struct fdarray *a, u32 n) { return next_set(a->used, a->cap, n); }
 
 /* --- tables --- */
 
@@ -153,12 +155,17 @@ static struct file *take(struct files *files, unsigned fd)
 
 void files_close_on_exec(struct files *files)
 {
-	for (unsigned fd = 0; fd < READ_ONCE(files->array)->cap; fd++)
-		if (test_bit(files->array->cloexec, fd)) {
-			struct file *file = take(files, fd);
-			if (file)
-				close_file(files, file);
-		}
+	for (u32 fd = 0; ; fd++) {
+		spin_lock(&files->lock);	/* another process may share the table, and let it grow */
+		fd = next_set(files->array->cloexec, files->array->cap, fd);
+		bool found = fd < files->array->cap;
+		spin_unlock(&files->lock);
+		if (!found)
+			return;
+		struct file *file = take(files, fd);
+		if (file)
+			close_file(files, file);
+	}
 }
 
 /* --- looking --- */

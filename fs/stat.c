@@ -14,7 +14,9 @@ static long copy_stat(const struct kstat *k, struct stat __user *out)
 {
 	struct stat s;
 
-	memset(&s, 0, sizeof(s));
+	s.__pad0 = 0;		/* one by one: cheaper than clearing it all first */
+	for (unsigned i = 0; i < ARRAY_SIZE(s.__unused); i++)
+		s.__unused[i] = 0;
 	s.st_dev = k->dev;
 	s.st_ino = k->ino;
 	s.st_nlink = k->nlink;
@@ -34,22 +36,10 @@ static long copy_stat(const struct kstat *k, struct stat __user *out)
 	return copy_to_user(out, &s, sizeof(s)) ? -EFAULT : 0;
 }
 
-static int stat_name(int dirfd, const char __user *name, u32 lookup, struct kstat *k)
-{
-	struct path path;
-	int error = path_lookup_user(dirfd, name, lookup, &path);
-
-	if (error)
-		return error;
-	generic_fill_stat(path.dentry->inode, k);
-	path_put(&path);
-	return 0;
-}
-
 long sys_stat(const char __user *name, struct stat __user *out)
 {
 	struct kstat k;
-	int error = stat_name(AT_FDCWD, name, LOOKUP_FOLLOW, &k);
+	int error = path_stat_user(AT_FDCWD, name, LOOKUP_FOLLOW, &k);
 
 	return error ? error : copy_stat(&k, out);
 }
@@ -57,7 +47,7 @@ long sys_stat(const char __user *name, struct stat __user *out)
 long sys_lstat(const char __user *name, struct stat __user *out)
 {
 	struct kstat k;
-	int error = stat_name(AT_FDCWD, name, 0, &k);
+	int error = path_stat_user(AT_FDCWD, name, 0, &k);
 
 	return error ? error : copy_stat(&k, out);
 }
@@ -86,7 +76,7 @@ long sys_newfstatat(int dirfd, const char __user *name, struct stat __user *out,
 
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE))
 		return -EINVAL;
-	error = stat_name(dirfd, name, lookup_flags((unsigned)flags), &k);
+	error = path_stat_user(dirfd, name, lookup_flags((unsigned)flags), &k);
 	return error ? error : copy_stat(&k, out);
 }
 
@@ -105,7 +95,7 @@ long sys_statx(int dirfd, const char __user *name, unsigned flags, unsigned mask
 		return -EINVAL;
 	if (flags & ~(unsigned)(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE))
 		return -EINVAL;
-	error = stat_name(dirfd, name, lookup_flags(flags), &k);
+	error = path_stat_user(dirfd, name, lookup_flags(flags), &k);
 	if (error)
 		return error;
 	memset(&s, 0, sizeof(s));

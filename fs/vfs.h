@@ -75,7 +75,7 @@ struct inode_ops {
 	/* Magic links of /proc (exe, cwd, fd/N): where they lead, with references; then readlink is only for show. */
 	int (*follow)(struct inode *inode, struct path *out);
 	int (*setattr)(struct inode *inode, const struct iattr *attr);	/* i_rwsem exclusive; ATTR_SIZE: truncate */
-	void (*getattr)(struct inode *inode, struct kstat *st);		/* after the generic fill; may be NULL */
+	void (*getattr)(struct inode *inode, struct kstat *st);		/* after the generic fill; may be NULL; of files, directories and links it does not sleep */
 };
 
 struct file_ops {
@@ -282,6 +282,7 @@ int file_path(const struct path *path, char *buf, size_t size);	/* absolute path
 #define LOOKUP_EMPTY	BIT(2)	/* AT_EMPTY_PATH */
 /* User path relative to dirfd (AT_FDCWD): references in *out. Errors as path_resolution(7). Sleeps. */
 int path_lookup_user(int dirfd, const char __user *name, u32 flags, struct path *out);
+int path_stat_user(int dirfd, const char __user *name, u32 flags, struct kstat *k);	/* the same, and generic_fill_stat() of what is there */
 int path_lookup(const char *kernel_name, u32 flags, struct path *out);
 /* access checks with fsuid/fsgid: mask of MAY_* */
 #define MAY_EXEC 1

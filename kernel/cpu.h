@@ -90,6 +90,12 @@ static inline struct task *get_current(void)
 }
 #define current get_current()
 
+/* Nothing forbids it and nobody waits for the processor: might_sleep() would do nothing. */
+static inline bool sleeping_is_fine(void)
+{
+	return likely(!DEBUG_BUILD && !(preempt_word() | (u32)current->pagefault_disabled));
+}
+
 /* What CPUID found and the kernel uses (kernel/cpu.c). */
 extern struct cpu_features {
 	bool nx, smep, smap, umip, xsave, pge, fsgsbase, erms, rdrand, pages_1g, invariant_tsc, apic, x2apic, pat, pcid, mce, mca, hypervisor;

@@ -22,6 +22,19 @@
 %define USER_DS		0x1b
 %define USER_CS		0x23
 %define SYSCALL_VECTOR	0x100
+%define ERESTART_FIRST	512		; -ERESTARTSYS to -ERESTART_RESTARTBLOCK: kernel/syscalls.c checks
+%define ERESTART_LAST	516
+%define TRACE_CALLS	3		; TRACE_SYSCALL, TRACE_SYSRET
+%define FRAME_RBP	4 * 8
+%define FRAME_R11	6 * 8
+%define FRAME_R10	7 * 8
+%define FRAME_R9	8 * 8
+%define FRAME_R8	9 * 8
+%define FRAME_RAX	10 * 8
+%define FRAME_RCX	11 * 8
+%define FRAME_RDX	12 * 8
+%define FRAME_RSI	13 * 8
+%define FRAME_RDI	14 * 8
 %define FRAME_VECTOR	15 * 8
 %define FRAME_RIP	17 * 8
 %define FRAME_CS	18 * 8
@@ -31,7 +44,8 @@
 bits 64
 default rel
 section .text
-extern trap_dispatch, syscall_dispatch, user_return_work, clac_on_entry
+extern trap_dispatch, user_return_work, clac_on_entry
+extern syscall_table, syscall_count, syscall_slow, syscall_interrupted, trace_mask
 global syscall_entry, trap_stubs, return_to_user, ret_from_fork
 
 %macro PUSH_REGS 0
@@ -84,9 +98,50 @@ syscall_entry:
 	push	SYSCALL_VECTOR
 	PUSH_REGS
 	xor	ebp, ebp		; ends the backtrace
-	mov	rdi, rsp
+	cmp	rax, [syscall_count]	; x32's bit 30 gives a number out of range
+	jae	.slow
+	test	dword [trace_mask], TRACE_CALLS
+	jnz	.slow
+	mov	rax, [abs syscall_table + rax * 8]
+	test	rax, rax
+	jz	.slow
+	mov	rcx, r10		; the other arguments are where C wants them
 	sti
-	call	syscall_dispatch
+	call	rax
+.done:	mov	[rsp + FRAME_RAX], rax
+	lea	rdx, [rax + ERESTART_LAST]
+	cmp	rdx, ERESTART_LAST - ERESTART_FIRST
+	jbe	.restart
+	cli
+	; As leave_kernel, but C has kept rbx and r12 to r15, and most of the others are no part of what SYSRET restores: 22 instructions, not 28.
+	mov	rcx, [gs:CPU_CURRENT]
+	mov	rdx, [gs:CPU_PREEMPT]
+	or	rdx, [rcx + TASK_HELD]
+	jnz	leave_kernel.work
+	test	dword [rcx + TASK_FLAGS], TF_SIGPENDING
+	jnz	leave_kernel.work
+	cmp	dword [rsp + FRAME_VECTOR], SYSCALL_VECTOR
+	jne	leave_kernel.iret
+	test	dword [rsp + FRAME_RFLAGS], 0x10100	; RF or TF
+	jnz	leave_kernel.iret
+	mov	rbp, [rsp + FRAME_RBP]
+	mov	r11, [rsp + FRAME_R11]
+	mov	r10, [rsp + FRAME_R10]
+	mov	r9, [rsp + FRAME_R9]
+	mov	r8, [rsp + FRAME_R8]
+	mov	rcx, [rsp + FRAME_RCX]
+	mov	rdx, [rsp + FRAME_RDX]
+	mov	rsi, [rsp + FRAME_RSI]
+	mov	rdi, [rsp + FRAME_RDI]
+	mov	rsp, [rsp + FRAME_RSP]
+	swapgs
+	o64 sysret
+.slow:	mov	rdi, rsp		; a number without a function, or a call that is traced
+	sti
+	call	syscall_slow
+	jmp	.done
+.restart:				; -ERESTART*: signal_deliver() decides
+	call	syscall_interrupted
 	cli
 	; falls through
 

@@ -7,17 +7,40 @@
 #include "kernel/usermode.h"
 #include "mm/slab.h"
 
+#define SW_BYTES 464		/* reserved for software: the processor leaves them alone */
+
 static size_t area_size(void)
 {
 	return cpu_features.xsave ? max(cpu_features.xsave_size, 576U) : 512;
 }
 
+size_t fpu_image_size(void)
+{
+	return cpu_features.xsave ? cpu_features.xsave_size + FP_XSTATE_MAGIC2_SIZE : 512;
+}
+
+void fpu_mark(void *area)
+{
+	struct _fpx_sw_bytes sw = { 0 };
+	u32 magic2 = FP_XSTATE_MAGIC2;
+
+	if (cpu_features.xsave) {
+		sw.magic1 = FP_XSTATE_MAGIC1;
+		sw.extended_size = (u32)fpu_image_size();
+		sw.xfeatures = cpu_features.xcr0;
+		sw.xstate_size = cpu_features.xsave_size;
+		memcpy((u8 *)area + cpu_features.xsave_size, &magic2, sizeof(magic2));
+	}
+	memcpy((u8 *)area + SW_BYTES, &sw, sizeof(sw));
+}
+
 void *fpu_alloc(void)
 {
-	u8 *area = kzalloc(area_size());	/* 64-byte aligned: mm/slab.h */
+	u8 *area = kzalloc(area_size() + FP_XSTATE_MAGIC2_SIZE);	/* 64-byte aligned: mm/slab.h */
 
 	if (!area)
 		return NULL;
+	fpu_mark(area);
 	*(u16 *)area = 0x37f;			/* x87 control word: as FNINIT leaves it */
 	*(u32 *)(area + 24) = 0x1f80;		/* MXCSR: all exceptions masked */
 	if (cpu_features.xsave)

@@ -31,7 +31,7 @@ struct futex_waiter {
 	struct bucket *bucket;		/* bucket lock (of both when it moves) */
 	u32 bitset;			/* fixed */
 	bool woken;			/* bucket lock */
-	struct wait_queue *wq;		/* fixed: where the task sleeps; futex_waitv shares one among its waiters */
+	struct task *task;		/* fixed: who sleeps; futex_waitv has several waiters for one */
 };
 
 static struct bucket {
@@ -99,7 +99,7 @@ static void wake_waiter(struct futex_waiter *w)
 {
 	list_del(&w->node);
 	WRITE_ONCE(w->woken, true);	/* the waiter looks without the lock */
-	wake_up_all(w->wq, 0);		/* the waiter takes the bucket lock before its stack goes away */
+	task_wake(w->task);		/* it takes the bucket lock before its stack goes away */
 }
 
 static int wake_key(const struct futex_key *key, int nr, u32 bitset)
@@ -178,30 +178,45 @@ static int queue_waiter(struct futex_waiter *w, u32 __user *uaddr, u32 val)
 	}
 }
 
+static bool any_woken(const struct futex_waiter *w, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		if (READ_ONCE(w[i].woken))
+			return true;
+	return false;
+}
+
+/* Sleep until one of the queued waiters is woken: 0, -ERESTARTSYS or -ETIMEDOUT. No wait queue: who wakes finds the task by its waiter. */
+static inline int sleep_queued(const struct futex_waiter *w, unsigned nr, u64 deadline)
+{
+	int r;
+
+	do {
+		WRITE_ONCE(current->state, TASK_SLEEPING);
+		smp_mb();		/* the state before the look; who wakes sets woken first */
+		if (any_woken(w, nr)) {
+			r = 0;
+			break;
+		}
+		r = deadline == ~0UL ? wait_sleep(WAIT_INTERRUPTIBLE) : wait_sleep_until(WAIT_INTERRUPTIBLE, deadline);
+	} while (!r);
+	WRITE_ONCE(current->state, TASK_RUNNABLE);
+	return r;
+}
+
 static long futex_wait(u32 __user *uaddr, bool private, u32 val, u64 deadline, u32 bitset)
 {
-	struct wait_queue wq;
-	struct futex_waiter w = { .bitset = bitset, .wq = &wq };
-	struct wait_entry entry = { 0 };
+	struct futex_waiter w = { .bitset = bitset, .task = current };
 
 	if (!bitset)
 		return -EINVAL;
 	int r = get_key(uaddr, private, &w.key);
 	if (r)
 		return r;
-	wait_queue_init(&wq);
 	r = queue_waiter(&w, uaddr, val);
 	if (r)
 		return r;
-	for (;;) {
-		wait_prepare(&wq, &entry, WAIT_INTERRUPTIBLE, 0);
-		if (READ_ONCE(w.woken))
-			break;
-		r = deadline == ~0UL ? wait_sleep(WAIT_INTERRUPTIBLE) : wait_sleep_until(WAIT_INTERRUPTIBLE, deadline);
-		if (r)
-			break;
-	}
-	wait_finish(&wq, &entry);
+	r = sleep_queued(&w, 1, deadline);
 	if (unqueue_waiter(&w))
 		return 0;
 	return r == -ETIMEDOUT ? -ETIMEDOUT : deadline == ~0UL ? -ERESTARTSYS : -ERESTARTNOHAND;
@@ -404,23 +419,12 @@ static long unqueue_all(struct futex_waiter *w, unsigned nr)
 	return first;
 }
 
-static bool any_woken(const struct futex_waiter *w, unsigned nr)
-{
-	for (unsigned i = 0; i < nr; i++)
-		if (READ_ONCE(w[i].woken))
-			return true;
-	return false;
-}
-
 static long wait_many(const struct futex_waitv *spec, struct futex_waiter *w, unsigned nr, u64 deadline)
 {
-	struct wait_entry entry = { 0 };
-	struct wait_queue wq;
 	long r = 0, first;
 
-	wait_queue_init(&wq);
 	for (unsigned i = 0; i < nr; i++) {
-		w[i] = (struct futex_waiter){ .bitset = FUTEX_BITSET_MATCH_ANY, .wq = &wq };
+		w[i] = (struct futex_waiter){ .bitset = FUTEX_BITSET_MATCH_ANY, .task = current };
 		r = get_key((u32 __user *)spec[i].uaddr, spec[i].flags & FUTEX_PRIVATE_FLAG, &w[i].key);
 		if (r)
 			return r;
@@ -432,15 +436,7 @@ static long wait_many(const struct futex_waitv *spec, struct futex_waiter *w, un
 			return first >= 0 ? first : r;	/* a wake-up that was meant for us is not lost */
 		}
 	}
-	for (;;) {
-		wait_prepare(&wq, &entry, WAIT_INTERRUPTIBLE, 0);
-		if (any_woken(w, nr))
-			break;
-		r = deadline == ~0UL ? wait_sleep(WAIT_INTERRUPTIBLE) : wait_sleep_until(WAIT_INTERRUPTIBLE, deadline);
-		if (r)
-			break;
-	}
-	wait_finish(&wq, &entry);
+	r = sleep_queued(w, nr, deadline);
 	first = unqueue_all(w, nr);
 	return first >= 0 ? first : r;
 }

@@ -30,7 +30,7 @@ static u64 limit_ns = 3 * SECOND_NS;
 static const struct held_lock *record_of(const struct task *t, const struct held_lock *lock)
 {
 	for (int i = 0; i < min(READ_ONCE(t->held_count), HELD_MAX); i++)
-		if (t->held[i].object == lock->object && t->held[i].index == lock->index)
+		if (t->held[i].object == lock->object && (lock->kind != HELD_PAGE || t->held[i].index == lock->index))
 			return &t->held[i];
 	return NULL;
 }

@@ -14,10 +14,12 @@ static struct spinlock random_lock = SPINLOCK_INIT("random", RANK_LAST_SPIN);
 static u32 key[8];		/* random_lock */
 static u64 counter;		/* random_lock */
 static bool seeded;		/* random_lock */
+static u8 pool[32];		/* random_lock: output of the last block that nobody has got; zero where it was given out */
+static size_t pool_left;	/* random_lock: that many bytes at its end */
 
 static u32 rotate(u32 v, int n) { return v << n | v >> (32 - n); }
 
-static void quarter(u32 *x, int a, int b, int c, int d)
+static inline __attribute__((always_inline)) void quarter(u32 *x, int a, int b, int c, int d)
 {
 	x[a] += x[b]; x[d] = rotate(x[d] ^ x[a], 16);
 	x[c] += x[d]; x[b] = rotate(x[b] ^ x[c], 12);
@@ -63,18 +65,32 @@ static void seed(void)
 	seeded = true;
 }
 
-/* Up to 32 bytes per block; the other half is the next key. */
-static void next_bytes(u8 *out, size_t n)
+/* A block: half of it is the next key, the other half output. */
+static void fill_pool(void)
 {
 	u32 block[16];
 
-	spin_lock(&random_lock);
 	if (!seeded)
 		seed();
 	chacha_block(block);
 	memcpy(key, block, sizeof(key));
+	memcpy(pool, block + 8, sizeof(pool));
+	pool_left = sizeof(pool);
+}
+
+/* Some of what is asked for: how much. execve() wants 16 bytes twice: one block does. */
+static size_t next_bytes(u8 *out, size_t n)
+{
+	spin_lock(&random_lock);
+	if (!pool_left)
+		fill_pool();
+	u8 *from = pool + sizeof(pool) - pool_left;
+	n = min(n, pool_left);
+	memcpy(out, from, n);
+	memset(from, 0, n);
+	pool_left -= n;
 	spin_unlock(&random_lock);
-	memcpy(out, block + 8, n);
+	return n;
 }
 
 void random_bytes(void *buf, size_t n)
@@ -82,8 +98,7 @@ void random_bytes(void *buf, size_t n)
 	u8 *p = buf;
 
 	for (; n; ) {
-		size_t part = min(n, (size_t)32);
-		next_bytes(p, part);
+		size_t part = next_bytes(p, n);
 		p += part;
 		n -= part;
 	}

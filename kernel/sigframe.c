@@ -40,17 +40,6 @@ bool on_alt_stack(u64 sp)
 	return sp > (u64)alt->ss_sp && sp - (u64)alt->ss_sp <= alt->ss_size;
 }
 
-static size_t fp_size(void)
-{
-	return cpu_features.xsave ? cpu_features.xsave_size : LEGACY_SIZE;
-}
-
-/* Including the second magic number. */
-static size_t fp_user_size(void)
-{
-	return cpu_features.xsave ? fp_size() + FP_XSTATE_MAGIC2_SIZE : LEGACY_SIZE;
-}
-
 /* The handler's stack: where the FP image and the frame go. False: an alternate stack has no room left. */
 static bool choose_stack(const struct trapframe *frame, const struct sigaction_k *action, u64 *fp, u64 *sp)
 {
@@ -62,7 +51,7 @@ static bool choose_stack(const struct trapframe *frame, const struct sigaction_k
 		top = (u64)alt->ss_sp + alt->ss_size;
 		enter = true;
 	}
-	*fp = ALIGN_DOWN(top - fp_user_size(), 64);
+	*fp = ALIGN_DOWN(top - fpu_image_size(), 64);
 	*sp = ALIGN_DOWN(*fp - sizeof(struct rt_sigframe), 16) - 8;
 	if (enter || on_alt)
 		return *sp > (u64)alt->ss_sp && *sp < (u64)alt->ss_sp + alt->ss_size;
@@ -71,21 +60,8 @@ static bool choose_stack(const struct trapframe *frame, const struct sigaction_k
 
 static int save_fp(u64 fp)
 {
-	struct _fpx_sw_bytes sw = { 0 };
-	u32 magic2 = FP_XSTATE_MAGIC2;
-
 	fpu_save(current->fpu);
-	if (copy_to_user((void __user *)fp, current->fpu, fp_size()))
-		return -EFAULT;
-	if (!cpu_features.xsave)
-		return copy_to_user((void __user *)(fp + SW_BYTES), &sw, sizeof(sw)) ? -EFAULT : 0;
-	sw.magic1 = FP_XSTATE_MAGIC1;
-	sw.extended_size = (u32)fp_user_size();
-	sw.xfeatures = cpu_features.xcr0;
-	sw.xstate_size = cpu_features.xsave_size;
-	if (copy_to_user((void __user *)(fp + SW_BYTES), &sw, sizeof(sw)))
-		return -EFAULT;
-	return copy_to_user((void __user *)(fp + fp_size()), &magic2, sizeof(magic2)) ? -EFAULT : 0;
+	return copy_to_user((void __user *)fp, current->fpu, fpu_image_size()) ? -EFAULT : 0;
 }
 
 static void fill_sigcontext(struct sigcontext *sc, const struct trapframe *f, u64 mask)
@@ -164,32 +140,67 @@ static bool fp_image_ok(const u8 *image)
 	return true;
 }
 
+/* Does it have the marks of a whole image? */
+static bool fp_image_whole(const u8 *image)
+{
+	struct _fpx_sw_bytes sw;
+	u32 magic2;
+
+	if (!cpu_features.xsave)
+		return true;
+	memcpy(&sw, image + SW_BYTES, sizeof(sw));
+	memcpy(&magic2, image + cpu_features.xsave_size, sizeof(magic2));
+	return sw.magic1 == FP_XSTATE_MAGIC1 && sw.xstate_size == cpu_features.xsave_size && sw.extended_size >= fpu_image_size() && magic2 == FP_XSTATE_MAGIC2;
+}
+
+/*
+ * The usual case, an image that sigframe_setup() made and that is still mapped: straight into the task's area, which holds nothing while
+ * the task runs. False: nothing was loaded. It costs a quarter of the general way below.
+ */
+static bool restore_fp_in_place(u64 fp)
+{
+	u8 *area = current->fpu;
+	bool good;
+
+	preempt_disable();	/* nobody saves registers there meanwhile */
+	good = !copy_from_user_nofault(area, (void __user *)fp, fpu_image_size()) && fp_image_whole(area) && fp_image_ok(area);
+	if (!good && cpu_features.xsave)
+		memset(area + XSTATE_HEADER, 0, 64);	/* what XSAVE does not write, XRSTOR must find zero */
+	fpu_mark(area);
+	if (good)
+		fpu_restore(area);
+	preempt_enable();
+	return good;
+}
+
 /* Load the image at user address fp (0: initial state). */
 static int restore_fp(u64 fp)
 {
+	if (fp && restore_fp_in_place(fp))
+		return 0;
 	u8 *image = fpu_alloc();
-	struct _fpx_sw_bytes sw;
-	u32 magic2 = 0;
-	int r = -EFAULT;
+	u8 *whole = image ? kmalloc(fpu_image_size()) : NULL;
+	int r = whole ? -EFAULT : -ENOMEM;
 
-	if (!image)
-		return -ENOMEM;
+	if (!whole)
+		goto out;
 	if (fp) {
-		if (copy_from_user(image, (void __user *)fp, LEGACY_SIZE))
+		if (copy_from_user(whole, (void __user *)fp, LEGACY_SIZE))
 			goto out;
-		memcpy(&sw, image + SW_BYTES, sizeof(sw));
-		/* Without the magic numbers only the legacy part counts, and the rest is initial, as fpu_alloc() made it. */
-		if (cpu_features.xsave && sw.magic1 == FP_XSTATE_MAGIC1 && sw.xstate_size == cpu_features.xsave_size &&
-		    sw.extended_size >= fp_user_size()) {
-			if (copy_from_user(&magic2, (void __user *)(fp + sw.xstate_size), sizeof(magic2)))
-				goto out;
-			if (magic2 == FP_XSTATE_MAGIC2 && copy_from_user(image, (void __user *)fp, fp_size()))
-				goto out;
-		}
-		if (cpu_features.xsave && magic2 != FP_XSTATE_MAGIC2)
+		struct _fpx_sw_bytes sw;
+		memcpy(&sw, whole + SW_BYTES, sizeof(sw));
+		bool extended = cpu_features.xsave && sw.magic1 == FP_XSTATE_MAGIC1 && sw.xstate_size == cpu_features.xsave_size &&
+				sw.extended_size >= fpu_image_size();
+		if (extended && copy_from_user(whole, (void __user *)fp, fpu_image_size()))
+			goto out;
+		/* Without the marks only the legacy part counts, and the rest is initial, as fpu_alloc() made it. */
+		extended = extended && fp_image_whole(whole);
+		memcpy(image, whole, extended ? cpu_features.xsave_size : LEGACY_SIZE);
+		if (cpu_features.xsave && !extended)
 			image[XSTATE_HEADER] |= 3;	/* x87 and SSE are in use */
 		if (!fp_image_ok(image))
 			goto out;
+		fpu_mark(image);
 	}
 	preempt_disable();
 	void *old = current->fpu;
@@ -199,6 +210,7 @@ static int restore_fp(u64 fp)
 	image = old;
 	r = 0;
 out:
+	kfree(whole);
 	fpu_free(image);
 	return r;
 }

@@ -85,7 +85,8 @@ static struct task *choose_thread(const struct process *p, int sig)
 static void notify_thread(struct task *t, bool fatal)
 {
 	task_set_flag(t, TF_SIGPENDING);
-	task_wake_signal(t, fatal);
+	if (t != current || READ_ONCE(t->state) != TASK_RUNNABLE)	/* it does not sleep, then, and looks before it does */
+		task_wake_signal(t, fatal);
 }
 
 /* The whole process dies of sig: every thread leaves its sleep, whatever it is waiting for (SG2). Locks held. */
@@ -258,6 +259,7 @@ static int next_signal(siginfo_t *info, struct sigaction_k *action)
 	struct process *p = t->process;
 	int sig;
 
+	info->si_code = 0;		/* until there is one */
 	for (;;) {
 		spin_lock(&p->sig_lock);
 		bool die = p->group_exit, gone = p->exec_task && p->exec_task != t && t->pending.signals & SIG_BIT(SIGKILL);
@@ -333,8 +335,8 @@ static void run_handler(struct trapframe *frame, int sig, const siginfo_t *info,
 void signal_deliver(struct trapframe *frame)
 {
 	struct task *t = current;
-	struct sigaction_k action = { 0 };
-	siginfo_t info = { 0 };
+	struct sigaction_k action;
+	siginfo_t info;
 	bool handled = false;
 	int sig;
 
@@ -348,7 +350,7 @@ void signal_deliver(struct trapframe *frame)
 		task_clear_flag(t, TF_CPU_TIMER);
 		cputimer_expire();
 	}
-	while ((sig = next_signal(&info, &action)) != 0) {
+	while ((!handled || signal_pending(t)) && (sig = next_signal(&info, &action)) != 0) {
 		if (!handled)
 			restart_syscall(frame, &action);
 		handled = true;

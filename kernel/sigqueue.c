@@ -75,13 +75,15 @@ void sigqueue_take(struct process *p, struct sigpending *pending, int sig, sigin
 		}
 		found = entry;
 	}
-	memset(info, 0, sizeof(*info));
-	info->si_signo = sig;
 	if (!more)
 		WRITE_ONCE(pending->signals, pending->signals & ~SIG_BIT(sig));
-	if (!found)
-		return;			/* there was no room for more than the bit: si_code SI_USER from nobody */
+	if (!found) {			/* there was no room for more than the bit: si_code SI_USER from nobody */
+		memset(info, 0, sizeof(*info));
+		info->si_signo = sig;
+		return;
+	}
 	memcpy(info, &found->info, sizeof(found->info));
+	memset((char *)info + sizeof(found->info), 0, sizeof(*info) - sizeof(found->info));
 	if (info->si_code == SI_TIMER)
 		timer_signal_gone(p, info, info->si_tid);
 	entry_free(p, pending, found);

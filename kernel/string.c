@@ -18,6 +18,12 @@ void *memmove(void *dst, const void *src, size_t n)
 
 	if (d <= s || d >= s + n)
 		return memcpy(dst, src, n);
+	while (n >= 8) {		/* upwards the words overlap like bytes: from the end */
+		u64 word;
+		n -= 8;
+		__builtin_memcpy(&word, s + n, 8);
+		__builtin_memcpy(d + n, &word, 8);
+	}
 	while (n--)
 		d[n] = s[n];
 	return dst;
@@ -37,7 +43,16 @@ void *memset(void *dst, int c, size_t n)
 int memcmp(const void *a, const void *b, size_t n)
 {
 	const u8 *x = a, *y = b;
+	u64 v, w;
 
+	for (; n >= 8; n -= 8, x += 8, y += 8) {	/* words: names of files are compared here */
+		__builtin_memcpy(&v, x, 8);
+		__builtin_memcpy(&w, y, 8);
+		if (v != w)
+			return __builtin_bswap64(v) < __builtin_bswap64(w) ? -1 : 1;
+	}
+	if (!n)
+		return 0;
 	for (size_t i = 0; i < n; i++)
 		if (x[i] != y[i])
 			return x[i] - y[i];
@@ -46,11 +61,20 @@ int memcmp(const void *a, const void *b, size_t n)
 
 void *memchr(const void *s, int c, size_t n)
 {
+	const u64 ones = 0x0101010101010101UL, wanted = (u8)c * ones;
 	const u8 *p = s;
 
-	for (size_t i = 0; i < n; i++)
-		if (p[i] == (u8)c)
-			return (void *)(p + i);
+	for (; n >= 8; n -= 8, p += 8) {		/* a byte of `word ^ wanted` that is 0 is the only one that borrows without having its top bit */
+		u64 word;
+		__builtin_memcpy(&word, p, 8);
+		word ^= wanted;
+		word = (word - ones) & ~word & ones << 7;
+		if (word)
+			return (void *)(p + __builtin_ctzl(word) / 8);
+	}
+	for (; n; n--, p++)
+		if (*p == (u8)c)
+			return (void *)p;
 	return NULL;
 }
 

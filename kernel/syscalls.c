@@ -1,5 +1,5 @@
 /*
- * The system-call table and its dispatcher.
+ * The system-call table, and what entry.asm, which calls the functions in it, leaves to C.
  *
  * Every entry has exactly Linux's number and arguments; arguments arrive in rdi rsi rdx r10 r8 r9 and a
  * function takes as many as it wants. A number that is not in the table gives -ENOSYS and is logged once.
@@ -19,7 +19,7 @@
 #define CALL(name) [__NR_##name] = sys_##name
 
 /* void *: the functions have different types; the calling convention lets one type call them all. */
-static void *const syscall_table[NR_SYSCALLS] = {
+void *const syscall_table[NR_SYSCALLS] = {
 	/* kernel/proc_syscalls.h */
 	CALL(fork), CALL(vfork), CALL(clone), CALL(clone3), CALL(set_tid_address), CALL(execve), CALL(execveat),
 	CALL(process_vm_readv), CALL(process_vm_writev), CALL(exit), CALL(exit_group), CALL(wait4), CALL(waitid), CALL(kill), CALL(tkill), CALL(tgkill),
@@ -67,6 +67,8 @@ static void *const syscall_table[NR_SYSCALLS] = {
 	CALL(setsockopt), CALL(getsockopt),
 };
 
+const u64 syscall_count = NR_SYSCALLS;
+
 typedef long (*syscall_fn)(u64, u64, u64, u64, u64, u64);
 
 static u64 logged[DIV_UP(NR_SYSCALLS, 64)];	/* atomic bits: this unknown number was reported */
@@ -98,23 +100,19 @@ static __attribute__((noinline)) long traced_call(syscall_fn fn, const struct tr
 	return result;
 }
 
-void syscall_dispatch(struct trapframe *frame)
+long syscall_slow(const struct trapframe *frame)
 {
-	u64 nr = frame->error;		/* orig_rax; x32's bit 30 gives a number out of range */
-	long result;
+	u64 nr = frame->error;
 
-	current->frame = frame;
-	if (likely(nr < NR_SYSCALLS && syscall_table[nr])) {
-		syscall_fn fn = (syscall_fn)syscall_table[nr];
-		if (unlikely(trace_mask & (1U << TRACE_SYSCALL | 1U << TRACE_SYSRET)))
-			result = traced_call(fn, frame);
-		else
-			result = fn(frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9);
-	} else {
-		result = unknown_call(nr);
-	}
-	frame->rax = (u64)result;
-	/* An internal "restart me" never reaches the program: signal_deliver() turns it into a restart or EINTR. */
-	if (unlikely(result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK))
-		task_set_flag(current, TF_SIGPENDING);
+	if (nr >= NR_SYSCALLS || !syscall_table[nr])
+		return unknown_call(nr);
+	return traced_call((syscall_fn)syscall_table[nr], frame);
 }
+
+/* An internal "restart me" never reaches the program: signal_deliver() turns it into a restart or EINTR. */
+void syscall_interrupted(void)
+{
+	task_set_flag(current, TF_SIGPENDING);
+}
+
+_Static_assert(ERESTARTSYS == 512 && ERESTART_RESTARTBLOCK == 516 && (1U << TRACE_SYSCALL | 1U << TRACE_SYSRET) == 3, "entry.asm");

@@ -12,8 +12,9 @@
 #include "kernel/types.h"
 
 enum trace_event {	/* names and arguments: kernel/trace.c */
+	TRACE_SYSCALL, TRACE_SYSRET,	/* 0 and 1: entry.asm */
 	TRACE_FAULT, TRACE_LOCK, TRACE_WAIT, TRACE_UNLOCK, TRACE_SHORT, TRACE_FIXUP, TRACE_COW, TRACE_SHARE, TRACE_LOAN, TRACE_ATTACH, TRACE_FLUSH,
-	TRACE_SWITCH, TRACE_SYSCALL, TRACE_SYSRET, NR_TRACE,
+	TRACE_SWITCH, NR_TRACE,
 };
 
 extern u32 trace_mask;			/* bits of enum trace_event */

@@ -128,12 +128,16 @@ static void exception(struct trapframe *f)
 void trap_dispatch(struct trapframe *f);
 void trap_dispatch(struct trapframe *f)
 {
+	struct trapframe *before = current->frame;
+
 	if (from_user(f))
 		current->frame = f;
 	if (f->vector < 32)
 		exception(f);
 	else
 		irq_dispatch(f);
+	if (f->vector == VECTOR_NMI || f->vector == VECTOR_MACHINE_CHECK)
+		current->frame = before;	/* their stacks are not the task's: a system call relies on it */
 	irq_disable();
 	/* Preemption anywhere in the kernel where interrupts are on and nothing forbids it. */
 	if (!from_user(f) && f->rflags & RFLAGS_IF && f->vector != VECTOR_NMI && f->vector != VECTOR_MACHINE_CHECK && need_resched() && !preempt_count())

@@ -55,6 +55,9 @@ void *fpu_alloc(void);					/* initial state; NULL */
 void fpu_free(void *area);
 void fpu_save(void *area);
 void fpu_restore(const void *area);
+/* An area is a signal frame's image too: with the marks that tell programs what is in it, which fpu_alloc() makes and fpu_save() leaves alone. */
+size_t fpu_image_size(void);				/* bytes, marks included */
+void fpu_mark(void *area);				/* make them again */
 
 /* user_mode entry of a new task: kernel/entry.asm */
 __noreturn void return_to_user(struct trapframe *frame);

@@ -13,15 +13,17 @@ static bool grow_heap(struct mm *mm, vaddr_t start, vaddr_t end, struct list_hea
 	/* A page more: the heap does not come to touch what is above it. */
 	if (!range_free(mm, start, end + PAGE_SIZE) || !may_expand(mm, pages, VM_WRITE) || !enough_memory(pages) || vmas_reserve(mm, 1))
 		return false;
-	struct vma *vma = vma_alloc();
+	u64 flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_HEAP | mm->def_flags;
+	if (vma_extend(mm, start, end, flags, dead))
+		return true;
+	struct vma *vma = vma_alloc(mm);
 	if (!vma)
 		return false;
 	vma->start = start;
 	vma->end = end;
-	vma->flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_HEAP | mm->def_flags;
+	vma->flags = flags;
 	vma->pgoff = start >> PAGE_SHIFT;
-	vma_insert(mm, vma, NULL);
-	vma_merge_range(mm, start, end, dead);
+	vma_insert_joined(mm, vma, dead);
 	return true;
 }
 

@@ -94,7 +94,7 @@ static int copy_entries(struct mm *old, struct mm *new, const struct vma *vma)
 /* The child's VMA is listed before its tables are filled (MM2). */
 static int copy_vma(struct mm *old, struct mm *new, struct vma *vma)
 {
-	struct vma *child = vma_alloc();
+	struct vma *child = vma_alloc(new);
 
 	if (!child)
 		return -ENOMEM;

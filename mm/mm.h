@@ -60,6 +60,8 @@ struct mm {
 	struct rwsem mmap_lock;
 	struct vma **vmas;		/* M: sorted */
 	unsigned nr_vmas, cap_vmas;	/* M */
+	unsigned vma_hint;		/* index that vma_find() found last; written with mmap_lock held either way */
+	struct vma *spare_vma;		/* A: a free one for the next vma_alloc(), or NULL */
 	atomic_t users;			/* A: tasks; the last one unmaps all */
 	atomic_t refs;			/* A: users count once; lazy CPUs, /proc */
 	vaddr_t brk_start, brk;		/* M */

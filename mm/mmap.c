@@ -167,27 +167,21 @@ static u64 overlap_pages(const struct mm *mm, vaddr_t start, vaddr_t end)
 	return pages;
 }
 
-static long map_locked(struct mm *mm, const struct map_request *req, struct vma *vma, struct list_head *dead)
+/* A VMA of its own for [start, end), in place of what is there; equal neighbours are joined to it. 0 or -ENOMEM. */
+static int map_anew(struct mm *mm, const struct map_request *req, vaddr_t start, vaddr_t end, u64 flags, struct list_head *dead)
 {
-	long addr = choose_address(mm, req);
-	if (addr < 0)
-		return addr;
-	vaddr_t start = addr, end = start + req->length;
-	u64 pages = req->length >> PAGE_SHIFT;
-	u64 flags = request_flags(mm, req);
+	struct vma *vma = vma_alloc(mm);
 
-	if (!may_expand(mm, pages - overlap_pages(mm, start, end), flags))
-		return -ENOMEM;
-	bool accounted = (flags & (VM_WRITE | VM_SHARED)) == VM_WRITE || (req->map_flags & MAP_ANONYMOUS && flags & VM_SHARED);
-	if (accounted && !(flags & VM_NORESERVE) && !enough_memory(pages))
+	if (!vma)
 		return -ENOMEM;
 	/* Room for the cuts of unmap_locked and for the new VMA: from here on only memory for a cut can fail, and that comes first. */
 	int error = vmas_reserve(mm, 3);
-	if (!error)
+	if (!error && req->map_flags & MAP_FIXED)
 		error = unmap_locked(mm, start, end, dead);
-	if (error)
+	if (error) {
+		vma_free(mm, vma);
 		return error;
-
+	}
 	vma->start = start;
 	vma->end = end;
 	vma->flags = flags;
@@ -195,9 +189,30 @@ static long map_locked(struct mm *mm, const struct map_request *req, struct vma 
 	vma->pgoff = req->mapping ? req->pgoff : start >> PAGE_SHIFT;
 	vma->ops = req->ops;
 	vma->owner = req->owner;
-	vma_insert(mm, vma, NULL);
-	vma_merge_range(mm, start, end, dead);
-	return addr;
+	vma_insert_joined(mm, vma, dead);
+	return 0;
+}
+
+static long map_locked(struct mm *mm, const struct map_request *req, struct list_head *dead)
+{
+	bool replaces = req->map_flags & MAP_FIXED;	/* otherwise the place is free */
+	long addr = choose_address(mm, req);
+	if (addr < 0)
+		return addr;
+	vaddr_t start = addr, end = start + req->length;
+	u64 pages = req->length >> PAGE_SHIFT;
+	u64 flags = request_flags(mm, req);
+
+	if (!may_expand(mm, pages - (replaces ? overlap_pages(mm, start, end) : 0), flags))
+		return -ENOMEM;
+	bool accounted = (flags & (VM_WRITE | VM_SHARED)) == VM_WRITE || (req->map_flags & MAP_ANONYMOUS && flags & VM_SHARED);
+	if (accounted && !(flags & VM_NORESERVE) && !enough_memory(pages))
+		return -ENOMEM;
+	/* Beside its like, anonymous memory needs no VMA of its own: it would be made only to be joined. */
+	if (!replaces && !req->mapping && !req->ops && vma_extend(mm, start, end, flags, dead))
+		return addr;
+	int error = map_anew(mm, req, start, end, flags, dead);
+	return error ? error : addr;
 }
 
 long mm_map(struct mm *mm, const struct map_request *request)
@@ -216,17 +231,11 @@ long mm_map(struct mm *mm, const struct map_request *request)
 		if (error)
 			return error;
 	}
-	struct vma *vma = vma_alloc();
-	long addr = -ENOMEM;
-	if (vma) {
-		down_write(&mm->mmap_lock);
-		addr = map_locked(mm, &req, vma, &dead);
-		up_write(&mm->mmap_lock);
-		vmas_close(&dead);
-	}
+	down_write(&mm->mmap_lock);
+	long addr = map_locked(mm, &req, &dead);
+	up_write(&mm->mmap_lock);
+	vmas_close(&dead);
 	if (addr < 0) {
-		if (vma)
-			vma_free(vma);
 		if (anonymous_shared)
 			shmem_abort(&req);
 		return addr;
@@ -275,11 +284,11 @@ void mm_populate(struct mm *mm, vaddr_t start, vaddr_t end)
 
 /* --- unmapping --- */
 
-/* The VMAs in [start, end) are not cut by the borders. */
-static void unmap_vmas(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head *dead)
+/* Those from index i on that begin below end, none of which the borders cut. */
+static void unmap_vmas(struct mm *mm, unsigned i, vaddr_t end, struct list_head *dead)
 {
 	struct tlb_batch batch;
-	unsigned i = vma_index(mm, start), last = i;
+	unsigned last = i;
 	LIST_HEAD(removed);
 	struct vma *vma;
 
@@ -295,8 +304,27 @@ static void unmap_vmas(struct mm *mm, vaddr_t start, vaddr_t end, struct list_he
 	vaddr_t low = i > 0 ? mm->vmas[i - 1]->end : 0, high = i < mm->nr_vmas ? mm->vmas[i]->start : USER_TOP + PAGE_SIZE;
 	list_for_each(vma, &removed, dead_node)
 		free_tables(mm, vma->start, vma->end, low, high, &batch);
-	tlb_batch_finish(&batch);
+	if (batch.nr_tables)
+		tlb_batch_finish(&batch);
 	list_splice_tail(&removed, dead);
+}
+
+/* [start, end) is one end of this VMA, but not all of it: the VMA gets shorter, without being cut into two first. */
+static void unmap_edge(struct mm *mm, unsigned i, vaddr_t start, vaddr_t end)
+{
+	struct vma *vma = mm->vmas[i];
+	bool upper = vma->start < start;
+	struct tlb_batch batch;
+
+	tlb_batch_init(&batch, mm, TLB_UNMAP);
+	zap_range(mm, start, end, ZAP_FILE | ZAP_PRIVATE, &batch);
+	tlb_batch_finish(&batch);
+	vma_set_bounds(vma, upper ? vma->start : end, upper ? start : vma->end);
+	vaddr_t low = upper ? start : i > 0 ? mm->vmas[i - 1]->end : 0;
+	vaddr_t high = !upper ? end : i + 1 < mm->nr_vmas ? mm->vmas[i + 1]->start : USER_TOP + PAGE_SIZE;
+	free_tables(mm, start, end, low, high, &batch);
+	if (batch.nr_tables)
+		tlb_batch_finish(&batch);
 }
 
 int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head *dead)
@@ -305,12 +333,21 @@ int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head *de
 
 	if (i == mm->nr_vmas || mm->vmas[i]->start >= end)
 		return 0;
-	if (mm->vmas[i]->start < start || (vma_lookup(mm, end - 1) && vma_lookup(mm, end - 1)->end > end)) {
+	const struct vma *vma = mm->vmas[i];
+	if ((vma->start < start && vma->end == end) || (vma->start == start && vma->end > end)) {
+		unmap_edge(mm, i, start, end);
+		return 0;
+	}
+	unsigned last = i;
+	while (last + 1 < mm->nr_vmas && mm->vmas[last + 1]->start < end)
+		last++;
+	if (vma->start < start || mm->vmas[last]->end > end) {
 		int error = vma_split_range(mm, start, end);
 		if (error)
 			return error;
+		i = vma_index(mm, start);
 	}
-	unmap_vmas(mm, start, end, dead);
+	unmap_vmas(mm, i, end, dead);
 	return 0;
 }
 

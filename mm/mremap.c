@@ -67,7 +67,7 @@ static int prepare_tables(struct mm *mm, const struct move *m)
 /* The VMA at the new place, like the old one (part of which [from, from + old_len) is). */
 static struct vma *target_vma(struct mm *mm, struct vma *old, const struct move *m)
 {
-	struct vma *vma = vma_alloc();
+	struct vma *vma = vma_alloc(mm);
 
 	if (!vma)
 		return NULL;

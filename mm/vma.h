@@ -10,8 +10,8 @@
 
 /* --- VMAs (mm/vma.c) --- */
 
-struct vma *vma_alloc(void);			/* zeroed, lists empty; NULL */
-void vma_free(struct vma *vma);
+struct vma *vma_alloc(struct mm *mm);		/* for this mm: zeroed, lists empty; NULL */
+void vma_free(struct mm *mm, struct vma *vma);	/* mm is alive: its spare one, if it has none */
 static inline u64 vma_pages(const struct vma *vma) { return (vma->end - vma->start) >> PAGE_SHIFT; }
 /* Where a mapping below this one must end. */
 vaddr_t vma_start_gap(const struct vma *vma);
@@ -21,6 +21,8 @@ unsigned vma_index(const struct mm *mm, vaddr_t va);
 int vmas_reserve(struct mm *mm, unsigned extra);
 /* Put a filled-in VMA into the array and on its mapping's list (after `parent` there, if given). Room was reserved. */
 void vma_insert(struct mm *mm, struct vma *vma, struct vma *parent);
+/* The same, and joined with neighbours that are its like; the surplus VMAs go on `dead`. */
+void vma_insert_joined(struct mm *mm, struct vma *vma, struct list_head *dead);
 /* Take the VMA at index i out of the array, the counts and the mapping's list; it goes on `dead`. */
 void vma_remove(struct mm *mm, unsigned i, struct list_head *dead);
 /* A VMA that shall no longer be in the array only: used where tables must be cleared in between. */
@@ -29,6 +31,11 @@ void vma_unlink_file(struct vma *vma);
 void vma_set_bounds(struct vma *vma, vaddr_t start, vaddr_t end);
 /* Make `start` and `end` VMA borders where they lie inside one. 0 or -ENOMEM (then the borders may be half done: harmless). */
 int vma_split_range(struct mm *mm, vaddr_t start, vaddr_t end);
+/*
+ * Let the anonymous VMAs beside the free range [start, end) take it in, if one has these flags; where both have, they become one and the surplus VMA goes
+ * on `dead`. False: none.
+ */
+bool vma_extend(struct mm *mm, vaddr_t start, vaddr_t end, u64 flags, struct list_head *dead);
 /* Join equal neighbours that meet in [start, end]; the surplus VMAs go on `dead`. */
 void vma_merge_range(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head *dead);
 /* After mmap_lock is dropped: let the owners go. */

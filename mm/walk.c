@@ -143,9 +143,31 @@ static void free_children(struct page *table, vaddr_t base, vaddr_t start, vaddr
 	}
 }
 
+#define LEAF_SPAN (PAGE_SIZE << 9)
+
+/* [va, end) lies below one leaf: is there a table on the way down that has no entries? */
+static bool empty_table_above(struct page *table, vaddr_t va)
+{
+	for (;;) {
+		u64 value = entry_read(&table_entries(table)[table_index(va, table->level)]);
+		if (!(value & ENTRY_P))
+			return false;
+		table = entry_page(value);
+		if (!READ_ONCE(table->live))
+			return true;
+		if (table->level == 0)
+			return false;
+	}
+}
+
 void free_tables(struct mm *mm, vaddr_t start, vaddr_t end, vaddr_t low, vaddr_t high, struct tlb_batch *batch)
 {
-	free_children(mm->root, 0, start, end, low, high, batch);
+	vaddr_t leaf_base = max(ALIGN_DOWN(start, LEAF_SPAN), ALIGN_UP(low, LEAF_SPAN));
+
+	if (leaf_base >= end || leaf_base + LEAF_SPAN > high)
+		return;			/* as mostly: neighbours need the leaf that it lies in */
+	if (start >> 21 != (end - 1) >> 21 || empty_table_above(mm->root, start))
+		free_children(mm->root, 0, start, end, low, high, batch);
 }
 
 static u64 leaf_present(struct page *leaf, vaddr_t va, vaddr_t end)

@@ -63,7 +63,7 @@ def recipes():
 EXPECT = {
     "From reset into C": [r"Breakpoint 1, .*long_mode", r"Breakpoint 2, boot_main", r"Breakpoint 3, kmain"],
     "From a user program into the kernel and back": [
-        r"symbols of .*hello", r"main \(\) at user/tests/hello\.c", r"sys_write \(fd=1, buf=", r"#1 .*syscall_dispatch", r"#2 .*syscall_entry",
+        r"symbols of .*hello", r"main \(\) at user/tests/hello\.c", r"sys_write \(fd=1, buf=", r"#1 .*syscall_entry",
         r"Value returned is \$\d+ = 6", r"#0 .*system_call \(.*\n#1 .*say \(.*\n#2 .*main \(\) at user/tests/hello\.c", r'volatile\("syscall"', r"syscall_entry in section \.text", r"swapgs"],
     "The first page fault of a write": [r"pagecache_write_iter \(", r"page_fault \(", r"^#\d+ .* raw_copy_from_user", r"^#\d+ .* pagecache_write_iter\+.* at mm/write\.c",
                                         r"PML4\[ *\d+\]", r"not mapped"],

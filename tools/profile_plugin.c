@@ -5,6 +5,7 @@
  * FILE of symbols: "hexadecimal-address name" per line, sorted; kernel functions above 2^63, the program's below. Addresses in the lower half whose
  * bytes are not the program's own get the name [other].
  * Counting starts when a function `after` has been entered and then, if given, the instruction at `entry` is executed (without: any below 2^63).
+ * It ends in power_off(): how long that takes is QEMU's and the host's matter.
  * At the end, out gets a line per call path: own instructions, calls, and the functions from the outermost on, separated by `;`.
  *
  * The path is followed by what the processor does, not by frame pointers: a call pushes, and the address that it wrote its return address to is kept;
@@ -76,9 +77,9 @@ struct path {			/* of the running task, or of one that switched away */
 };
 
 static struct { uint64_t address; char *name; } *symbols;
-static uint32_t nr_symbols, other_function, after_function, switch_function, stub_function;
+static uint32_t nr_symbols, other_function, after_function, switch_function, stub_function, end_function;
 static uint64_t entry_address;
-static bool counting, armed = true;
+static bool counting, armed = true, over;
 static struct node root;
 static struct path *running, *kept;
 static bool was_kernel, call_pending, iret_pending;
@@ -167,6 +168,23 @@ static void on_return(unsigned cpu, qemu_plugin_meminfo_t info, uint64_t address
 	returned(address, i->kernel);
 }
 
+/* To user mode, elsewhere than where it was left: a signal's handler begins, on top of what it interrupted, or it is over. */
+static bool signalled(const struct insn *i)
+{
+	int k = running->depth;
+
+	if (i->start) {
+		push(i->function, NO_SP, false, false);
+		return true;
+	}
+	while (k && !running->frames[k - 1].kernel && running->frames[k - 1].node->function != i->function)
+		k--;
+	if (!k || running->frames[k - 1].kernel)
+		return false;
+	running->depth = k;
+	return true;
+}
+
 /* The path does not end in the instruction's function: why? */
 static void changed(const struct insn *i)
 {
@@ -181,7 +199,7 @@ static void changed(const struct insn *i)
 	f = top();
 	if (!f || f->kernel != i->kernel)
 		push(i->function, NO_SP, i->kernel, false);
-	else if (f->node->function == i->function)
+	else if (f->node->function == i->function || (!i->kernel && was_kernel && signalled(i)))
 		;
 	else if (i->kernel && !iret_pending && i->function == stub_function)
 		push(i->function, NO_SP, true, true);
@@ -197,7 +215,7 @@ static void on_insn(unsigned cpu, void *data)
 	struct frame *f;
 
 	(void)cpu;
-	if (__builtin_expect(!counting, 0)) {
+	if (__builtin_expect(!counting, 0) && !over) {
 		if (!armed)
 			armed = i->kernel && i->function == after_function;
 		else if (!entry_address || i->address == entry_address)
@@ -211,6 +229,10 @@ static void on_insn(unsigned cpu, void *data)
 	f = top();
 	if (__builtin_expect(!f || f->node->function != i->function || i->kernel != was_kernel || iret_pending, 0))
 		changed(i);
+	if (__builtin_expect(i->function == end_function, 0)) {
+		over = true;
+		counting = false;
+	}
 	was_kernel = i->kernel;
 	iret_pending = i->kind == IRET;
 	top()->node->own += counting;
@@ -391,6 +413,7 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
 	}
 	switch_function = find("switch_to");
 	stub_function = find("trap_stubs");
+	end_function = find("power_off");
 	running = calloc(1, sizeof(*running));
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
 	qemu_plugin_register_atexit_cb(id, on_exit_of_qemu, NULL);

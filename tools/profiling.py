@@ -1,7 +1,7 @@
 """./cowslip profile -- PROGRAM: where the instructions went, by function, kernel and program, exactly and the same at every run.
 
 A plugin of QEMU (tools/profile_plugin.c) sees each instruction and keeps the call path; the machine runs with --icount. It is counted from the program's
-first instruction (its ELF entry, for a program that is not position-independent; else the first user instruction after execve) to the machine's end.
+first instruction (its ELF entry, for a program that is not position-independent; else the first user instruction after execve) until the machine is switched off.
 Written: build/profile.svg (a flame graph), build/profile.txt (every function) and build/profile.folded (`own calls path` per line); the first functions are printed too.
 Options: those of run, and --boot (from the machine's first instruction), --after FUNCTION (from the kernel's first call of it), --of FUNCTION (only what
 FUNCTION and its callees did, per call of it), --lines N (25).
