@@ -63,6 +63,14 @@ def failures(number, seed):
             f"mkdir /root/t; cd /root/t; p=/usr/lib/cowslip/tests/guest_failures; $p {kind} && $p {kind} exec"]
 
 
+def history(number, seed):
+    """A million operations of the hosted random histories under ASan (tests/host/test_history.c), owners recounted after each 16th; in each fourth run
+    100,000, after each."""
+    test = ("history_random", "history_copy_fail", "history_prefault", "history_background")[number % 4]
+    return ["sh", "-c", f"make -s -f tests/host/host.mk && exec build/host/mmtest {test} from={seed} every={1 if number // 4 % 4 == 3 else 16} "
+            f"histories={250 if number // 4 % 4 == 3 else 2500} ops=400"]
+
+
 def boots(number, seed):
     """Twenty boots in a row on four processors (tests/suite_smp.py)."""
     return [COWSLIP, "test", "smp/many_boots"]
@@ -90,7 +98,7 @@ def hosted(number, seed):
     return [sys.executable, os.path.join(ROOT, "tools/hosted.py"), "--minutes", "2", "--limit", "2000", "--seed", str(seed)]
 
 
-KINDS = (scenario, operations, pairs, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, failures, hosted, scenario, variants)
+KINDS = (scenario, operations, pairs, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, failures, history, hosted, scenario, variants)
 
 
 def options(words):

@@ -1,12 +1,14 @@
 /*
  * Random histories in the manner of the model (forest.py): processes and files, every operation that can
  * share, copy or drop a page, against plain arrays; after every few operations everything that can be seen is
- * compared and the ownership words are recounted. ops=N, histories=N, seed=N.
+ * compared and the ownership words are recounted. ops=N, histories=N, seed=N, every=N (operations between two recounts),
+ * from=N (the first seed).
  */
 #include "host.h"
 #include "mm/reclaim.h"
 #include "mm/switches.h"
 #include "mm/syscalls.h"
+#include "mm/vmstat.h"
 
 #define VPAGES 48			/* pages of address space that the histories use */
 #define FPAGES 16
@@ -30,6 +32,7 @@ static u64 fsize[NFILES];		/* in pages */
 static struct { struct page *page; struct proc *proc; unsigned v; } pins[3];
 static unsigned long step, seed;
 static u64 counter;
+static unsigned check_every;		/* operations between two recounts: every=N */
 
 static bool pinned(const struct proc *p, unsigned v)
 {
@@ -106,6 +109,14 @@ static void compare_all(void)
 		}
 }
 
+/* INV-G1: what is pinned exclusively is what the program sees there, whatever anybody did since. */
+static void compare_pins(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(pins); i++)
+		if (pins[i].page && *(u64 *)page_address(pins[i].page) != pins[i].proc->cell[pins[i].v].value)
+			host_fail("INV-G1: seed %lu step %lu: page %u of process %ld is pinned, and another one is mapped", seed, step, pins[i].v, (long)(pins[i].proc - procs));
+}
+
 /* --- operations; each leaves out what the reference cannot say --- */
 static void forget(struct proc *p, unsigned v, unsigned n)
 {
@@ -173,6 +184,73 @@ static void op_read(unsigned fi, struct proc *p)
 		CHECK_EQ(user_store(ADDR(v), ++counter), 0);
 		c->value = counter;
 	}
+}
+/* Whole pages into private memory: if it was never touched, or still shows what was read before, they are lent instead of copied. */
+static bool writable_anon(const struct proc *p, unsigned v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (p->cell[v + i].kind != ANON || p->cell[v + i].prot != (PROT_READ | PROT_WRITE))
+			return false;
+	return true;
+}
+static void op_read_pages(unsigned fi, struct proc *p, unsigned v, unsigned n)
+{
+	unsigned k = host_random(FPAGES);
+	n = min(n, FPAGES - k);
+	if (!writable_anon(p, v, n) || (k + n) * PAGE_SIZE > files[fi]->mapping.size)
+		return;
+	proc_run(p->mm);
+	CHECK_EQ(hfile_pread_user(files[fi], ADDR(v), n * PAGE_SIZE, k * PAGE_SIZE), n * PAGE_SIZE);
+	for (unsigned i = 0; i < n; i++) {
+		p->cell[v + i].own = true;
+		p->cell[v + i].value = fvalue[fi][k + i];
+	}
+}
+/* A write so long that the program's pages are lent to the file. */
+static void op_write_pages(unsigned fi, struct proc *p)
+{
+	unsigned v = host_random(VPAGES - FPAGES + 1);
+	if (pinned_range(p, v, FPAGES))
+		return;
+	proc_run(p->mm);
+	if (!writable_anon(p, v, FPAGES)) {
+		CHECK_EQ(map_anon(ADDR(v), FPAGES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE), ADDR(v));
+		for (unsigned i = 0; i < FPAGES; i++) {
+			p->cell[v + i] = (struct cell){ .kind = ANON, .prot = PROT_READ | PROT_WRITE };
+			do_store(p, v + i);
+		}
+	}
+	CHECK_EQ(hfile_pwrite_user(files[fi], ADDR(v), FPAGES * PAGE_SIZE, 0), FPAGES * PAGE_SIZE);
+	for (unsigned k = 0; k < FPAGES; k++)
+		fvalue[fi][k] = p->cell[v + k].value;
+	fsize[fi] = FPAGES;
+}
+/* copy_file_range() by sharing: as many pages as it says, the others are not touched. */
+static void op_share(unsigned fi, unsigned n)
+{
+	unsigned to = 1 - fi, a = host_random(FPAGES), b = host_random(FPAGES);
+	loff_t from = a * PAGE_SIZE, at = b * PAGE_SIZE;
+	n = min(n, FPAGES - max(a, b));
+	if ((a + n) * PAGE_SIZE > files[fi]->mapping.size)
+		return;
+	down_write(&files[to]->i_rwsem);
+	ssize_t done = pagecache_share(&files[fi]->mapping, &from, &files[to]->mapping, &at, n * PAGE_SIZE);
+	up_write(&files[to]->i_rwsem);
+	if (done < 0 || done % PAGE_SIZE || done > (ssize_t)(n * PAGE_SIZE) || at != (loff_t)(b * PAGE_SIZE) + done)
+		host_fail("seed %lu step %lu: sharing %u pages gave %ld", seed, step, n, (long)done);
+	for (unsigned i = 0; i < done / PAGE_SIZE; i++)
+		fvalue[to][b + i] = fvalue[fi][a + i];
+	for (unsigned i = fsize[to]; done && i < b; i++)
+		fvalue[to][i] = 0;
+	if (done)
+		fsize[to] = max(fsize[to], b + (u64)done / PAGE_SIZE);
+}
+static void op_punch(unsigned fi, unsigned n)
+{
+	unsigned k = host_random(FPAGES);
+	CHECK_EQ(hfile_punch(files[fi], k * PAGE_SIZE, (k + n) * PAGE_SIZE), 0);
+	for (unsigned i = k; i < k + n && i < fsize[fi]; i++)
+		fvalue[fi][i] = 0;
 }
 static void op_truncate(unsigned fi)
 {
@@ -269,7 +347,7 @@ static void op_pin(struct proc *p, unsigned v)
 		if (c->kind != ANON || !(c->prot & PROT_WRITE))
 			return;
 		proc_run(p->mm);
-		CHECK_EQ(pin_user_pages(ADDR(v), 1, PIN_WRITE, &pins[i].page), 1);
+		CHECK_EQ(pin_user_pages(ADDR(v), 1, host_random(2) ? PIN_WRITE : PIN_LONG, &pins[i].page), 1);
 		pin_note(pins[i].page, 1, 0);
 		pins[i].proc = p;
 		pins[i].v = v;
@@ -301,7 +379,7 @@ static void one_step(void)
 		p = &procs[host_random(NPROCS)];
 	while (!p->mm);
 	unsigned v = host_random(VPAGES), n = min(1 + host_random(8), VPAGES - v), fi = host_random(NFILES);
-	unsigned op = host_random(30);
+	unsigned op = host_random(36);
 	if (sys_option("trace", 0))
 		sys_printf("%lu: op %u process %ld page %u n %u file %u next value %lu\n", step, op, (long)(p - procs), v, n, fi, (unsigned long)counter + 1);
 	switch (op) {
@@ -328,6 +406,10 @@ static void one_step(void)
 	case 27: op_unpin(host_random(ARRAY_SIZE(pins))); break;
 	case 28: CHECK_EQ(hfile_sync(files[fi]), 0); break;
 	case 29: reclaim_pages(8); break;
+	case 30: case 31: op_read_pages(fi, p, v, n); break;
+	case 32: op_write_pages(fi, p); break;
+	case 33: case 34: op_share(fi, n); break;
+	case 35: op_punch(fi, n); break;
 	}
 }
 
@@ -381,8 +463,9 @@ static void history(unsigned ops, u64 s)
 		one_step();
 		if (background)
 			tlb_check(false);
-		else
+		else if (step % check_every == 0)
 			check_all();
+		compare_pins();
 		if (step % 16 == 0)
 			compare_all();
 	}
@@ -414,14 +497,18 @@ static void history(unsigned ops, u64 s)
 static void histories(unsigned count, unsigned ops)
 {
 	u64 one = sys_option("seed", 0);
+	check_every = sys_option("every", 1);
 	check_leaks_begin();
-	for (u64 s = one ? one : 1; s <= (one ? one : sys_option("histories", count)); s++)
+	u64 first = one ? one : sys_option("from", 1);
+	for (u64 s = first; s < first + (one ? 1 : sys_option("histories", count)); s++)
 		history(sys_option("ops", ops), s);
 	check_leaks_end();
 }
 TEST(history_random, "random histories of processes and files agree with plain arrays; own words recounted after every operation")
 {
 	histories(60, 400);
+	if (!sys_option("seed", 0) && !sys_option("ops", 0))	/* all that it is for did happen */
+		CHECK(vmstat_read(VM_LOAN_READ) && vmstat_read(VM_LOAN_WRITE) && vmstat_read(VM_LOAN_COPY) && vmstat_read(VM_FORK_COPY));
 }
 TEST(history_copy_fail, "the same with every first copy stopped at a random byte")
 {
