@@ -92,7 +92,7 @@ struct inode *tmpfs_make_inode(struct super_block *sb, struct inode *dir, u32 mo
 		return NULL;
 	inode->ino = atomic64_add_return(&((struct tmpfs_sb *)sb->private)->next_ino, 1);
 	mapping_init(&inode->mapping, &tmpfs_aops, inode, RANK_PAGE);
-	inode->mapping.no_writeback = true;
+	inode->mapping.no_writeback = inode->mapping.whole_blocks = true;
 	inode->mode = mode;
 	inode->uid = fsuid();
 	inode->gid = current->process ? current->process->fsgid : 0;

@@ -90,16 +90,17 @@ unsigned loan_from_file(struct address_space *m, u64 index, unsigned n, struct p
 /* --- to a file --- */
 
 /*
- * Where nobody maps the file, there is room, nothing is written back, and the slot is at rest: the page goes in by two operations. Returns how
- * many went in; the next one needs pagecache_put_frame().
+ * Where nobody maps the file, nothing is to be reserved (`room`, or the slot is so already) or to be told to writeback, and the slot is at rest: the page
+ * goes in by two operations. Returns how many went in; the next one needs pagecache_put_frame().
  */
-static unsigned put_slots(struct address_space *m, u64 index, entry_t *slot, struct page **loan, unsigned n)
+static unsigned put_slots(struct address_space *m, u64 index, entry_t *slot, struct page **loan, unsigned n, bool room)
 {
+	const u64 ready = ENTRY_P | ENTRY_D | ENTRY_RESERVED;
 	unsigned done, added = 0, same = 0;
 
 	preempt_disable();
 	for (done = 0; done < n; done++, slot++) {
-		u64 e = entry_read(slot), value = page_to_phys(loan[done]) | ENTRY_US | ENTRY_P | ENTRY_D | ENTRY_A;
+		u64 e = entry_read(slot), value = page_to_phys(loan[done]) | ENTRY_US | ENTRY_P | ENTRY_D | ENTRY_A | ENTRY_RESERVED;
 		struct page *old = e & ENTRY_P ? entry_page(e) : NULL;
 		loff_t end = (loff_t)((index + done + 1) << PAGE_SHIFT);
 
@@ -108,6 +109,8 @@ static unsigned put_slots(struct address_space *m, u64 index, entry_t *slot, str
 			same++;
 			continue;
 		}
+		if (!room && (e & ready) != ready)
+			break;
 		if (e & (ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_RW | ENTRY_TABLE) || !atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED))
 			break;
 		/* A fault maps a page only under its lock, so nobody begins to map this one; an exclusive pin stays in its slot. */
@@ -139,11 +142,12 @@ unsigned loan_to_file(struct address_space *m, u64 index, struct page **loan, un
 	*error = 0;
 	while (done < n) {
 		k = 0;
-		if (m->no_writeback && m->ops->room && m->ops->room(m, n - done) == n - done) {
+		if (m->whole_blocks) {
+			bool room = m->ops->room && m->ops->room(m, n - done) == n - done;
 			*error = slot_own(m, index + done, &slot);
 			if (*error)
 				break;
-			k = put_slots(m, index + done, slot, loan + done, slots_together(m, slot, index + done, n - done));
+			k = put_slots(m, index + done, slot, loan + done, slots_together(m, slot, index + done, n - done), room);
 		}
 		done += k;
 		if (!k) {

@@ -70,7 +70,7 @@ void slot_replace_held(struct address_space *m, u64 index, entry_t *slot, struct
 	if (e & ENTRY_P && atomic_read(&m->nr_mapped))
 		rmap_zap(m, index, index, false);
 	do {
-		next = (e & (ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_D | ENTRY_RW)) | page_to_phys(page) | ENTRY_US;
+		next = (e & (ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_D | ENTRY_RW | ENTRY_RESERVED)) | page_to_phys(page) | ENTRY_US;
 		if (uptodate)
 			next |= ENTRY_P | ENTRY_A;
 	} while (!atomic64_cmpxchg(slot, &e, next));

@@ -64,6 +64,7 @@ struct address_space {
 	u64 next_read;				/* racy hint: the page after the last read from the device (read-ahead) */
 	u64 clock_hand;				/* racy hint: where reclaim goes on */
 	int visitors;				/* mapping_lists lock: writeback or reclaim is at work here: mapping_destroy waits */
+	bool whole_blocks;			/* I: no block is smaller than a page: what is reserved is reserved for all of the page */
 	bool no_writeback;			/* I: tmpfs, shared anonymous: pages are never clean */
 	struct list_head dirty_node;		/* mapping_lists lock: mappings with dirty pages */
 	struct list_head cache_node;		/* mapping_lists lock: every mapping */

@@ -45,6 +45,7 @@ typedef atomic64_t entry_t;
 #define ENTRY_WRITEBACK	BIT(53)	/* the slot's block is being written */
 #define ENTRY_ERROR	BIT(54)	/* the last read of it failed; cleared by the next attempt */
 #define ENTRY_COW	BIT(55)	/* somebody else may hold the page as a snapshot: look at its count before changing it in place */
+#define ENTRY_RESERVED	BIT(58)	/* all of the page is reserved on the device: a write to it need not ask; stays until the slot is emptied */
 /* Software bits of CACHE upper entries */
 #define ENTRY_TABLE	BIT(57)	/* set in the root entry of a file if it points to a table; clear: it is page 0's slot */
 #define ENTRY_DIRTY_BELOW BIT(56) /* some page below may be dirty: fsync need not scan the rest */
