@@ -114,13 +114,11 @@ BUGS = [
         ("mm/readfill.c", "len = min(ALIGN_DOWN(len, PAGE_SIZE), MAP_AT_ONCE);", "len = PAGE_SIZE;")], "guest_loans INV_R3_populates --smp 1"),
     ("loan_to_shared", "shared memory gets lent pages, too", [
         ("mm/readfill.c", "(vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE", "vma->flags & VM_WRITE"),
-        ("mm/readfill.c", "if (vma && !vma->mapping &&", "if (vma &&")], "inv_r INV_R8_end_and_holes"),
-    ("loan_to_locked", "locked memory gets lent pages", [
-        ("mm/readfill.c", "switch_zerocopy_read && !(vma->flags & VM_LOCKED) &&", "switch_zerocopy_read &&")], "guest_loans INV_R9_locked --smp 1"),
+        ("mm/readfill.c", "if (vma && !vma->mapping &&", "if (vma &&")], "inv_r INV_R9_destinations"),
     ("loan_never_ours", "the last holder of a lent page copies it all the same", [
         ("mm/cow.c", "if (!(now & ENTRY_EXCL) && (!page_adoptable(entry_page(now)) || !switch_cow_reuse))", "if (!(now & ENTRY_EXCL))")], "guest_loans INV_R11_orphans --smp 1"),
     ("loan_not_counted", "lent pages are entries that own nothing, and not the reader's", [
-        ("mm/loanuser.c", "u64 bits = vma_entry_bits(vma) | ENTRY_PRIV, old", "u64 bits = vma_entry_bits(vma), old")], "inv_r INV_R11_lent_memory"),
+        ("mm/loanuser.c", "u64 bits = vma_entry_bits(vma) | ENTRY_PRIV, old", "u64 bits = vma_entry_bits(vma), old")], "guest_loans INV_R13_rss --smp 1"),
     ("write_lends_writable", "write() lends pages that the program goes on storing to", [
         ("mm/loanuser.c", "atomic64_fetch_and(e, ~(ENTRY_RW | ENTRY_EXCL));", "atomic64_fetch_and(e, ~ENTRY_EXCL);")], "inv_r INV_Z1_source"),
     ("write_lends_no_flush", "write() takes the right to write away and tells no TLB", [

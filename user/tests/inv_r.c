@@ -140,7 +140,7 @@ INV(INV_R7_again, "the same buffer read into again, with other data")
 }
 
 /* The end of the file, holes, read-only and shared destinations. */
-INV(INV_R8_end_and_holes, "the end of the file, holes, destinations that are read-only or shared")
+INV(INV_R8_end_and_holes, "the end of the file, and holes")
 {
 	setup();
 	int f2 = open("loans.hole", O_RDWR | O_CREAT | O_TRUNC, 0644);
@@ -157,6 +157,15 @@ INV(INV_R8_end_and_holes, "the end of the file, holes, destinations that are rea
 	memset(p, 'x', 8 * PAGE);
 	file_is("INV-R15: the file", f2, other, 6 * PAGE + 100);
 	munmap(p, 8 * PAGE);
+	close(f2);
+	unlink("loans.hole");
+}
+
+INV(INV_R9_destinations, "memory that is read-only, shared, or read-only from the third page on")
+{
+	setup();
+	unsigned char *p;
+
 	p = mmap(NULL, 4 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(pread(fd, p, 2 * PAGE, 0) == -1 && errno == EFAULT);
 	munmap(p, 4 * PAGE);
@@ -170,8 +179,6 @@ INV(INV_R8_end_and_holes, "the end of the file, holes, destinations that are rea
 	EQUAL(pread(fd, p, 4 * PAGE, 0), 2 * PAGE);
 	same("INV-R9: bytes", p, want, 2 * PAGE);
 	munmap(p, 4 * PAGE);
-	close(f2);
-	unlink("loans.hole");
 }
 
 /* Lent pages through everything that can be done to memory. */
