@@ -65,7 +65,7 @@ static void free_block(struct page *page, unsigned order)
 	pfn_t pfn = page_to_pfn(page);
 	struct page *buddy;
 
-	nr_free += BIT(order);
+	ADD_ONCE(nr_free, BIT(order));
 	while (order < MAX_ORDER && (buddy = free_buddy(pfn, order))) {
 		free_list_remove(buddy);
 		pfn &= ~BIT(order);
@@ -89,7 +89,7 @@ static struct page *take_block(unsigned order)
 		have--;
 		free_list_add(page + BIT(have), have);
 	}
-	nr_free -= BIT(order);
+	ADD_ONCE(nr_free, -BIT(order));
 	return page;
 }
 
