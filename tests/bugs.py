@@ -99,12 +99,13 @@ BUGS = [
         ("mm/writeback.c", "(e & ~(ENTRY_D | ENTRY_RW)) | ENTRY_WRITEBACK", "(e & ~ENTRY_RW) | ENTRY_WRITEBACK"),
         ("mm/writeback.c", "page_unlock(m, index, slot, still_dirty ? ENTRY_D : 0, 0);", "page_unlock(m, index, slot, 0, 0);\n\tatomic64_fetch_and(slot, ~ENTRY_D);")],
      "all", "all_store_writeback"),
-    ("writeback_no_wait", "a page is written again while its last write is still under way", [
-        ("mm/writeback.c", "\t\tif (*wait)\n\t\t\tpage_wait_writeback(m, index);", "\t\tif (false)\n\t\t\tpage_wait_writeback(m, index);")], "random", "race_write_writeback"),
-    ("truncate_no_wait", "truncate does not wait for the page's writeback before it frees the block", [
-        ("mm/truncate.c", "\t\tpage_wait_writeback(m, index);", "\t\tatomic64_fetch_and(slot, ~ENTRY_WRITEBACK);")], "random", "race_fault_punch"),
     ("no_third_attempt", "write() gives up after two attempts: a thread that throws its source away starves it", [
         ("mm/write.c", "attempt > 3 ||", "attempt > 2 ||")], "random", "race_starved_source"),
+    ("pins_overflow", "one pin too many spills into the next field of the word", [
+        ("mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_holders(own) == 1)")], "random", "page_pin_limits"),
+    ("long_pin_of_shared", "a pin for long or for writing is given on a page that a child shares", [
+        ("mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)"),
+        ("mm/gup.c", "if (value & ENTRY_PRIV ? !(value & ENTRY_EXCL) : !(vma->flags & VM_SHARED))", "if (false)")], "random", "gup_rules"),
     ("pin_of_shared", "an exclusive pin is given on a page that has a second holder", [
         ("mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)")], "all", "all_share_pin"),
     # --- locks ---

@@ -82,7 +82,14 @@ BUGS = [
         ("mm/cow.c", "\tif (!(now & ENTRY_PRIV))\n", "\tif (!(now & ENTRY_PRIV) && " + TESTED + ") {\n\t\tatomic64_fetch_or(e, ENTRY_RW);\n\t\treturn true;\n\t}\n\tif (!(now & ENTRY_PRIV))\n")], "inv_e INV_E7_file_page"),
     ("fork_leaves_rw", "fork leaves the parent's entries writable", [
         ("mm/fork.c", "atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL))", "atomic64_fetch_and(from, " + TESTED + " ? ~0UL : ~(ENTRY_RW | ENTRY_EXCL))")], "inv_e INV_E1_fork"),
+    # --- a copy, a pin, a call ---
+    ("second_copy_from_the_start", "the second copy of a read begins at the page's first byte again", [
+        ("mm/read.c", "copy_to_iter_nofault(from + done, n - done, to)", "copy_to_iter_nofault(from, n - done, to)")], "inv_r INV_R1_everywhere"),
+    ("pins_again_from_the_start", "after the fast way has pinned some pages the slow way pins all", [
+        ("mm/gup.c", "\tif (!current->mm)\n\t\treturn -EFAULT;\n", "\tif (!current->mm)\n\t\treturn -EFAULT;\n\tn = 0;\n")], "guest_inv INV_G9_goes_on"),
     # --- the TLB ---
+    ("asks_with_interrupts_off", "mprotect asks other processors for the flush with interrupts off", [
+        ("mm/mprotect.c", "\ttlb_batch_finish(&batch);\n}", "\tu64 off = irq_save();\n\ttlb_batch_finish(&batch);\n\tirq_restore(off);\n}")], "guest_inv INV_S4_asked --debug --smp 2"),
     ("flush_when_absent", "an entry that was absent is flushed", [
         ("mm/fault.c", "\t\tentry_exchange_locked(leaf, e, value);\n\tpin_installed(f, e);\n\tspin_unlock(&leaf->lock);\n\treturn free;", "\t\tentry_exchange_locked(leaf, e, value);\n\tpin_installed(f, e);\n\tspin_unlock(&leaf->lock);\n\ttlb_flush_page(f->mm, f->address, TLB_COW);\n\treturn free;")],
      "guest_inv INV_S1_no_flush"),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Which tool finds which seeded bug (tests/bugs.py), in how many schedules: the table of docs/seeded-bugs.md.
 
-usage: tools/seeded.py [--update] [NAME|TOOL]...      --update writes docs/seeded-bugs.md (all bugs)
+usage: tools/seeded.py [--update] [NAME|TOOL]...      --update writes docs/seeded-bugs.md: the rows of these bugs, or all
 """
 import os
 import re
@@ -130,11 +130,14 @@ def main():
         count, said = result or ("not found", "")
         print(f"{name}: {count}: {said[:150]} ({time.monotonic() - start:.1f} s)", flush=True)
         lines.append(f"| {name} | {what} | {TOOLS[tool]}: {test} | {count} | {said[:110].replace('|', '/')} |")
-    if update and not names:
+    if update:
         with open(PAGE) as file:
-            head = file.read().split("| bug |")[0]
+            head, _, table = file.read().partition("| bug |")
+        # Rows of bugs that were not run stay; the order is that of bugs.py.
+        rows = {line.split(" ")[1]: line for line in table.splitlines()[2:] + lines}
         with open(PAGE, "w") as file:
-            file.write(head + "| bug | what it is | tool: test | schedules until found | it says |\n|---|---|---|---|---|\n" + "\n".join(lines) + "\n")
+            file.write(head + "| bug | what it is | tool: test | schedules until found | it says |\n|---|---|---|---|---|\n" +
+                       "".join(rows[bug[0]] + "\n" for bug in BUGS if bug[0] in rows))
     print(f"{len(lines) - missed} found, {missed} not")
     return 1 if missed else 0
 

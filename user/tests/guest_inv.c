@@ -225,4 +225,46 @@ INV(INV_T1_counted, "truncate removes each page once, and flushes each mapping f
 	CHECK(flushes() - before >= 1 && flushes() - before < 6);
 }
 
+static volatile int spin_over;
+static void *spin(void *arg)
+{
+	while (!spin_over)
+		;
+	return arg;
+}
+
+INV(INV_S4_asked, "other processors of the address space are asked, with interrupts on, and answer: mprotect beside a thread that runs")
+{
+	unsigned char *m = filled();
+	pthread_t thread;
+	long asked;
+
+	CHECK(!pthread_create(&thread, NULL, spin, NULL));
+	usleep(20000);
+	asked = counter("tlb_call_protect");
+	for (int i = 0; i < 50; i++)
+		CHECK(!mprotect(m, SIZE, PROT_READ) && !mprotect(m, SIZE, RW));
+	CHECK(sysconf(_SC_NPROCESSORS_ONLN) < 2 || counter("tlb_call_protect") > asked);
+	spin_over = 1;
+	pthread_join(thread, NULL);
+}
+
+INV(INV_G9_goes_on, "pinning goes on in the slow way at the first page that is missing: no page is pinned, and none looked up, twice")
+{
+	unsigned char *m = map_anon(16 * PAGE);
+	int fd = make_file(0, 16 * PAGE), direct;
+	char name[64];
+	long pins, fast;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	direct = open(name, O_RDONLY | O_DIRECT);
+	CHECK(direct >= 0);
+	memset(m, 'x', 6 * PAGE);
+	fast = counter("pin_fast"), pins = counter("pin");
+	EQUAL(pread(direct, m, 16 * PAGE, 0), 16 * PAGE);
+	EQUAL(counter("pin") - pins, 16);
+	EQUAL(counter("pin_fast") - fast, 6);
+	EQUAL(wrong_at(m, 16 * PAGE, 0, 0), -1);
+}
+
 int main(int argc, char **argv) { return inv_main(argc, argv); }
