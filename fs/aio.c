@@ -6,8 +6,8 @@
  * comes in a context that may not sleep, so it only hands the transfer to the thread "aio", which takes the pages out of the cache that were read
  * in meanwhile, unpins, and adds the event.
  *
- * A context is named by the address of a page of the program's, as on Linux, where it is a ring that programs may read themselves. Here it stays
- * empty, without the magic number that says so: libraries then ask the kernel.
+ * A context is named by the address of its ring of events, which lies in the program's memory: programs (QEMU, for one) may take events from there
+ * themselves. The kernel writes it through long pins, from any context, whatever the program does with the mapping; what it reads there it does not trust.
  *
  * Contexts are found by (address space, name). io_destroy() and the end of the address space wait for what is on its way.
  */
@@ -32,20 +32,29 @@ struct aio_context {
 	u64 id;				/* I */
 	unsigned max;			/* I: events */
 	atomic_t refs;			/* A: the list, callers, requests on their way */
+	unsigned nr, nr_pages;		/* I: places in the ring; its pages */
+	struct page **pages;		/* I: pinned until the context goes */
+	struct mutex reader;		/* one takes events at a time */
 	struct spinlock lock;		/* protects: */
-	unsigned active;		/*   requests whose event nobody has taken yet */
-	unsigned in_flight;		/*   of these, without an event; read by who waits for 0 */
-	struct list_head events;	/*   struct aio_request.node: over */
+	unsigned in_flight;		/*   requests without an event; read by who waits for 0 */
+	unsigned tail;			/*   where the next event goes: ours, the ring has a copy */
 	struct wait_queue wait;		/* for events, and for in_flight */
 };
+
+/* The ring as programs know it; then its events. One of these lies where the header is, so that none crosses a page. */
+struct aio_ring {
+	u32 id, nr, head, tail, magic, compat_features, incompat_features, header_length;
+};
+_Static_assert(sizeof(struct aio_ring) == sizeof(struct io_event), "an event lies in one page");
+#define RING_MAGIC 0xa10a10a1U
+#define RING_COMPAT 1U
+#define PER_PAGE (unsigned)(PAGE_SIZE / sizeof(struct io_event))
 
 struct aio_request {
 	struct direct_io direct;	/* first: a transfer is a request */
 	struct aio_context *ctx;	/* a reference until the event is there */
 	struct file *file, *eventfd;
 	u64 data, iocb;
-	s64 result;
-	struct list_head node;
 };
 
 static struct spinlock contexts_lock = SPINLOCK_INIT("aio contexts", RANK_LAST_SPIN);
@@ -64,16 +73,29 @@ unsigned aio_max_events(void) { return MAX_EVENTS; }
 
 /* --- contexts --- */
 
-static void context_put(struct aio_context *c)
+static void context_free(struct aio_context *c)
 {
-	struct aio_request *r, *next;
-
-	if (!atomic_dec_and_test(&c->refs))
-		return;
-	list_for_each_safe(r, next, &c->events, node)
-		slab_free(request_cache, r);
+	unpin_user_pages(c->pages, c->nr_pages, PIN_WRITE | PIN_LONG);
+	kfree(c->pages);
 	kfree(c);
 }
+
+static void context_put(struct aio_context *c)
+{
+	if (atomic_dec_and_test(&c->refs))
+		context_free(c);
+}
+
+static struct aio_ring *ring_of(const struct aio_context *c) { return page_address(c->pages[0]); }
+
+static struct io_event *ring_event(const struct aio_context *c, unsigned i)
+{
+	return (struct io_event *)page_address(c->pages[(i + 1) / PER_PAGE]) + (i + 1) % PER_PAGE;
+}
+
+/* Where the program is; it may have written anything there. */
+static unsigned ring_head(const struct aio_context *c) { return READ_ONCE(ring_of(c)->head) % c->nr; }
+static unsigned ring_unread(const struct aio_context *c) { return (READ_ONCE(c->tail) + c->nr - ring_head(c)) % c->nr; }
 
 static struct aio_context *context_get(u64 id)
 {
@@ -135,19 +157,23 @@ static void end_all(struct mm *mm)
 static void complete(struct aio_request *r, s64 result)
 {
 	struct aio_context *c = r->ctx;
-	struct file *file = r->file, *eventfd = r->eventfd;
+	struct io_event event = { .data = r->data, .obj = r->iocb, .res = result };
 
-	r->result = result == -ERESTARTSYS || result == -ERESTARTNOHAND || result == -ERESTART_RESTARTBLOCK ? -EINTR : result;
+	if (result == -ERESTARTSYS || result == -ERESTARTNOHAND || result == -ERESTART_RESTARTBLOCK)
+		event.res = -EINTR;
 	spin_lock(&c->lock);
-	list_add_tail(&r->node, &c->events);	/* it may be taken and freed from here on */
+	*ring_event(c, c->tail) = event;
+	WRITE_ONCE(c->tail, (c->tail + 1) % c->nr);
+	smp_store_release(&ring_of(c)->tail, c->tail);
 	WRITE_ONCE(c->in_flight, c->in_flight - 1);
 	spin_unlock(&c->lock);
 	wake_up_all(&c->wait, 0);
-	if (eventfd) {
-		eventfd_add(eventfd, 1);
-		file_put(eventfd);
+	if (r->eventfd) {
+		eventfd_add(r->eventfd, 1);
+		file_put(r->eventfd);
 	}
-	file_put(file);
+	file_put(r->file);
+	slab_free(request_cache, r);
 	context_put(c);
 }
 
@@ -267,11 +293,9 @@ static bool reserve_event(struct aio_context *c)
 	bool room;
 
 	spin_lock(&c->lock);
-	room = c->active < c->max;
-	if (room) {
-		c->active++;
+	room = c->in_flight + ring_unread(c) < c->max;
+	if (room)
 		WRITE_ONCE(c->in_flight, c->in_flight + 1);
-	}
 	spin_unlock(&c->lock);
 	return room;
 }
@@ -279,7 +303,6 @@ static bool reserve_event(struct aio_context *c)
 static void unreserve_event(struct aio_context *c)
 {
 	spin_lock(&c->lock);
-	c->active--;
 	WRITE_ONCE(c->in_flight, c->in_flight - 1);
 	spin_unlock(&c->lock);
 	wake_up_all(&c->wait, 0);
@@ -368,40 +391,27 @@ long sys_io_cancel(u64 id, struct iocb __user *iocb, struct io_event __user *res
 
 /* --- events --- */
 
-static struct aio_request *take_event(struct aio_context *c)
-{
-	struct aio_request *r = NULL;
-
-	spin_lock(&c->lock);
-	if (!list_empty(&c->events)) {
-		r = list_first(&c->events, struct aio_request, node);
-		list_del(&r->node);
-	}
-	spin_unlock(&c->lock);
-	return r;
-}
-
 /* Those that are there, up to nr: how many, or -EFAULT if none could be delivered. */
 static long deliver(struct aio_context *c, struct io_event __user *to, long nr)
 {
-	struct aio_request *r;
+	unsigned head, tail;
 	long done = 0;
 
-	while (done < nr && (r = take_event(c))) {
-		struct io_event event = { .data = r->data, .obj = r->iocb, .res = r->result };
-		bool lost = copy_to_user(to + done, &event, sizeof(event));
+	mutex_lock(&c->reader);		/* over the copy to the program's memory */
+	head = ring_head(c);
+	tail = smp_load_acquire(&c->tail);
+	for (; done < nr && head != tail; done++) {
+		struct io_event event = *ring_event(c, head);
 
-		spin_lock(&c->lock);
-		if (lost)
-			list_add(&r->node, &c->events);
-		else
-			c->active--;
-		spin_unlock(&c->lock);
-		if (lost)
-			return done ? done : -EFAULT;
-		slab_free(request_cache, r);
-		done++;
+		if (copy_to_user(to + done, &event, sizeof(event))) {
+			done = done ? done : -EFAULT;
+			break;
+		}
+		head = (head + 1) % c->nr;
 	}
+	if (done > 0)
+		smp_store_release(&ring_of(c)->head, head);
+	mutex_unlock(&c->reader);
 	return done;
 }
 
@@ -426,7 +436,7 @@ static long get_events(u64 id, long min_nr, long nr, struct io_event __user *to,
 			break;
 		wait_prepare(&c->wait, &entry, WAIT_INTERRUPTIBLE, 0);
 		smp_mb();
-		if (READ_ONCE(c->events.next) == &c->events)
+		if (!ring_unread(c))
 			error = deadline == NO_DEADLINE ? wait_sleep(WAIT_INTERRUPTIBLE) : wait_sleep_until(WAIT_INTERRUPTIBLE, deadline);
 		wait_finish(&c->wait, &entry);
 	}
@@ -491,73 +501,97 @@ static int start_thread(void)
 	return 0;
 }
 
+/* Its ring: made in the program's memory, and pinned there. */
+static int ring_make(struct aio_context *c)
+{
+	struct map_request ring = { .prot = PROT_READ | PROT_WRITE, .map_flags = MAP_PRIVATE | MAP_ANONYMOUS };
+	long got, id;
+
+	c->nr_pages = DIV_UP(c->max + 2, PER_PAGE);
+	c->nr = c->nr_pages * PER_PAGE - 1;
+	c->pages = kmalloc(c->nr_pages * sizeof(*c->pages));
+	if (!c->pages)
+		return -ENOMEM;
+	ring.length = (u64)c->nr_pages << PAGE_SHIFT;
+	id = mm_map(current->mm, &ring);
+	got = id < 0 ? id : pin_user_pages((vaddr_t)id, c->nr_pages, PIN_WRITE | PIN_LONG, c->pages);
+	if (got == (long)c->nr_pages) {
+		c->id = (u64)id;
+		*ring_of(c) = (struct aio_ring){ .nr = c->nr, .magic = RING_MAGIC, .compat_features = RING_COMPAT, .header_length = sizeof(struct aio_ring) };
+		return 0;
+	}
+	if (got > 0)
+		unpin_user_pages(c->pages, (unsigned)got, PIN_WRITE | PIN_LONG);
+	if (id >= 0)
+		mm_unmap(current->mm, (vaddr_t)id, ring.length);
+	kfree(c->pages);
+	return got < 0 ? (int)got : -ENOMEM;
+}
+
 static struct aio_context *context_make(unsigned nr)
 {
 	struct aio_context *c = kzalloc(sizeof(*c));
-	bool room;
+	int error;
 
 	if (!c)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	c->mm = current->mm;
 	c->max = nr;
 	atomic_set(&c->refs, 1);
+	mutex_init(&c->reader, "aio reader", RANK_SOCKET_READER);
 	spin_init(&c->lock, "aio context", RANK_LAST_SPIN);
-	list_init(&c->events);
 	list_init(&c->node);
 	wait_queue_init(&c->wait);
-	spin_lock(&contexts_lock);
-	room = nr <= MAX_EVENTS - total_events;
-	if (room)
-		total_events += nr;
-	spin_unlock(&contexts_lock);
-	if (room)
+	error = ring_make(c);
+	if (!error)
 		return c;
 	kfree(c);
-	return NULL;
+	return ERR_PTR(error);
 }
 
-static void context_publish(struct aio_context *c, u64 id)
+static void ring_unmap(u64 id, unsigned pages) { mm_unmap(current->mm, id, (u64)pages << PAGE_SHIFT); }
+
+static bool context_publish(struct aio_context *c)
 {
-	c->id = id;
+	bool room;
+
 	WRITE_ONCE(current->mm->has_aio, true);
 	spin_lock(&contexts_lock);
-	list_add(&c->node, &contexts);
+	room = c->max <= MAX_EVENTS - total_events;
+	if (room) {
+		total_events += c->max;
+		list_add(&c->node, &contexts);
+	}
 	spin_unlock(&contexts_lock);
-}
-
-static void context_unmake(struct aio_context *c)
-{
-	spin_lock(&contexts_lock);
-	total_events -= c->max;
-	spin_unlock(&contexts_lock);
-	kfree(c);
+	return room;
 }
 
 long sys_io_setup(unsigned nr, u64 __user *to)
 {
-	struct map_request page = { .length = PAGE_SIZE, .prot = PROT_READ | PROT_WRITE, .map_flags = MAP_PRIVATE | MAP_ANONYMOUS };
 	struct aio_context *c;
-	u64 old;
-	long id;
+	u64 old, id;
 
 	if (get_user(old, to))
 		return -EFAULT;
 	if (old || !nr)
 		return -EINVAL;
+	if (nr > MAX_EVENTS)
+		return -EAGAIN;
 	if (start_thread() || atomic_read(&thread_state) != 2)
 		return -ENOMEM;
 	c = context_make(nr);
-	if (!c)
+	if (IS_ERR(c))
+		return PTR_ERR(c);
+	id = c->id;
+	if (!context_publish(c)) {
+		ring_unmap(id, c->nr_pages);
+		context_free(c);
 		return -EAGAIN;
-	id = mm_map(current->mm, &page);
-	if (id < 0 || put_user((u64)id, to)) {
-		if (id >= 0)
-			mm_unmap(current->mm, (vaddr_t)id, PAGE_SIZE);
-		context_unmake(c);
-		return id < 0 ? id : -EFAULT;
 	}
-	context_publish(c, (u64)id);
-	return 0;
+	if (!put_user(id, to))
+		return 0;
+	sys_io_destroy(id);
+	return -EFAULT;
 }
 
 long sys_io_destroy(u64 id)
@@ -568,9 +602,8 @@ long sys_io_destroy(u64 id)
 	if (!c)
 		return -EINVAL;
 	ended = context_end(c);
+	if (ended)
+		ring_unmap(id, c->nr_pages);
 	context_put(c);
-	if (!ended)
-		return -EINVAL;
-	mm_unmap(current->mm, id, PAGE_SIZE);
-	return 0;
+	return ended ? 0 : -EINVAL;
 }

@@ -149,7 +149,7 @@ BUGS = [
     ("force_forgets_the_break", "the same, when the copy was thrown away between the break and the pin: Dirty COW", [
         ("mm/gup.c", "\tif (exclusive(flags)) {\n\t\t/* A page", "\tif (exclusive(flags) && !(flags & PIN_FORCE)) {\n\t\t/* A page")], "procvm INV_G5_dirty_cow --smp 2"),
     ("qemu_fork_shares_pinned", "fork shares pages that a device writes to: the child's store gives the parent another page", [
-        ("mm/own.c", "while (own_xpins(own) == 0 && own_holders(own) < OWN_MAX_HOLDERS)", "while (own_holders(own) < OWN_MAX_HOLDERS)")],
+        ("mm/page.h", "while (likely(!(own & OWN_XPINS) && own <", "while (likely(own <")],
      "aio INV_D1_aio_fork --append ramdisk_latency_us=2000"),
     ("qemu_adopt_read_pinned", "who is alone with a page that is being written to the disk stores to it, though the pin is somebody else's", [
         ("mm/own.c", " && own_xpins(own) == 0 && own_rpins(own) == 0;", " && own_xpins(own) == 0;")], "aio INV_D2_both_store --append ramdisk_latency_us=5000"),
@@ -162,7 +162,7 @@ BUGS = [
     ("direct_read_past_dirty", "a direct read does not look for what is dirty in the cache", [
         ("mm/direct.c", "\treturn mapping_writeback(m, first, last, true);\n}\n", "\treturn 0;\n}\n")], "direct INV_D4_buffered_write_direct_read"),
     ("bounce_is_clean", "a page that a device is writing to is clean once a copy of it was written back", [
-        ("mm/writeback.c", "\t*still_dirty = true;", "\t*still_dirty = false;")], "aio INV_D5_aio_shared_mapping --append ramdisk_latency_us=20000"),
+        ("mm/writeback.c", "still_dirty ? ENTRY_D : 0, 0);", "0, 0);")], "aio INV_D5_aio_shared_mapping --append ramdisk_latency_us=20000"),
     ("store_from_outside_shared", "a store from outside goes to the frame that is mapped, also if it is shared with another process", [
         ("mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)"),
         ("mm/gup.c", "if (value & ENTRY_PRIV ? !(value & ENTRY_EXCL) : !(vma->flags & VM_SHARED))", "if (false)")], "procvm INV_G2_poke_while_forking"),

@@ -223,6 +223,48 @@ INV(INV_G_aio_direct, "many at a time, read and written directly, also a thousan
 	EQUAL(io_destroy(c), 0);
 }
 
+/* The ring of events at the context's address: programs (QEMU) take them from there. */
+struct ring {
+	unsigned id, nr, head, tail, magic, compat, incompat, length;
+	struct io_event events[];
+};
+
+INV(INV_G_aio_ring, "events can be taken out of the ring, which the kernel writes by pins whatever fork does")
+{
+	aio_context_t c = setup(3);
+	volatile struct ring *ring = (volatile struct ring *)c;
+	unsigned char *p = pages(1);
+	int fd = make(O_DIRECT);
+	struct iocb cb = request(IOCB_CMD_PREAD, fd, p, PAGE, 3 * PAGE), *list = &cb;
+	struct io_event e;
+
+	EQUAL(ring->magic, 0xa10a10a1);
+	EQUAL(ring->length, sizeof(*ring));
+	EQUAL(ring->incompat, 0);
+	CHECK(ring->nr >= 3);
+	for (unsigned i = 0; i < 2 * ring->nr + 5; i++) {
+		EQUAL(io_submit(c, 1, &list), 1);
+		if (i % 50 == 7) {
+			pid_t pid = fork();
+			if (!pid)
+				_exit(0);
+			EQUAL(wait_for(pid), 0);
+		}
+		if (i % 3 == 2) {
+			EQUAL(io_getevents(c, 1, 1, &e, NULL), 1);
+			EQUAL(e.res, PAGE);
+			continue;
+		}
+		while (ring->head == ring->tail)
+			sched_yield();
+		EQUAL(ring->events[ring->head].data, cb.aio_data);
+		EQUAL(ring->events[ring->head].res, PAGE);
+		ring->head = (ring->head + 1) % ring->nr;
+	}
+	EQUAL(ring->head, ring->tail);
+	EQUAL(io_destroy(c), 0);
+}
+
 INV(INV_D1_aio_fork, "pages that are being read to belong to who submitted, whoever forks and stores meanwhile")
 {
 	static struct iocb cb[N];

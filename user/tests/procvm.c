@@ -193,8 +193,10 @@ static volatile int over;
 
 static void *drop_copy(void *arg)
 {
-	while (!over)
+	while (!over) {
 		madvise(victim, PAGE, MADV_DONTNEED);
+		(void)*(volatile unsigned char *)victim;	/* the file's page is there again */
+	}
 	return NULL;
 }
 
