@@ -1,6 +1,7 @@
 """The invariants of docs/mechanisms.md that need a machine of their own, the switches that show what a mechanism prevents, and the table itself."""
 import re
 
+import mechanisms
 from testlib import build_kernel, check, command, equal, guest, guest_ok, ROOT
 
 HOST = False
@@ -80,6 +81,18 @@ def cycle_in_every_shape():
         check(len({h[0] for h in hangs}) >= tasks, f"{shape}: status {status} {lines}\n{log[-1500:]}")
 
 
+def switches_turned():
+    """/proc/switches: all of them, changed by root alone, nonsense refused; what is unsafe is in the log; atomic_copy=0 takes zerocopy_write along."""
+    script = ("cat /proc/switches; echo zerocopy_read=0 >/proc/switches; echo copy_fail=9 >/proc/switches; echo fault_lock=0 >/proc/switches; echo atomic_copy=0 >/proc/switches\n"
+              "for bad in bogus=1 prefault=2 prefault= prefault prefault=1x =1 ''; do echo $bad >/proc/switches || echo refused; done 2>/dev/null; sed s/copy_fail=.*/copy_fail=N/ /proc/switches; dmesg | grep -c UNSAFE")
+    words = guest_ok(["sh", "-c", script]).decode().split()
+    names = {line.partition("=")[0]: line for line in words[:len(mechanisms.SWITCHES)]}
+    equal(set(names), set(mechanisms.SWITCHES), "switches")
+    changed = {"zerocopy_read": "0", "copy_fail": "N", "fault_lock": "0", "atomic_copy": "0", "zerocopy_write": "0"}
+    later = [f"{name}={changed[name]}" if name in changed else line for name, line in names.items()]
+    equal(words[len(names):], ["refused"] * 7 + later + ["2"], "after")
+
+
 def tests():
-    return [(f.__name__, f) for f in (the_table_is_current, counted, loans_counted, counted_on_two_processors, nobody_waits_behind_a_fault, fault_without_the_lock,
+    return [(f.__name__, f) for f in (the_table_is_current, switches_turned, counted, loans_counted, counted_on_two_processors, nobody_waits_behind_a_fault, fault_without_the_lock,
                                       copy_without_need, prefault_is_seen, cycle_in_every_shape)]

@@ -81,6 +81,11 @@ def suites(number, seed):
     return [COWSLIP, "test", "--smp", str((2, 4, 8, 1)[number % 4]), ("guest", "busybox", "ipc", "programs", "ext2", "stress", "proc")[number % 7]]
 
 
+def switches(number, seed):
+    """Every test program under every switch that takes an optimisation away or makes copies fail."""
+    return ["env", "COWSLIP_ALL_SWITCHES=1", COWSLIP, "test", "switches/*"]
+
+
 def variants(number, seed):
     """The same in the other builds of the kernel: locks that check themselves, and what else tools/common.py names."""
     name = sorted(VARIANTS)[number % len(VARIANTS)]
@@ -98,7 +103,7 @@ def hosted(number, seed):
     return [sys.executable, os.path.join(ROOT, "tools/hosted.py"), "--minutes", "2", "--limit", "2000", "--seed", str(seed)]
 
 
-KINDS = (scenario, operations, pairs, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, failures, history, hosted, scenario, variants)
+KINDS = (scenario, operations, pairs, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, failures, history, hosted, scenario, variants, switches)
 
 
 def options(words):
