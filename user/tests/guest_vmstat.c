@@ -105,7 +105,8 @@ static void reads(int fd)
 	MOVES("copy_fixup", p = anon(PAGE); pread(fd, p, PAGE, 0));
 	MOVES("short_copy", p = anon(PAGE); pread(fd, p, PAGE, 0));
 	MOVES("prefault", p = anon(PAGE); pread(fd, p + 1, PAGE - 1, 0));
-	MOVES("read_fill", p = anon(PAGE); pread(fd, p, PAGE, 0));
+	/* Who stores to all that he was lent is lent nothing any more. */
+	MOVES("read_fill", p = anon(PAGE); for (int i = 0; i < 200; i++) { pread(fd, p, PAGE, 0); p[0] = 1; madvise(p, PAGE, MADV_DONTNEED); });
 	p = anon(2 * PAGE);
 	munmap(p + PAGE, PAGE);
 	MOVES("read_faulting", pread(fd, p + PAGE - 100, 200, 0));
