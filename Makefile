@@ -1,5 +1,5 @@
 # Cowslip's only Makefile. Sources are found by folder; everything made goes under build/ (BUILD=).
-# Variables: CROSS=x86_64-elf- (prefix of the tools), CC=, LLVM=1 (clang, lld), UAPI= (Linux's headers), WERROR=1 (as the tests do), DEBUG=1 (a kernel that checks its locks), KCSAN=1 (one that finds data races), V=1 (show commands).
+# Variables: CROSS=x86_64-elf- (prefix of the tools), CC=, LLVM=1 (clang, lld), UAPI= (Linux's headers), WERROR=1 (as the tests do), DEBUG=1 (a kernel that checks its locks), KCSAN=1 (one that finds data races), EXPLORE=1 (one where atomics are events of sched=explore), V=1 (show commands).
 # Lines with two hashes after a target are its help.
 
 BUILD   ?= build
@@ -41,6 +41,8 @@ KFLAGS  += $(if $(KCSAN),-DKCSAN_BUILD=1)
 SANITIZE := $(if $(KCSAN),-fsanitize=thread --param tsan-distinguish-volatile=1 --param tsan-instrument-func-entry-exit=0 -Wno-tsan -fno-optimize-sibling-calls)
 KCSAN_OFF := boot/% kernel/kcsan.c kernel/lock.c kernel/lockcheck.c kernel/held.c kernel/hang.c kernel/panic.c kernel/backtrace.c kernel/cpu.c \
 	kernel/clock.c kernel/string.c kernel/format.c kernel/explore.c
+# EXPLORE=1 (--explore): another task may run before each atomic operation (kernel/explore.h).
+KFLAGS  += $(if $(EXPLORE),-DEXPLORE_BUILD=1)
 # COVERAGE=1 (./cowslip coverage): gcc's line counters, which tools/coverage.py reads from the stopped machine.
 ifneq ($(COVERAGE),)
 KFLAGS  += -fprofile-arcs -ftest-coverage -fprofile-info-section -fprofile-update=atomic

@@ -121,6 +121,12 @@ bool explore_event(void)
 	return yes;
 }
 
+void explore_atomic(void)
+{
+	if (!preempt_count() && !irqs_off())
+		preempt_here();
+}
+
 /*
  * An emulator that counts instructions takes long for a PAUSE; but without any it may not come to another CPU for a second, if
  * this one waits with interrupts off.

@@ -4,7 +4,7 @@
  * The method is probabilistic concurrency testing (Burckhardt and others, ASPLOS 2010): every task has a random priority, the highest one that can run runs; at
  * d - 1 random ones of the next k events the running task falls below all others. An event is every place where a task may be
  * preempted: the end of a section with preemption off (each unlock of a spinlock), the taking and releasing of a sleeping lock, the return from an interrupt,
- * the way back to user mode. Each CPU's timer comes at random times, 2 to 32 us, so that events lie between any two instructions.
+ * the way back to user mode; in the exploring build (make EXPLORE=1, `--explore`) also each atomic read-modify-write outside of such sections. Each CPU's timer comes at random times, 2 to 32 us, so that events lie between any two instructions.
  * With --icount all of that repeats exactly.
  *
  * While it is off nothing of it costs an instruction: it is switched on by a second bit in the word that every such place looks at

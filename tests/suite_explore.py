@@ -93,6 +93,16 @@ def words():
 
 
 @test
+def atomics_are_events():
+    """In the build for it each atomic operation may switch: more events, the same outcome."""
+    def run(*options):
+        text = must([COWSLIP, "run", *options, "--icount", "--append", "sched=explore:1", "--", "/bin/scenario", "pipes", "40", "1"], timeout=400).decode()
+        return int(re.match(r"pipes: 40 schedules of about (\d+) events$", text)[1])
+    few, many = run(), run("--explore")
+    check(many > few + few // 3, f"{few} events, {many} with atomics")
+
+
+@test
 def stops_for_gdb():
     """stop_at=N: the kernel stops at that event of the unchanged run, GDB comes then; on two processors, twice at the same place."""
     words = []

@@ -7,7 +7,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
 
 # Builds of the kernel besides the ordinary one: the variables of make. `run --NAME` and `test --NAME` choose one.
-VARIANTS = {"debug": ["DEBUG=1"], "kcsan": ["KCSAN=1"]}
+VARIANTS = {"debug": ["DEBUG=1"], "kcsan": ["KCSAN=1"], "explore": ["EXPLORE=1"]}
 
 
 def choose_variant(name):
