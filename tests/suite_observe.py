@@ -286,9 +286,9 @@ def proc_where_a_task_waits():
 
 @test
 def proc_consistent_pieces():
-    """A large file read a byte, a few, many at a time: one text. A process that ends while its file is open: ESRCH."""
+    """A large file read a byte, a few, many at a time: one text (of a process that stands still). A process that ends while its file is open: ESRCH."""
     text = busybox("for i in $(seq 30); do sleep 100 & done; cat /proc/self/smaps >/dev/null; "
-                   "p=$!; dd if=/proc/$p/smaps bs=1 2>/dev/null | md5sum; dd if=/proc/$p/smaps bs=37 2>/dev/null | md5sum; md5sum </proc/$p/smaps; "
+                   "p=$!; until [ $(cat /proc/$p/wchan) = sleep_to ]; do sleep 0.1; done; dd if=/proc/$p/smaps bs=1 2>/dev/null | md5sum; dd if=/proc/$p/smaps bs=37 2>/dev/null | md5sum; md5sum </proc/$p/smaps; "
                    "exec 5</proc/$p/stat; kill $p; wait $p 2>/dev/null; cat <&5; ls /proc/$p 2>&1; killall sleep", )
     sums = re.findall(r"^([0-9a-f]{32})", text, re.M)
     check(len(sums) == 3 and len(set(sums)) == 1, text)
