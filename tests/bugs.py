@@ -8,9 +8,12 @@ a change of the source shows up here. Tools:
     random   a hosted test in random schedules (tests/host/test_race.c and others)
     explore  a scenario in QEMU under sched=explore (user/scenario.c); explore2: on two processors
     debug    a program in QEMU on the debug build
+    kcsan    a program in QEMU on the build that finds data races, on two processors
     program  a function of a test program in QEMU: bugs_programs.py
 """
 import bugs_programs
+
+MANY_FORKS = "/bin/busybox sh -c 'for k in 1 2 3; do (i=0; while [ $i -lt 150 ]; do (:); i=$((i+1)); done) & done; wait'"
 
 BUGS = [
     # --- the TLB ---
@@ -128,6 +131,13 @@ BUGS = [
     ("rename_checks_early", "rename looks the names up, then locks the directories", [
         ("fs/rename.c", "\tlock_dirs(old_dir, new_dir);\n\tr->old", "\tr->old"),
         ("fs/rename.c", "\tif (!error)\n\t\terror = rename_locked(r);", "\tlock_dirs(old_dir, new_dir);\n\tif (!error)\n\t\terror = rename_locked(r);")], "all", "all_rename_unlink"),
+    ("lookup_no_lock", "a lookup reads the directory, and caches what it found, without the directory's lock", [
+        ("fs/dentry.c", "\tdown_read(&parent->inode->i_rwsem);\n\terror = dentry_lookup_locked(parent, name, out);\n\tup_read(&parent->inode->i_rwsem);\n",
+         "\terror = dentry_lookup_locked(parent, name, out);\n")], "all", "all_rename_uncached"),
+    ("dentry_put_no_lock", "a name's count becomes zero before the cache's lock is taken", [
+        ("fs/dentry.c", "\t\tint old = atomic_read(&d->refs);\n\t\tstruct dentry *parent;\n\n\t\twhile (old > 1)\n\t\t\tif (atomic_cmpxchg(&d->refs, &old, old - 1))\n\t\t\t\treturn;\n",
+         "\t\tstruct dentry *parent;\n\n\t\tif (!atomic_dec_and_test(&d->refs))\n\t\t\treturn;\n"),
+        ("fs/dentry.c", "if (!atomic_dec_and_test(&d->refs) || !list_empty", "if (!list_empty")], "all", "all_unlink_lookup"),
     ("create_in_removed", "a name is made in a directory without looking, under its lock, whether it still exists", [
         ("fs/dentry.c", "\tif (!dir->nlink)\n\t\treturn -ENOENT;", "\tif (false)\n\t\treturn -ENOENT;"),
         ("fs/permission.c", "int may_create(struct inode *dir)\n{\n\tif (!dir->nlink)", "int may_create(struct inode *dir)\n{\n\tif (false)")], "all", "all_rmdir_create"),
@@ -173,6 +183,12 @@ BUGS = [
         ("fs/fifo.c", "\t\tpipe_drop_tail(p);\n\tmutex_unlock(&p->lock);\n", "\t\tpipe_drop_tail(p);\n\tmutex_unlock(&p->lock);\n\tmutex_unlock(&p->lock);\n")], "debug", "/bin/scenario pipes 5 1"),
     ("debug_fault_under_lock", "write() copies from the user with the page locked and may fault there", [
         ("mm/write.c", "k = copy_from_iter_nofault(to,", "k = copy_from_iter(to,")], "debug", "/bin/scenario crossed_writers 5 1"),
+    ("kcsan_pid_no_lock", "process numbers are given out without the table's lock", [
+        ("kernel/pid.c", "\tint pid = -EAGAIN;\n\n\tspin_lock(&tasklist_lock);\n", "\tint pid = -EAGAIN;\n\n"),
+        ("kernel/pid.c", "\t\tbreak;\n\t}\n\tspin_unlock(&tasklist_lock);\n\treturn pid;", "\t\tbreak;\n\t}\n\treturn pid;")], "kcsan", MANY_FORKS),
+    ("kcsan_kstack_no_lock", "a dead task's kernel stack goes back to the free ones without their lock", [
+        ("kernel/kstack.c", "\tspin_lock(&kstack_lock);\n\t*(u64 *)(top - 8) = free_stacks;\n\tfree_stacks = top;\n\tspin_unlock(&kstack_lock);\n",
+         "\t*(u64 *)(top - 8) = free_stacks;\n\tfree_stacks = top;\n")], "kcsan", MANY_FORKS),
 ]
 
 BUGS += bugs_programs.BUGS
@@ -180,4 +196,4 @@ BUGS += bugs_programs.BUGS
 # Found within a second: the tests do these each time.
 QUICK = """cow_no_flush fork_no_protect no_remote_flush mask_after_cr3 mask_cleared_early drop_before_publish unlock_wakes_early wait_no_barrier
 fault_no_recheck cow_no_recheck map_locked_pages writeback_dirty_late lock_inversion wait_holding_mmap sleep_under_spinlock lock_not_released
-rename_no_mutex create_in_removed pipe_close_no_wake fifo_open_sees_state""".split()
+rename_no_mutex lookup_no_lock dentry_put_no_lock create_in_removed pipe_close_no_wake fifo_open_sees_state""".split()

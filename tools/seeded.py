@@ -14,10 +14,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import mutate  # noqa: E402
 from bugs import BUGS  # noqa: E402
 from testlib import BUILD, ROOT, Fail, command, must  # noqa: E402
+from common import VARIANTS  # noqa: E402
 
 PAGE = os.path.join(ROOT, "docs", "seeded-bugs.md")
 TREE = os.path.join(BUILD, "seeded")       # a copy of the source for the kernels that are built with a bug
-TOOLS = {"all": "all schedules", "random": "random schedules", "explore": "explored in QEMU", "explore2": "explored in QEMU, 2 CPUs", "debug": "debug build", "program": "in QEMU"}
+TOOLS = {"all": "all schedules", "random": "random schedules", "explore": "explored in QEMU", "explore2": "explored in QEMU, 2 CPUs", "debug": "debug build", "kcsan": "build that finds data races", "program": "in QEMU"}
 SCHEDULES = 10000
 
 
@@ -61,7 +62,7 @@ def run_tree(edits, words, options, limit=240):
     copy_source()
     for path, text in mutate.changed(edits).items():
         put(path, text.encode())
-    built = subprocess.run(["make", "-s", "-j2"] + (["BUILD=build/debug", "DEBUG=1"] if "--debug" in options else []), cwd=TREE, capture_output=True)
+    built = subprocess.run(["make", "-s", "-j2"] + [word for name, words in VARIANTS.items() if f"--{name}" in options for word in (f"BUILD=build/{name}", *words)], cwd=TREE, capture_output=True)
     if built.returncode:
         raise Fail(built.stderr.decode("utf-8", "replace")[-2000:])
     done = subprocess.run(["timeout", str(limit), "./cowslip", "run"] + options + ["--"] + words, cwd=TREE, stdin=subprocess.DEVNULL, capture_output=True)
@@ -77,7 +78,7 @@ def in_qemu(name, edits, words, options):
     if control:
         raise Fail(f"{name}: without the bug it fails too (status {control}): {control_text.strip()[-300:]}")
     schedule = re.search(r"schedule (\d+)", text)
-    said = re.search(r"FAIL \S+ schedule.*?: (.*)|panic: (.*)|(PANIC.*)", text)
+    said = re.search(r"FAIL \S+ schedule.*?: (.*)|panic: (.*)|(PANIC.*)|(data race .*)", text)
     said = next(group for group in said.groups() if group) if said else f"status {status}" + (": not over after 240 s" if status == 124 else text.strip()[-100:])
     return str(int(schedule[1]) + 1) if schedule else "-", said.strip()
 
@@ -92,6 +93,10 @@ def explored2(name, edits, test):
 
 def debug(name, edits, test):
     return in_qemu(name, edits, shlex.split(test), ["--debug"])
+
+
+def kcsan(name, edits, test):
+    return in_qemu(name, edits, shlex.split(test), ["--kcsan", "--icount", "--smp", "2"])
 
 
 def program(name, edits, test):
@@ -109,7 +114,7 @@ def program(name, edits, test):
     return "-", said.strip()
 
 
-FINDERS = {"program": program, "all": hosted, "random": hosted, "explore": explored, "explore2": explored2, "debug": debug}
+FINDERS = {"program": program, "all": hosted, "random": hosted, "explore": explored, "explore2": explored2, "debug": debug, "kcsan": kcsan}
 
 
 def main():

@@ -183,6 +183,32 @@ static void finish_unlink(void)
 	finish_tree();
 }
 
+/* --- names that are not cached, and names that leave the cache --- */
+static void setup_uncached(void)
+{
+	setup_tree();
+	dcache_drop_super(root_mount->sb);
+}
+static void look_once(void *arg)
+{
+	enter();
+	long ino = find("/a/x");
+	CHECK(ino == ino_x || ino == -ENOENT);
+}
+/* Whoever looked meanwhile has left nothing behind in the cache. */
+static void finish_moved(void)
+{
+	CHECK_EQ(find("/a/x"), -ENOENT);
+	CHECK_EQ(find("/b/x"), ino_x);
+	finish_tree();
+}
+static void finish_gone(void)
+{
+	CHECK(removed_x == 0);
+	CHECK_EQ(find("/a/x"), -ENOENT);
+	finish_tree();
+}
+
 /* --- making a name in a directory that goes away --- */
 static long made, gone;
 static void make_in_d(void *arg)
@@ -447,6 +473,8 @@ ALL(rename_replace, 1, "a file replaces another: the name is never missing", set
 ALL(rename_exchange, 1, "two names change places: neither is ever missing", setup_tree, finish_tree, &mm, exchange, look_for_both)
 ALL(rename_loop, 1, "a directory into another while that goes into the first: one fails, and the tree stays one", setup_tree, finish_into, &mm, c_into_e, e_into_c)
 ALL(rename_unlink, 1, "unlink against rename: one of them finds the name gone", setup_tree, finish_unlink, &mm, unlink_x, try_move_x)
+ALL(rename_uncached, 1, "a lookup that reads the directory against a rename: no name stays behind in the cache", setup_uncached, finish_moved, &mm, look_once, move_x)
+ALL(unlink_lookup, 1, "the last references on a name go while it is removed: it is freed once", setup_tree, finish_gone, &mm, look_once, unlink_x)
 ALL(rmdir_create, 1, "rmdir against making a name inside: no file in a directory that is gone", setup_tree, finish_rmdir, &mm, remove_d, make_in_d)
 ALL(pipe_small, 1, "a writer and a reader of a FIFO: open waits, all bytes, the end", setup_small, finish_pipe, NULL, writes, reads)
 ALL(pipe_much, 1, "the same with more than the pipe holds", setup_much, finish_pipe, NULL, writes, reads)
