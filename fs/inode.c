@@ -154,7 +154,7 @@ struct inode *inode_get_locked(struct super_block *sb, u64 ino)
 void inode_ready(struct inode *inode)
 {
 	spin_lock(&inode_lock);
-	inode->state &= ~I_NEW;
+	WRITE_ONCE(inode->state, inode->state & ~I_NEW);
 	spin_unlock(&inode_lock);
 	wake_up_all(&inode_wait, 0);
 }
@@ -162,7 +162,7 @@ void inode_ready(struct inode *inode)
 void inode_fail(struct inode *inode)
 {
 	spin_lock(&inode_lock);
-	inode->state = (inode->state & ~I_NEW) | I_BAD;
+	WRITE_ONCE(inode->state, (inode->state & ~I_NEW) | I_BAD);
 	list_del(&inode->hash_node);
 	spin_unlock(&inode_lock);
 	wake_up_all(&inode_wait, 0);
@@ -185,7 +185,7 @@ static bool put_last(struct inode *inode)
 	spin_lock(&inode_lock);
 	last = atomic_dec_and_test(&inode->refs);
 	if (last) {
-		inode->state |= I_FREEING;
+		WRITE_ONCE(inode->state, inode->state | I_FREEING);
 		nr_evicting++;
 	}
 	spin_unlock(&inode_lock);
@@ -220,7 +220,7 @@ void inode_mark_dirty(struct inode *inode)
 	if (READ_ONCE(inode->state) & I_DIRTY || !inode->sb->ops || !inode->sb->ops->write_inode)
 		return;
 	spin_lock(&inode_lock);
-	inode->state |= I_DIRTY;
+	WRITE_ONCE(inode->state, inode->state | I_DIRTY);
 	if (!(inode->state & I_FREEING) && list_empty(&inode->dirty_node))
 		list_add_tail(&inode->dirty_node, &dirty_inodes);
 	spin_unlock(&inode_lock);
@@ -229,7 +229,7 @@ void inode_mark_dirty(struct inode *inode)
 void inode_set_linkable(struct inode *inode, bool on)
 {
 	spin_lock(&inode_lock);
-	inode->state = on ? inode->state | I_LINKABLE : inode->state & ~I_LINKABLE;
+	WRITE_ONCE(inode->state, on ? inode->state | I_LINKABLE : inode->state & ~I_LINKABLE);
 	spin_unlock(&inode_lock);
 }
 
@@ -247,15 +247,17 @@ void inode_touch(struct inode *inode, u32 which)
 	if (inode_read_only(inode))
 		return;
 	if (which & ATTR_ATIME)
-		inode->atime = now;
-	if (which & ATTR_MTIME)
-		inode->mtime = inode->ctime = now;
+		time_store(&inode->atime, now);
+	if (which & ATTR_MTIME) {
+		time_store(&inode->mtime, now);
+		time_store(&inode->ctime, now);
+	}
 	inode_mark_dirty(inode);
 }
 
 void inode_touch_ctime(struct inode *inode)
 {
-	inode->ctime = now_timespec();
+	time_store(&inode->ctime, now_timespec());
 	inode_mark_dirty(inode);
 }
 
@@ -276,7 +278,7 @@ void generic_fill_stat(struct inode *inode, struct kstat *st)
 		.dev = inode->sb->dev, .ino = inode->ino, .size = (u64)READ_ONCE(inode->mapping.size), .blocks = inode->blocks,
 		.mode = inode->mode, .nlink = inode->nlink, .uid = inode->uid, .gid = inode->gid,
 		.blksize = inode->sb->block_size ? inode->sb->block_size : PAGE_SIZE, .rdev = inode->rdev,
-		.atime = inode->atime, .mtime = inode->mtime, .ctime = inode->ctime,
+		.atime = time_load(&inode->atime), .mtime = time_load(&inode->mtime), .ctime = time_load(&inode->ctime),
 	};
 	if (inode->ops && inode->ops->getattr)
 		inode->ops->getattr(inode, st);
@@ -288,7 +290,7 @@ int inode_write_back(struct inode *inode)
 {
 	spin_lock(&inode_lock);
 	bool dirty = inode->state & I_DIRTY;
-	inode->state &= ~I_DIRTY;
+	WRITE_ONCE(inode->state, inode->state & ~I_DIRTY);
 	list_del(&inode->dirty_node);
 	spin_unlock(&inode_lock);
 	return dirty ? inode->sb->ops->write_inode(inode) : 0;

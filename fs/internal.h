@@ -5,6 +5,7 @@
 #pragma once
 
 #include "fs/vfs.h"
+#include "kernel/kcsan.h"
 #include "kernel/clock.h"
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
@@ -120,14 +121,16 @@ static inline bool inode_read_only(const struct inode *inode) { return inode->sb
 
 void inode_update_atime(struct inode *inode);
 
+/* Read racily. Only the build that looks for races must not merge the loads: reading a page costs none of these instructions. */
+#define TIME_OF(t) (KCSAN_BUILD ? READ_ONCE(t) : (t))
 static inline bool later(const struct timespec64 *a, const struct timespec64 *b)
 {
-	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
+	return TIME_OF(a->tv_sec) > TIME_OF(b->tv_sec) || (TIME_OF(a->tv_sec) == TIME_OF(b->tv_sec) && TIME_OF(a->tv_nsec) > TIME_OF(b->tv_nsec));
 }
 /* It was read since the last change, and today. */
 static inline bool atime_will_do(const struct inode *inode)
 {
-	return later(&inode->atime, &inode->mtime) && later(&inode->atime, &inode->ctime) && realtime_recent_s() - inode->atime.tv_sec < 24 * 3600;
+	return later(&inode->atime, &inode->mtime) && later(&inode->atime, &inode->ctime) && realtime_recent_s() - TIME_OF(inode->atime.tv_sec) < 24 * 3600;
 }
 /* It was read: relatime, as Linux's default. Mostly there is nothing to do. */
 static inline void inode_touch_atime(struct inode *inode)

@@ -30,6 +30,13 @@ struct kstat {
 	u64 rdev;
 	struct timespec64 { s64 tv_sec; s64 tv_nsec; } atime, mtime, ctime;
 };
+/* An inode's times change while others look: a second and the nanoseconds of another are all that may come of it. */
+static inline struct timespec64 time_load(const struct timespec64 *t) { return (struct timespec64){ READ_ONCE(t->tv_sec), READ_ONCE(t->tv_nsec) }; }
+static inline void time_store(struct timespec64 *t, struct timespec64 now)
+{
+	WRITE_ONCE(t->tv_sec, now.tv_sec);
+	WRITE_ONCE(t->tv_nsec, now.tv_nsec);
+}
 static inline u64 make_dev(u32 major, u32 minor) { return (u64)(major & 0xfff) << 8 | (minor & 0xff) | (u64)(minor & ~0xffU) << 12; }
 static inline u32 dev_major(u64 dev) { return dev >> 8 & 0xfff; }
 static inline u32 dev_minor(u64 dev) { return (dev & 0xff) | (dev >> 12 & 0xfff00); }
@@ -115,7 +122,7 @@ struct inode {
 	volatile u32 mode, uid, gid;	/* W: type and permissions, owner. Volatile: who may what is asked without the lock */
 	u32 nlink;			/* W */
 	u64 rdev;			/* I */
-	struct timespec64 atime, mtime, ctime;	/* W, atime racily */
+	struct timespec64 atime, mtime, ctime;	/* written under W, atime without; read racily: time_load() */
 	u64 blocks;			/* file system's lock: 512-byte units */
 	struct rwsem i_rwsem;
 	struct address_space mapping;	/* contents; mapping.size is the size */
@@ -313,9 +320,9 @@ static inline void inode_copy_attr(struct inode *inode, const struct iattr *attr
 	if (attr->valid & ATTR_GID)
 		inode->gid = attr->gid;
 	if (attr->valid & ATTR_ATIME)
-		inode->atime = attr->atime;
+		time_store(&inode->atime, attr->atime);
 	if (attr->valid & ATTR_MTIME)
-		inode->mtime = attr->mtime;
+		time_store(&inode->mtime, attr->mtime);
 }
 
 /* --- start (fs/fs.c): before any driver registers a device --- */

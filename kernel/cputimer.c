@@ -15,7 +15,7 @@ void cputimer_tick(void)
 {
 	struct task *t = current;
 
-	if (READ_ONCE(t->process->cpu_timers))
+	if (READ_ONCE(READ_ONCE(t->process)->cpu_timers))
 		task_set_flag(t, TF_CPU_TIMER | TF_SIGPENDING);
 }
 

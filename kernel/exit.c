@@ -180,7 +180,7 @@ static void leave_process(struct task *t, int code)
 		wake_up_all(&p->thread_wait, 0);
 		jobctl_check_stopped_locked(p);
 	}
-	t->process = &kernel_process;	/* p may be freed from now on */
+	WRITE_ONCE(t->process, &kernel_process);	/* p may be freed from now on */
 	spin_unlock(&tasklist_lock);
 }
 

@@ -245,7 +245,7 @@ static void finish_switch(struct runqueue *rq)
 /* Returns the address space that is not loaded any more, or NULL. */
 static struct mm *load_task(struct task *prev, struct task *next)
 {
-	if (prev->fpu && prev->state != TASK_DEAD)
+	if (prev->fpu && READ_ONCE(prev->state) != TASK_DEAD)
 		fpu_save(prev->fpu);
 	if (prev->mm) {
 		prev->fs_base = rdmsr(MSR_FS_BASE);	/* a program may also load the segment register */
@@ -317,7 +317,7 @@ static void switch_tasks(bool preempted)
 		rq->dead = prev;
 	*(preempted || prev->state == TASK_RUNNABLE ? &prev->nr_preemptions : &prev->nr_switches) += 1;
 	cpu->nr_switches++;
-	trace(TRACE_SWITCH, next->tid, prev->state, preempted);
+	trace(TRACE_SWITCH, next->tid, READ_ONCE(prev->state), preempted);
 	prev->on_cpu = 0;
 	next->on_cpu = 1;
 	WRITE_ONCE(cpu->task, next);

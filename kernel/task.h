@@ -81,6 +81,7 @@ struct task {
 	int policy;			/* R: SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE */
 	u64 nr_switches, nr_preemptions;	/* R: how often it gave the CPU up, and lost it */
 	u64 min_flt, maj_flt;		/* T: its page faults without and with I/O */
+	bool frees_memory;		/* T: that is its work; it may have the last frames for it (mm/page.c) */
 	void (*kthread_fn)(void *arg);	/* I: a kernel thread's function, NULL for others */
 	void *kthread_arg;		/* I */
 	void *fpu;			/* T: XSAVE or FXSAVE area, NULL for kernel threads */

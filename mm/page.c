@@ -10,7 +10,7 @@
  * are kept, and who finds the lists empty first takes back what all CPUs keep.
  *
  * When few frames are left, ordinary allocations reclaim (mm/reclaim.h) and try again; the last ones are kept for those
- * that cannot wait (PA_ATOMIC) or that free memory by allocating (PA_RESERVE).
+ * that cannot wait (PA_ATOMIC) or that free memory by allocating (PA_RESERVE; tasks that do nothing else: task->frees_memory).
  */
 #include "mm/page.h"
 
@@ -269,6 +269,8 @@ static __attribute__((noinline)) struct page *page_alloc_slow(unsigned order, un
 	might_sleep();
 	if (give_back_all())
 		page = page_alloc_once(order, flags);
+	if (!page && current->frees_memory)
+		page = alloc_block(order, flags | PA_RESERVE);
 	for (int attempt = 0; !page && attempt < RECLAIM_TRIES; attempt++) {
 		reclaim_kick();
 		if (flags & PA_PROGRAM ? !reclaim_for_program(BIT(order) + 32) : !reclaim_pages(BIT(order) + 32))

@@ -200,6 +200,7 @@ void reclaim_kick(void)
 
 static void reclaim_thread(void *arg)
 {
+	current->frees_memory = true;
 	for (;;) {
 		wait_event(&thread_wait, WAIT_UNINTERRUPTIBLE, atomic_read(&kicked));
 		while (page_free_count() < page_reserve() * 3 && reclaim_for_program(32))

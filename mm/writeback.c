@@ -238,6 +238,7 @@ static void sleep_or_kick(void)
 
 static void writeback_thread(void *arg)
 {
+	current->frees_memory = true;
 	for (;;) {
 		sleep_or_kick();
 		write_all();

@@ -8,12 +8,9 @@ a change of the source shows up here. Tools:
     random   a hosted test in random schedules (tests/host/test_race.c and others)
     explore  a scenario in QEMU under sched=explore (user/scenario.c); explore2: on two processors
     debug    a program in QEMU on the debug build
-    kcsan    a program in QEMU on the build that finds data races, on two processors
     program  a function of a test program in QEMU: bugs_programs.py
 """
 import bugs_programs
-
-MANY_FORKS = "/bin/busybox sh -c 'for k in 1 2 3; do (i=0; while [ $i -lt 150 ]; do (:); i=$((i+1)); done) & done; wait'"
 
 BUGS = [
     # --- the TLB ---
@@ -183,12 +180,6 @@ BUGS = [
         ("fs/fifo.c", "\t\tpipe_drop_tail(p);\n\tmutex_unlock(&p->lock);\n", "\t\tpipe_drop_tail(p);\n\tmutex_unlock(&p->lock);\n\tmutex_unlock(&p->lock);\n")], "debug", "/bin/scenario pipes 5 1"),
     ("debug_fault_under_lock", "write() copies from the user with the page locked and may fault there", [
         ("mm/write.c", "k = copy_from_iter_nofault(to,", "k = copy_from_iter(to,")], "debug", "/bin/scenario crossed_writers 5 1"),
-    ("kcsan_pid_no_lock", "process numbers are given out without the table's lock", [
-        ("kernel/pid.c", "\tint pid = -EAGAIN;\n\n\tspin_lock(&tasklist_lock);\n", "\tint pid = -EAGAIN;\n\n"),
-        ("kernel/pid.c", "\t\tbreak;\n\t}\n\tspin_unlock(&tasklist_lock);\n\treturn pid;", "\t\tbreak;\n\t}\n\treturn pid;")], "kcsan", MANY_FORKS),
-    ("kcsan_kstack_no_lock", "a dead task's kernel stack goes back to the free ones without their lock", [
-        ("kernel/kstack.c", "\tspin_lock(&kstack_lock);\n\t*(u64 *)(top - 8) = free_stacks;\n\tfree_stacks = top;\n\tspin_unlock(&kstack_lock);\n",
-         "\t*(u64 *)(top - 8) = free_stacks;\n\tfree_stacks = top;\n")], "kcsan", MANY_FORKS),
 ]
 
 BUGS += bugs_programs.BUGS

@@ -18,7 +18,7 @@ from common import VARIANTS  # noqa: E402
 
 PAGE = os.path.join(ROOT, "docs", "seeded-bugs.md")
 TREE = os.path.join(BUILD, "seeded")       # a copy of the source for the kernels that are built with a bug
-TOOLS = {"all": "all schedules", "random": "random schedules", "explore": "explored in QEMU", "explore2": "explored in QEMU, 2 CPUs", "debug": "debug build", "kcsan": "build that finds data races", "program": "in QEMU"}
+TOOLS = {"all": "all schedules", "random": "random schedules", "explore": "explored in QEMU", "explore2": "explored in QEMU, 2 CPUs", "debug": "debug build", "program": "in QEMU"}
 SCHEDULES = 10000
 
 
@@ -78,7 +78,7 @@ def in_qemu(name, edits, words, options):
     if control:
         raise Fail(f"{name}: without the bug it fails too (status {control}): {control_text.strip()[-300:]}")
     schedule = re.search(r"schedule (\d+)", text)
-    said = re.search(r"FAIL \S+ schedule.*?: (.*)|panic: (.*)|(PANIC.*)|(data race .*)", text)
+    said = re.search(r"FAIL \S+ schedule.*?: (.*)|panic: (.*)|(PANIC.*)", text)
     said = next(group for group in said.groups() if group) if said else f"status {status}" + (": not over after 240 s" if status == 124 else text.strip()[-100:])
     return str(int(schedule[1]) + 1) if schedule else "-", said.strip()
 
@@ -93,10 +93,6 @@ def explored2(name, edits, test):
 
 def debug(name, edits, test):
     return in_qemu(name, edits, shlex.split(test), ["--debug"])
-
-
-def kcsan(name, edits, test):
-    return in_qemu(name, edits, shlex.split(test), ["--kcsan", "--icount", "--smp", "2"])
 
 
 def program(name, edits, test):
@@ -114,7 +110,7 @@ def program(name, edits, test):
     return "-", said.strip()
 
 
-FINDERS = {"program": program, "all": hosted, "random": hosted, "explore": explored, "explore2": explored2, "debug": debug, "kcsan": kcsan}
+FINDERS = {"program": program, "all": hosted, "random": hosted, "explore": explored, "explore2": explored2, "debug": debug}
 
 
 def main():

@@ -13,7 +13,7 @@ void ext2_touch_ctime(struct inode *inode)
 {
 	u64 now = realtime_ns();
 
-	inode->ctime = (struct timespec64){ .tv_sec = now / 1000000000UL, .tv_nsec = now % 1000000000UL };
+	time_store(&inode->ctime, (struct timespec64){ .tv_sec = now / 1000000000UL, .tv_nsec = now % 1000000000UL });
 	inode_mark_dirty(inode);
 }
 

@@ -205,9 +205,9 @@ static void inode_to_disk(struct inode *inode, struct ext2_inode_disk *raw, bool
 	raw->size = size;
 	if (S_ISREG(inode->mode) && !s->revision0)
 		raw->size_high = size >> 32;
-	raw->atime = time_out(inode->atime, extra, &atime_extra);
-	raw->mtime = time_out(inode->mtime, extra, &mtime_extra);
-	raw->ctime = time_out(inode->ctime, extra, &ctime_extra);
+	raw->atime = time_out(time_load(&inode->atime), extra, &atime_extra);
+	raw->mtime = time_out(time_load(&inode->mtime), extra, &mtime_extra);
+	raw->ctime = time_out(time_load(&inode->ctime), extra, &ctime_extra);
 	if (extra) {
 		raw->atime_extra = atime_extra;
 		raw->mtime_extra = mtime_extra;
