@@ -188,9 +188,15 @@ static const char *judge(const struct page *page, const struct count *c)
 	return c->seen & SEEN_FILE_RW && !(c->seen & SEEN_SLOT_RW) ? "PC4: writable without RW in the slot" : NULL;
 }
 
+/* A frame that a CPU keeps is one, whatever block it came from; of what is not memory each one is looked at. */
+static u64 block_frames(const struct page *page)
+{
+	return page->kind == PAGE_RESERVED || page->kind == PAGE_KEPT ? 1 : BIT(page->order);
+}
+
 static void add_up(const struct page *page)
 {
-	u64 own = atomic64_read(&page->own), n = BIT(page->order);
+	u64 own = atomic64_read(&page->own), n = block_frames(page);
 
 	if (page->kind == PAGE_RESERVED)
 		return;
@@ -206,9 +212,9 @@ static void add_up(const struct page *page)
 	total.pinned += own_xpins(own) || own_rpins(own);
 }
 
-/* The first frame of each block, and of what is not memory each one. */
+/* The first frame of each block. */
 #define each_block(page) \
-	for (struct page *page = page_array(); page < page_array() + nr_frames; page += page->kind == PAGE_RESERVED ? 1 : BIT(page->order))
+	for (struct page *page = page_array(); page < page_array() + nr_frames; page += block_frames(page))
 
 static void count_all(unsigned attempt)
 {
