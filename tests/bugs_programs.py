@@ -67,7 +67,7 @@ BUGS = [
     ("blocks_not_zeroed", "fallocate gives a file blocks of the disk and does not write zeroes to them", [
         ("fs/fallocate.c", "pagecache_end_change(m, index, slot, !error);", "pagecache_end_change(m, index, slot, false);")], "inv_t INV_T4_freed_blocks"),
     ("fault_only_waits", "a fault on an absent page waits for others to read it", [
-        ("mm/filemap.c", "\tif (!error)\n\t\terror = pagecache_read(m, f->index, FAULT_READ_AHEAD - 1, &page);", "")], "inv_t INV_T6_progress"),
+        ("mm/filemap.c", "\tif (!error)\n\t\terror = pagecache_read(m, f->index, ahead, &page);", "")], "inv_t INV_T6_progress"),
     # --- copy-on-write ---
     ("reuse_shared", "a store to a page that a child shares goes into that page", [
         ("mm/cow.c", "if (!(now & ENTRY_EXCL) && (", "if (!" + TESTED + " && !(now & ENTRY_EXCL) && (")], "inv_e INV_E1_fork"),
@@ -91,7 +91,7 @@ BUGS = [
     ("asks_with_interrupts_off", "mprotect asks other processors for the flush with interrupts off", [
         ("mm/mprotect.c", "\ttlb_batch_finish(&batch);\n}", "\tu64 off = irq_save();\n\ttlb_batch_finish(&batch);\n\tirq_restore(off);\n}")], "guest_inv INV_S4_asked --debug --smp 2"),
     ("flush_when_absent", "an entry that was absent is flushed", [
-        ("mm/fault.c", "\t\tentry_exchange_locked(leaf, e, value);\n\tpin_installed(f, e);\n\tspin_unlock(&leaf->lock);\n\treturn free;", "\t\tentry_exchange_locked(leaf, e, value);\n\tpin_installed(f, e);\n\tspin_unlock(&leaf->lock);\n\ttlb_flush_page(f->mm, f->address, TLB_COW);\n\treturn free;")],
+        ("mm/fault.c", "\t\tentry_exchange_locked(leaf, e, value);\n\tfault_pin_installed(f, e);\n\tspin_unlock(&leaf->lock);\n\treturn free;", "\t\tentry_exchange_locked(leaf, e, value);\n\tfault_pin_installed(f, e);\n\tspin_unlock(&leaf->lock);\n\ttlb_flush_page(f->mm, f->address, TLB_COW);\n\treturn free;")],
      "guest_inv INV_S1_no_flush"),
     ("qemu_protect_no_flush", "mprotect does not flush", [
         ("mm/mprotect.c", "tlb_batch_range(", "if (false) tlb_batch_range(")], "guest_inv INV_S2_flush"),

@@ -37,7 +37,7 @@ MUTANTS = [
      "file_mapped race_write_writeback history_random"),                              # PC4
     ("copy_may_fault_under_lock", "mm/write.c", "k = copy_from_iter_nofault(to,", "k = copy_from_iter(to,",
      "race_write_own_mapping file_write_from_itself race_write_crossed"),             # W1
-    ("swap_forgets_dirty", "mm/write.c", "page_unlock(m, p->index, slot, ENTRY_P | ENTRY_D | ENTRY_A, 0);", "page_unlock(m, p->index, slot, ENTRY_P | ENTRY_A, 0);",
+    ("swap_forgets_dirty", "mm/write.c", "page_unlock(m, p->index, slot, ENTRY_P | ENTRY_D | ENTRY_A | (m->whole_blocks ?", "page_unlock(m, p->index, slot, ENTRY_P | ENTRY_A | (m->whole_blocks ?",
      "file_write_random history_random"),
     ("size_not_published", "mm/write.c", "smp_store_release(&m->size, end);", "", "file_write_random"),
     ("tail_not_zeroed", "mm/write.c", "int error = pagecache_zero_tail(m);", "int error = 0;", "file_mapped_tail file_truncate_mapped history_random"),  # T3

@@ -3,7 +3,7 @@
 proves the test.
 
 usage: tools/mechanisms.py            writes the page
-       tools/mechanisms.py --check    says what is not as it should be: the page is old, a test, counter, switch or bug does not exist
+       tools/mechanisms.py --check    says what is not as it should be: the page is old, a test, counter, switch or bug does not exist, a bug's edits do not apply any more
 """
 import glob
 import os
@@ -14,7 +14,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 import mechanisms  # noqa: E402
 from bugs import BUGS  # noqa: E402
+from mutate import changed  # noqa: E402
 from suite_mutants import MUTANTS  # noqa: E402
+from testlib import Fail  # noqa: E402
 
 PAGE = os.path.join(ROOT, "docs", "mechanisms.md")
 HEAD = """# Mechanisms, their invariants, and what proves them
@@ -171,6 +173,11 @@ def problems():
     for bug, (tool, test) in FINDS.items():
         if tool == "program" and FUNCTIONS.get(test.split()[1]) != test.split()[0]:
             found.append(f"{bug}: no test {test}")
+    for name, edits in [(bug[0], bug[2]) for bug in BUGS] + [("mutant:" + m[0], [(m[1], m[2], m[3])]) for m in MUTANTS]:
+        try:
+            changed(edits)
+        except Fail as fail:
+            found.append(f"{name}: {fail}")
     if not os.path.exists(PAGE) or source("docs/mechanisms.md") != page():
         found.append("docs/mechanisms.md is old: python3 tools/mechanisms.py")
     return found
