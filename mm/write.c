@@ -319,6 +319,7 @@ static __attribute__((always_inline)) inline size_t write_dirty(struct address_s
 	if (likely(atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED))) {
 		if (page_sole_holder(page))
 			k = copy_from_iter_nofault((char *)page_address(page) + (pos & ~PAGE_MASK), copy_fail_limit(n), from);
+		vmstat_inc(VM_WRITE_INPLACE);
 		atomic64_fetch_and(slot, ~ENTRY_LOCKED);
 		if (unlikely(atomic_read(&page_waiters)))
 			page_wake(m, (u64)pos >> PAGE_SHIFT);

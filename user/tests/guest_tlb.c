@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-static const char *const reasons[] = { "cow", "fork", "unmap", "protect", "move", "zap", "clean" };
+static const char *const reasons[] = { "cow", "fork", "unmap", "protect", "move", "zap", "clean", "loan" };
 
 static long counter(const char *prefix, const char *name)
 {
@@ -115,12 +115,22 @@ static void truncates(void)
 		SAY("ftruncate failed\n");
 }
 
+/* An earlier loan is exchanged: what was mapped is replaced. */
+static void loans(void)
+{
+	char *p = mmap(NULL, 4 * 4096, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (pread(fd, p, 4 * 4096, 0) != 4 * 4096 || pread(fd, p, 4 * 4096, 4 * 4096) != 4 * 4096)
+		SAY("pread failed\n");
+	munmap(p, 4 * 4096);
+}
+
 static const struct {
 	const char *reason;		/* whose counters move */
 	void (*run)(void);
 } operations[] = {
 	{ NULL, preads }, { NULL, first_touch }, { "cow", private_file }, { "cow", cow }, { "fork", forks }, { "unmap", unmap }, { "protect", protect }, { "move", move },
-	{ "clean", clean }, { "zap", truncates },
+	{ "loan", loans }, { "clean", clean }, { "zap", truncates },
 };
 #define NR (sizeof(operations) / sizeof(*operations))
 
@@ -165,6 +175,10 @@ int main(int argc, char **argv)
 	fd = open("tlb", O_RDWR | O_CREAT | O_TRUNC, 0600);
 	if (fd < 0 || ftruncate(fd, 65536))
 		return 2;
+	memset(block, 1, sizeof(block));
+	for (int i = 0; i < 16; i++)		/* pages, not holes: loans */
+		if (pwrite(fd, block, 4096, i * 4096) != 4096)
+			return 2;
 	for (unsigned i = 0; i < NR; i++)
 		alone(i);
 	pthread_create(&other, NULL, spin, NULL);
