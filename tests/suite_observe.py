@@ -162,7 +162,7 @@ def counters():
     # fork_copy: a pin at that moment; the others below, and in tests/suite_swap.py
     elsewhere = {"swap_scan", "swap_active", "swap_pinned", "pswpout", "pswpin", "swap_fault", "swap_error", "tlb_swap", "tlb_call_swap", "reclaim_active",
                  # tests of their own count these: guest_loans, pins, direct I/O, AIO
-                 "loan_read", "loan_write", "loan_copy", "loan_same", "loan_replaced", "loan_protect", "tlb_loan", "tlb_call_loan",
+                 "loan_read", "loan_write", "loan_copy", "loan_same", "loan_replaced", "loan_protect", 
                  "pin", "pin_fast", "pin_break", "direct_read", "direct_write", "direct_detach", "direct_buffered", "aio_requests",
                  "page_alloc_fail", "page_kept_drain", "oom_kill", "hang", "fork_copy"}
     equal({n for n in names if not n.startswith("nr_")} - elsewhere, {line.split()[0] for line in text.splitlines()}, "counters that the program moves")
