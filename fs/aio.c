@@ -1,65 +1,30 @@
 /*
- * Linux AIO: io_setup, io_submit, io_getevents...
+ * Linux AIO: requests, from io_submit() to their events (contexts and events: fs/aioring.c).
  *
  * Reads and writes of files opened with O_DIRECT go on after the call: their pages stay pinned until the device is done, whoever forks, unmaps or
  * stores meanwhile. Everything else is done while io_submit() runs, as on Linux, and its event is there when it returns. The device's completion
  * comes in a context that may not sleep, so it only hands the transfer to the thread "aio", which takes the pages out of the cache that were read
  * in meanwhile, unpins, and adds the event.
- *
- * A context is named by the address of its ring of events, which lies in the program's memory: programs (QEMU, for one) may take events from there
- * themselves. The kernel writes it through long pins, from any context, whatever the program does with the mapping; what it reads there it does not trust.
- *
- * Contexts are found by (address space, name). io_destroy() and the end of the address space wait for what is on its way.
  */
-#include "fs/direct.h"
+#include "fs/aio.h"
 
+#include "fs/direct.h"
 #include "fs/internal.h"
-#include "fs/poll.h"
 #include "fs/syscalls.h"
-#include "kernel/printk.h"
-#include "kernel/usermode.h"
+#include "kernel/task.h"
 #include "mm/slab.h"
 #include "mm/usercopy.h"
 #include "mm/vmstat.h"
 
 #define FAST_IOV 8
-#define NO_DEADLINE (~0UL)
-#define MAX_EVENTS 65536U	/* of all contexts: /proc/sys/fs/aio-max-nr */
-
-struct aio_context {
-	struct list_head node;		/* contexts_lock */
-	const struct mm *mm;		/* I: only its address is used */
-	u64 id;				/* I */
-	unsigned max;			/* I: events */
-	atomic_t refs;			/* A: the list, callers, requests on their way */
-	unsigned nr, nr_pages;		/* I: places in the ring; its pages */
-	struct page **pages;		/* I: pinned until the context goes */
-	struct mutex reader;		/* one takes events at a time */
-	struct spinlock lock;		/* protects: */
-	unsigned in_flight;		/*   requests without an event; read by who waits for 0 */
-	unsigned tail;			/*   where the next event goes: ours, the ring has a copy */
-	struct wait_queue wait;		/* for events, and for in_flight */
-};
-
-/* The ring as programs know it; then its events. One of these lies where the header is, so that none crosses a page. */
-struct aio_ring {
-	u32 id, nr, head, tail, magic, compat_features, incompat_features, header_length;
-};
-_Static_assert(sizeof(struct aio_ring) == sizeof(struct io_event), "an event lies in one page");
-#define RING_MAGIC 0xa10a10a1U
-#define RING_COMPAT 1U
-#define PER_PAGE (unsigned)(PAGE_SIZE / sizeof(struct io_event))
 
 struct aio_request {
-	struct direct_io direct;	/* first: a transfer is a request */
+	struct direct_io direct;
 	struct aio_context *ctx;	/* a reference until the event is there */
 	struct file *file, *eventfd;
 	u64 data, iocb;
 };
 
-static struct spinlock contexts_lock = SPINLOCK_INIT("aio contexts", RANK_LAST_SPIN);
-static LIST_HEAD(contexts);			/* contexts_lock */
-static unsigned total_events;			/* contexts_lock: of all contexts' max */
 static struct slab_cache *request_cache;
 
 /* Transfers whose device is done, for the thread. */
@@ -68,113 +33,22 @@ static LIST_HEAD(done_list);			/* done_lock: direct_io.node */
 static struct wait_queue thread_wait = WAIT_QUEUE_INIT(thread_wait);
 static atomic_t thread_state;			/* 0: none, 1: being started, 2: there */
 
-unsigned aio_total_events(void) { return READ_ONCE(total_events); }
-unsigned aio_max_events(void) { return MAX_EVENTS; }
-
-/* --- contexts --- */
-
-static void context_free(struct aio_context *c)
-{
-	unpin_user_pages(c->pages, c->nr_pages, PIN_WRITE | PIN_LONG);
-	kfree(c->pages);
-	kfree(c);
-}
-
-static void context_put(struct aio_context *c)
-{
-	if (atomic_dec_and_test(&c->refs))
-		context_free(c);
-}
-
-static struct aio_ring *ring_of(const struct aio_context *c) { return page_address(c->pages[0]); }
-
-static struct io_event *ring_event(const struct aio_context *c, unsigned i)
-{
-	return (struct io_event *)page_address(c->pages[(i + 1) / PER_PAGE]) + (i + 1) % PER_PAGE;
-}
-
-/* Where the program is; it may have written anything there. */
-static unsigned ring_head(const struct aio_context *c) { return READ_ONCE(ring_of(c)->head) % c->nr; }
-static unsigned ring_unread(const struct aio_context *c) { return (READ_ONCE(c->tail) + c->nr - ring_head(c)) % c->nr; }
-
-static struct aio_context *context_get(u64 id)
-{
-	struct aio_context *c, *found = NULL;
-
-	spin_lock(&contexts_lock);
-	list_for_each(c, &contexts, node)
-		if (c->mm == current->mm && c->id == id) {
-			found = c;
-			atomic_inc(&c->refs);
-			break;
-		}
-	spin_unlock(&contexts_lock);
-	return found;
-}
-
-/* Take it off the list, so that nothing more is submitted; wait; let go. False: somebody else does. */
-static bool context_end(struct aio_context *c)
-{
-	bool mine;
-
-	spin_lock(&contexts_lock);
-	mine = !list_empty(&c->node);
-	if (mine) {
-		list_del(&c->node);
-		total_events -= c->max;
-	}
-	spin_unlock(&contexts_lock);
-	if (!mine)
-		return false;
-	wait_event(&c->wait, WAIT_UNINTERRUPTIBLE, !READ_ONCE(c->in_flight));
-	context_put(c);
-	return true;
-}
-
-/* mm_put(): the last user of an address space that has contexts is gone. */
-static void end_all(struct mm *mm)
-{
-	for (;;) {
-		struct aio_context *c, *found = NULL;
-
-		spin_lock(&contexts_lock);
-		list_for_each(c, &contexts, node)
-			if (c->mm == mm) {
-				found = c;
-				atomic_inc(&c->refs);
-				break;
-			}
-		spin_unlock(&contexts_lock);
-		if (!found)
-			return;
-		context_end(found);
-		context_put(found);
-	}
-}
-
 /* --- completion --- */
 
 static void complete(struct aio_request *r, s64 result)
 {
-	struct aio_context *c = r->ctx;
 	struct io_event event = { .data = r->data, .obj = r->iocb, .res = result };
 
 	if (result == -ERESTARTSYS || result == -ERESTARTNOHAND || result == -ERESTART_RESTARTBLOCK)
 		event.res = -EINTR;
-	spin_lock(&c->lock);
-	*ring_event(c, c->tail) = event;
-	WRITE_ONCE(c->tail, (c->tail + 1) % c->nr);
-	smp_store_release(&ring_of(c)->tail, c->tail);
-	WRITE_ONCE(c->in_flight, c->in_flight - 1);
-	spin_unlock(&c->lock);
-	wake_up_all(&c->wait, 0);
+	aio_event_add(r->ctx, &event);
 	if (r->eventfd) {
 		eventfd_add(r->eventfd, 1);
 		file_put(r->eventfd);
 	}
 	file_put(r->file);
+	aio_context_put(r->ctx);
 	slab_free(request_cache, r);
-	context_put(c);
 }
 
 static void transfer_done(struct direct_io *d)
@@ -209,6 +83,23 @@ static void aio_thread(void *arg)
 	}
 }
 
+int aio_start(void)
+{
+	int state = 0;
+
+	while (!atomic_cmpxchg(&thread_state, &state, 1)) {
+		if (state == 2)
+			return 0;
+		sleep_until_ns(ktime_ns() + 1000000, WAIT_UNINTERRUPTIBLE);	/* somebody is at it */
+		state = 0;
+	}
+	if (!request_cache)
+		request_cache = slab_cache_create("aio_request", sizeof(struct aio_request));
+	state = request_cache && kthread_start("aio", aio_thread, NULL) ? 2 : 0;
+	atomic_set(&thread_state, state);
+	return state ? 0 : -ENOMEM;
+}
+
 /* --- submission --- */
 
 /* Start it, if it can go on by itself. -ENOTBLK: not that. */
@@ -216,8 +107,7 @@ static int start_direct(struct aio_request *r, const struct iov_iter *it, loff_t
 {
 	struct iov_iter at = *it;
 
-	if (!(r->file->flags & O_DIRECT) || !S_ISREG(r->file->inode->mode) || !r->file->inode->fops->direct_map || it->rwf ||
-	    atomic_read(&thread_state) != 2)
+	if (!(r->file->flags & O_DIRECT) || !S_ISREG(r->file->inode->mode) || !r->file->inode->fops->direct_map || it->rwf)
 		return -ENOTBLK;
 	r->direct = (struct direct_io){ .inode = r->file->inode, .write = write, .done = transfer_done };
 	return direct_start(&r->direct, r->file, &at, pos);
@@ -287,27 +177,6 @@ static int dispatch(struct aio_request *r, const struct iocb *cb)
 	return -EINVAL;
 }
 
-/* A place for one more event. */
-static bool reserve_event(struct aio_context *c)
-{
-	bool room;
-
-	spin_lock(&c->lock);
-	room = c->in_flight + ring_unread(c) < c->max;
-	if (room)
-		WRITE_ONCE(c->in_flight, c->in_flight + 1);
-	spin_unlock(&c->lock);
-	return room;
-}
-
-static void unreserve_event(struct aio_context *c)
-{
-	spin_lock(&c->lock);
-	WRITE_ONCE(c->in_flight, c->in_flight - 1);
-	spin_unlock(&c->lock);
-	wake_up_all(&c->wait, 0);
-}
-
 static int find_files(struct aio_request *r, const struct iocb *cb)
 {
 	r->file = fd_get_file((int)cb->aio_fildes);
@@ -331,11 +200,11 @@ static int submit_one(struct aio_context *c, struct iocb __user *user)
 		return -EFAULT;
 	if (cb.aio_reserved2 || (ssize_t)cb.aio_nbytes < 0)
 		return -EINVAL;
-	if (!reserve_event(c))
+	if (!aio_event_reserve(c))
 		return -EAGAIN;
 	r = slab_alloc(request_cache);
 	if (!r) {
-		unreserve_event(c);
+		aio_event_unreserve(c);
 		return -EAGAIN;
 	}
 	*r = (struct aio_request){ .ctx = c, .data = cb.aio_data, .iocb = (u64)user };
@@ -343,19 +212,19 @@ static int submit_one(struct aio_context *c, struct iocb __user *user)
 	if (!error && put_user((__u32)0, &user->aio_key))
 		error = -EFAULT;
 	if (!error) {
-		atomic_inc(&c->refs);
+		aio_context_hold(c);
 		vmstat_inc(VM_AIO);
 		error = dispatch(r, &cb);
 		if (!error)
 			return 0;	/* r may be gone */
-		atomic_dec(&c->refs);	/* the caller has one */
+		aio_context_put(c);
 	}
 	if (r->eventfd)
 		file_put(r->eventfd);
 	if (r->file)
 		file_put(r->file);
 	slab_free(request_cache, r);
-	unreserve_event(c);
+	aio_event_unreserve(c);
 	return error;
 }
 
@@ -367,7 +236,7 @@ long sys_io_submit(u64 id, long nr, struct iocb __user *__user *iocbs)
 
 	if (nr < 0)
 		return -EINVAL;
-	c = context_get(id);
+	c = aio_context_get(id);
 	if (!c)
 		return -EINVAL;
 	for (; done < nr; done++) {
@@ -377,7 +246,7 @@ long sys_io_submit(u64 id, long nr, struct iocb __user *__user *iocbs)
 		if (error)
 			break;
 	}
-	context_put(c);
+	aio_context_put(c);
 	return done ? done : error;
 }
 
@@ -387,223 +256,4 @@ long sys_io_cancel(u64 id, struct iocb __user *iocb, struct io_event __user *res
 	__u32 key;
 
 	return get_user(key, &iocb->aio_key) ? -EFAULT : -EINVAL;
-}
-
-/* --- events --- */
-
-/* Those that are there, up to nr: how many, or -EFAULT if none could be delivered. */
-static long deliver(struct aio_context *c, struct io_event __user *to, long nr)
-{
-	unsigned head, tail;
-	long done = 0;
-
-	mutex_lock(&c->reader);		/* over the copy to the program's memory */
-	head = ring_head(c);
-	tail = smp_load_acquire(&c->tail);
-	for (; done < nr && head != tail; done++) {
-		struct io_event event = *ring_event(c, head);
-
-		if (copy_to_user(to + done, &event, sizeof(event))) {
-			done = done ? done : -EFAULT;
-			break;
-		}
-		head = (head + 1) % c->nr;
-	}
-	if (done > 0)
-		smp_store_release(&ring_of(c)->head, head);
-	mutex_unlock(&c->reader);
-	return done;
-}
-
-static long get_events(u64 id, long min_nr, long nr, struct io_event __user *to, u64 deadline)
-{
-	struct aio_context *c = context_get(id);
-	struct wait_entry entry = { 0 };
-	long done = 0, k = 0;
-	int error = 0;
-
-	if (!c)
-		return -EINVAL;
-	if (min_nr > nr || min_nr < 0) {
-		context_put(c);
-		return -EINVAL;
-	}
-	for (;;) {
-		k = deliver(c, to + done, nr - done);
-		if (k > 0)
-			done += k;
-		if (k < 0 || done >= min_nr || error || !deadline)
-			break;
-		wait_prepare(&c->wait, &entry, WAIT_INTERRUPTIBLE, 0);
-		smp_mb();
-		if (!ring_unread(c))
-			error = deadline == NO_DEADLINE ? wait_sleep(WAIT_INTERRUPTIBLE) : wait_sleep_until(WAIT_INTERRUPTIBLE, deadline);
-		wait_finish(&c->wait, &entry);
-	}
-	context_put(c);
-	return done ? done : k < 0 ? k : !error || error == -ETIMEDOUT ? 0 : -EINTR;
-}
-
-/* A time that makes no sense has passed, as on Linux. */
-static int times_get(const void __user *timeout, u64 *deadline)
-{
-	int error = deadline_get(timeout, false, deadline);
-
-	if (error != -EINVAL)
-		return error;
-	*deadline = 0;
-	return 0;
-}
-
-long sys_io_getevents(u64 id, long min_nr, long nr, struct io_event __user *events, const void __user *timeout)
-{
-	u64 deadline;
-	int error = times_get(timeout, &deadline);
-
-	return error ? error : get_events(id, min_nr, nr, events, deadline);
-}
-
-long sys_io_pgetevents(u64 id, long min_nr, long nr, struct io_event __user *events, const void __user *timeout, const void __user *user_mask)
-{
-	struct { const u64 __user *mask; size_t size; } m = { 0 };
-	u64 deadline, saved = 0;
-	bool changed;
-	long result = times_get(timeout, &deadline);
-
-	if (!result && user_mask && copy_from_user(&m, user_mask, sizeof(m)))
-		result = -EFAULT;
-	if (!result)
-		result = sigmask_begin(m.mask, m.size, &saved, &changed);
-	if (result)
-		return result;
-	result = get_events(id, min_nr, nr, events, deadline);
-	sigmask_end(changed, saved, result == -EINTR);
-	return result;
-}
-
-/* --- setup --- */
-
-static int start_thread(void)
-{
-	int none = 0;
-
-	if (!atomic_cmpxchg(&thread_state, &none, 1))
-		return 0;
-	if (!request_cache)
-		request_cache = slab_cache_create("aio_request", sizeof(struct aio_request));
-	if (!request_cache || !kthread_start("aio", aio_thread, NULL)) {
-		atomic_set(&thread_state, 0);
-		return -ENOMEM;
-	}
-	mm_exit_hook = end_all;
-	smp_mb();
-	atomic_set(&thread_state, 2);
-	return 0;
-}
-
-/* Its ring: made in the program's memory, and pinned there. */
-static int ring_make(struct aio_context *c)
-{
-	struct map_request ring = { .prot = PROT_READ | PROT_WRITE, .map_flags = MAP_PRIVATE | MAP_ANONYMOUS };
-	long got, id;
-
-	c->nr_pages = DIV_UP(c->max + 2, PER_PAGE);
-	c->nr = c->nr_pages * PER_PAGE - 1;
-	c->pages = kmalloc(c->nr_pages * sizeof(*c->pages));
-	if (!c->pages)
-		return -ENOMEM;
-	ring.length = (u64)c->nr_pages << PAGE_SHIFT;
-	id = mm_map(current->mm, &ring);
-	got = id < 0 ? id : pin_user_pages((vaddr_t)id, c->nr_pages, PIN_WRITE | PIN_LONG, c->pages);
-	if (got == (long)c->nr_pages) {
-		c->id = (u64)id;
-		*ring_of(c) = (struct aio_ring){ .nr = c->nr, .magic = RING_MAGIC, .compat_features = RING_COMPAT, .header_length = sizeof(struct aio_ring) };
-		return 0;
-	}
-	if (got > 0)
-		unpin_user_pages(c->pages, (unsigned)got, PIN_WRITE | PIN_LONG);
-	if (id >= 0)
-		mm_unmap(current->mm, (vaddr_t)id, ring.length);
-	kfree(c->pages);
-	return got < 0 ? (int)got : -ENOMEM;
-}
-
-static struct aio_context *context_make(unsigned nr)
-{
-	struct aio_context *c = kzalloc(sizeof(*c));
-	int error;
-
-	if (!c)
-		return ERR_PTR(-ENOMEM);
-	c->mm = current->mm;
-	c->max = nr;
-	atomic_set(&c->refs, 1);
-	mutex_init(&c->reader, "aio reader", RANK_SOCKET_READER);
-	spin_init(&c->lock, "aio context", RANK_LAST_SPIN);
-	list_init(&c->node);
-	wait_queue_init(&c->wait);
-	error = ring_make(c);
-	if (!error)
-		return c;
-	kfree(c);
-	return ERR_PTR(error);
-}
-
-static void ring_unmap(u64 id, unsigned pages) { mm_unmap(current->mm, id, (u64)pages << PAGE_SHIFT); }
-
-static bool context_publish(struct aio_context *c)
-{
-	bool room;
-
-	WRITE_ONCE(current->mm->has_aio, true);
-	spin_lock(&contexts_lock);
-	room = c->max <= MAX_EVENTS - total_events;
-	if (room) {
-		total_events += c->max;
-		list_add(&c->node, &contexts);
-	}
-	spin_unlock(&contexts_lock);
-	return room;
-}
-
-long sys_io_setup(unsigned nr, u64 __user *to)
-{
-	struct aio_context *c;
-	u64 old, id;
-
-	if (get_user(old, to))
-		return -EFAULT;
-	if (old || !nr)
-		return -EINVAL;
-	if (nr > MAX_EVENTS)
-		return -EAGAIN;
-	if (start_thread() || atomic_read(&thread_state) != 2)
-		return -ENOMEM;
-	c = context_make(nr);
-	if (IS_ERR(c))
-		return PTR_ERR(c);
-	id = c->id;
-	if (!context_publish(c)) {
-		ring_unmap(id, c->nr_pages);
-		context_free(c);
-		return -EAGAIN;
-	}
-	if (!put_user(id, to))
-		return 0;
-	sys_io_destroy(id);
-	return -EFAULT;
-}
-
-long sys_io_destroy(u64 id)
-{
-	struct aio_context *c = context_get(id);
-	bool ended;
-
-	if (!c)
-		return -EINVAL;
-	ended = context_end(c);
-	if (ended)
-		ring_unmap(id, c->nr_pages);
-	context_put(c);
-	return ended ? 0 : -EINVAL;
 }

@@ -18,7 +18,7 @@ enum lock_rank {
 	RANK_FIFO,		/* fs/pipe.c: who makes the pipe of a FIFO's inode; taken with nothing held, allocates */
 	RANK_EPOLL,		/* epoll_mutex: which epoll file watches which; taken with nothing held */
 	RANK_EPOLL_ITEMS,	/* ep->mutex, over poll() of the watched file. Under RANK_EPOLL: sys_epoll_ctl(). Same rank: as they watch each other, without loops */
-	RANK_SOCKET_READER,	/* fs/unixmsg.c, fs/aio.c (events): over the copy to the receiver's memory, so before RANK_MMAP */
+	RANK_SOCKET_READER,	/* fs/unixmsg.c, fs/aioring.c: over the copy to the receiver's memory, so before RANK_MMAP */
 	RANK_KLOG,		/* kernel/syslog.c: over the copy to the reader's memory, as well */
 	RANK_MOUNT,		/* mount_mutex: the tree of mounts, above all trees of names */
 	RANK_SUPER,		/* super_lock: sync() writes the data of every file system, so before RANK_WRITEBACK */
