@@ -211,6 +211,7 @@ class Table:
 def counts(patterns, filesystems, settings, update):
     settings.judge()
     runner.build()
+    benchdoc.commit()
     os.makedirs(FOLDER, exist_ok=True)
     every = names_of_rows()
     names = chosen(every, patterns)

@@ -1,4 +1,5 @@
 """docs/benchmarks.md: its generated parts, each between two comments <!-- bench:NAME --> and <!-- /bench:NAME -->; the rest is written by hand."""
+import functools
 import os
 import re
 import subprocess
@@ -9,8 +10,9 @@ from common import ROOT, Failure
 DOCUMENT = os.path.join(ROOT, "docs/benchmarks.md")
 
 
+@functools.cache
 def commit():
-    """The commit that the tree is at; with + when files differ from it."""
+    """The commit that the tree is at when it is first asked for (call it at the build: a run is long); with + when files differ from it."""
     name = subprocess.run(["git", "log", "-1", "--format=%h"], cwd=ROOT, capture_output=True, text=True).stdout.strip() or "unknown"
     dirty = subprocess.run(["git", "status", "--porcelain", "-uno", "--", "kernel", "mm", "fs", "drivers", "boot", "user"], cwd=ROOT, capture_output=True, text=True).stdout
     return name + ("+" if dirty.strip() else "")

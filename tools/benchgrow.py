@@ -120,6 +120,7 @@ def memory_table(found, mem):
 def command(is_memory, patterns, settings, update):
     settings.judge()
     runner.build()
+    benchdoc.commit()
     os.makedirs(bench.FOLDER, exist_ok=True)
     linux = linux_or_none()
     if update and (not linux or patterns):

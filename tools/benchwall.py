@@ -48,6 +48,7 @@ def table(names, samples, units):
 def command(patterns, settings, rounds, update):
     settings.icount = False
     runner.build()
+    benchdoc.commit()
     os.makedirs(bench.FOLDER, exist_ok=True)
     names = bench.chosen(bench.names_of_rows(), patterns) if patterns else ROWS
     linux = benchgrow.linux_or_none()
