@@ -46,7 +46,7 @@ def symbol_table():
 
 # ---------------------------------------------------------------- images
 
-def make(directory, roots=(), puts=(), size=8 << 20, block=4096):
+def make(directory, roots=(), puts=(), size=24 << 20, block=4096):
     """A root image of the base tree with those over it; e2fsck finds nothing."""
     import image
     run = os.path.join(directory, f"run{len(os.listdir(directory))}")
@@ -202,7 +202,7 @@ def image_sizes():
         free = next(int(line.split()[-1]) for line in head.splitlines() if line.startswith("Free blocks:"))
         check(64 << 20 <= free * 4096 < 72 << 20, f"{free} free blocks")
         fails(lambda: make(d, size=1 << 20), "--size")
-        big = write(d, "big", "x" * (9 << 20))
+        big = write(d, "big", "x" * (25 << 20))
         fails(lambda: make(d, puts=[(big, "/big")]), "--size")
 
 
