@@ -288,6 +288,45 @@ INV(INV_D1_aio_fork, "pages that are being read to belong to who submitted, whoe
 	}
 }
 
+INV(INV_D1_store_beside, "a store beside what is being read to, after a fork, does not lose what arrives in the same page (KOSAKI's case)")
+{
+	static struct iocb cb[N];
+	aio_context_t c = setup(N);
+	unsigned char *p = pages(N);
+	int fd = make(O_DIRECT), fds[2];
+	struct io_event e;
+	char byte;
+
+	for (int round = 0; round < 4; round++) {
+		CHECK(!pipe(fds));
+		memset(p, 0xaa, N * PAGE);
+		for (int i = 0; i < N; i++) {
+			struct iocb *list = &cb[i];
+
+			cb[i] = request(IOCB_CMD_PREAD, fd, p + i * PAGE, PAGE / 2, i * PAGE);
+			EQUAL(io_submit(c, 1, &list), 1);
+		}
+		pid_t pid = fork();
+		if (!pid) {
+			CHECK(read(fds[0], &byte, 1) == 1);
+			_exit(0);
+		}
+		CHECK(pid > 0);
+		for (int i = 0; i < N; i++)
+			p[i * PAGE + 3000] = i;
+		for (int i = 0; i < N; i++) {
+			EQUAL(io_getevents(c, 1, 1, &e, NULL), 1);
+			EQUAL(e.res, PAGE / 2);
+		}
+		for (int i = 0; i < N; i++)
+			CHECK(same(p + i * PAGE, i * PAGE, PAGE / 2) && p[i * PAGE + 3000] == i);
+		EQUAL(write(fds[1], "", 1), 1);
+		EQUAL(wait_for(pid), 0);
+		close(fds[0]);
+		close(fds[1]);
+	}
+}
+
 INV(INV_D2_aio_write_fork, "pages that are being written are what the writer had, not what its child stores (KOSAKI's other case)")
 {
 	static struct iocb cb[N];
