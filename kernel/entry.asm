@@ -108,8 +108,8 @@ syscall_entry:
 	mov	rcx, r10		; the other arguments are where C wants them
 	sti
 	call	rax
-.done:	mov	[rsp + FRAME_RAX], rax
-	lea	rdx, [rax + ERESTART_LAST]
+	mov	[rsp + FRAME_RAX], rax	; no label here: GDB would take the place that calls return to for another function's
+.done:	lea	rdx, [rax + ERESTART_LAST]
 	cmp	rdx, ERESTART_LAST - ERESTART_FIRST
 	jbe	.restart
 	cli
@@ -139,11 +139,32 @@ syscall_entry:
 .slow:	mov	rdi, rsp		; a number without a function, or a call that is traced
 	sti
 	call	syscall_slow
+	mov	[rsp + FRAME_RAX], rax
 	jmp	.done
 .restart:				; -ERESTART*: signal_deliver() decides
 	call	syscall_interrupted
 	cli
 	; falls through
+
+; For debuggers: from syscall_entry's calls the way goes on in the program. DWARF 4, 6.4: CFA = rsp + 176, the end of the frame.
+[section .debug_frame progbits noalloc noexec nowrite align=8]
+frame_cie:
+	dd	.end - .start
+.start:	dd	-1			; a CIE
+	db	1, 0, 1, 0x78, 16	; version, no augmentation, factors 1 and -8, the return address is column 16
+	db	0x0c, 7, 0xb0, 0x01	; def_cfa rsp, 176
+	db	0x80 | 16, 5		; offset rip, -40
+	db	0x80 | 7, 2		; rsp, -16
+	db	0x80 | 6, 18		; rbp, -144
+	align	8, db 0
+.end:
+frame_fde:
+	dd	.end - .start
+.start:	dd	frame_cie
+	dq	syscall_entry, leave_kernel - syscall_entry
+	align	8, db 0
+.end:
+__?SECT?__
 
 ; --- back to user mode; rsp = frame, interrupts off ---
 leave_kernel:
