@@ -80,15 +80,15 @@ static inline bool in_user_half(const void __user *p, size_t n)
 }
 
 /* Out of line: the usual case, a jump to the instructions after two tests, needs no frame (31 instructions were 13). */
-static __attribute__((noinline)) size_t copy_to_user_slow(void __user *dst, const void *src, size_t n)
+static __attribute__((noinline)) size_t copy_to_user_slow(void __user *dst, const void *src, size_t n, void *caller)
 {
-	check_access(__builtin_return_address(0));
+	check_access(caller);
 	return checked_to_user(dst, src, n);
 }
 
-static __attribute__((noinline)) size_t copy_from_user_slow(void *dst, const void __user *src, size_t n)
+static __attribute__((noinline)) size_t copy_from_user_slow(void *dst, const void __user *src, size_t n, void *caller)
 {
-	check_access(__builtin_return_address(0));
+	check_access(caller);
 	return checked_from_user(dst, src, n);
 }
 
@@ -96,14 +96,14 @@ size_t copy_to_user(void __user *dst, const void *src, size_t n)
 {
 	if (sleeping_is_fine() && in_user_half(dst, n))
 		return raw_copy_to_user(dst, src, n);
-	return copy_to_user_slow(dst, src, n);
+	return copy_to_user_slow(dst, src, n, __builtin_return_address(0));
 }
 
 size_t copy_from_user(void *dst, const void __user *src, size_t n)
 {
 	if (sleeping_is_fine() && in_user_half(src, n))
 		return raw_copy_from_user(dst, src, n);
-	return copy_from_user_slow(dst, src, n);
+	return copy_from_user_slow(dst, src, n, __builtin_return_address(0));
 }
 
 /* Zeroes are copied from the frame of zeroes: no third instruction has to be safe on user memory. */
