@@ -295,9 +295,11 @@ static void put_files(struct file *in, struct file *out)
 /* A position in the file, if one was given: it must have some, and n bytes from there. */
 static int check_position(const struct file *file, bool given, loff_t pos, size_t n)
 {
+	loff_t end;
+
 	if (given && file->mode & FMODE_STREAM)
 		return -EINVAL;
-	return pos < 0 || (ssize_t)n < 0 || __builtin_add_overflow_p(pos, (loff_t)n, (loff_t)0) ? -EINVAL : 0;
+	return pos < 0 || (ssize_t)n < 0 || __builtin_add_overflow(pos, (loff_t)n, &end) ? -EINVAL : 0;
 }
 
 /* Exactly one of the two is a pipe, p. at NULL: the file's own position. */

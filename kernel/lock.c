@@ -19,7 +19,11 @@
  * Without a frame pointer: to ask for CALLER costs four instructions less. They do the usual case and jump to a slow function, which gets CALLER and
  * returns to it, for all others: no backtrace goes through them.
  */
+#if __has_attribute(optimize)	/* gcc has it, clang does not */
 #define NO_FRAME __attribute__((optimize("omit-frame-pointer")))
+#else
+#define NO_FRAME
+#endif
 
 /* --- records: a stack, since locks are mostly released in the reverse order --- */
 

@@ -89,13 +89,15 @@ unsigned loan_from_file(struct address_space *m, u64 index, unsigned n, struct p
 
 /* --- to a file --- */
 
+#define SLOT_READY (ENTRY_P | ENTRY_D | ENTRY_RESERVED)
+
 /*
  * Where nobody maps the file, nothing is to be reserved (`room`, or the slot is so already) or to be told to writeback, and the slot is at rest: the page
  * goes in by two operations. Returns how many went in; the next one needs pagecache_put_frame().
  */
 static unsigned put_slots(struct address_space *m, u64 index, entry_t *slot, struct page **loan, unsigned n, bool room)
 {
-	const u64 ready = ENTRY_P | ENTRY_D | ENTRY_RESERVED;
+	const u64 must = room ? 0 : SLOT_READY, looked_at = must | ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_RW | ENTRY_TABLE;
 	unsigned done, added = 0, same = 0;
 
 	preempt_disable();
@@ -109,9 +111,7 @@ static unsigned put_slots(struct address_space *m, u64 index, entry_t *slot, str
 			same++;
 			continue;
 		}
-		if (!room && (e & ready) != ready)
-			break;
-		if (e & (ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_RW | ENTRY_TABLE) || !atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED))
+		if ((e ^ must) & looked_at || !atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED))
 			break;
 		/* A fault maps a page only under its lock, so nobody begins to map this one; an exclusive pin stays in its slot. */
 		if (atomic_read(&m->nr_mapped) || (old && own_xpins(atomic64_read(&old->own)))) {
@@ -147,7 +147,8 @@ unsigned loan_to_file(struct address_space *m, u64 index, struct page **loan, un
 			*error = slot_own(m, index + done, &slot);
 			if (*error)
 				break;
-			k = put_slots(m, index + done, slot, loan + done, slots_together(m, slot, index + done, n - done), room);
+			if (room || (entry_read(slot) & SLOT_READY) == SLOT_READY)
+				k = put_slots(m, index + done, slot, loan + done, slots_together(m, slot, index + done, n - done), room);
 		}
 		done += k;
 		if (!k) {

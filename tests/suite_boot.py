@@ -97,7 +97,7 @@ def bochs():
         for name, text in (("bochsrc", BOCHS), ("commands", "c\n")):
             with open(os.path.join(directory, name), "w") as file:
                 file.write(text)
-        must([os.path.join(ROOT, "cowslip"), "iso", "--entry", "text", "--size", "8M", os.path.join(directory, "cowslip.iso")])
+        must([os.path.join(ROOT, "cowslip"), "iso", "--entry", "text", "--size", "24M", os.path.join(directory, "cowslip.iso")])
         emulator = subprocess.Popen([package("bochs", "bochs"), "-q", "-f", "bochsrc", "-rc", "commands"],
                                     cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         text, deadline = "", time.monotonic() + 180
@@ -120,7 +120,7 @@ def usb_command():
     """./cowslip usb writes the image to a file, which is that of ./cowslip iso."""
     with scratch() as directory:
         stick = os.path.join(directory, "stick")
-        out = must([os.path.join(ROOT, "cowslip"), "usb", "--yes", "--size", "8M", stick])
+        out = must([os.path.join(ROOT, "cowslip"), "usb", "--yes", "--size", "24M", stick])
         check(b"found right" in out, out)
         with open(stick, "rb") as file:
             check(file.read(512)[510:] == b"\x55\xaa", "no boot sector")

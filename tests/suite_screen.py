@@ -190,7 +190,7 @@ def iso(directory, *options):
     import runner
     with runner.build_lock():
         import image
-        image.root_image(directory, runner.Options(size=8 << 20))
+        image.root_image(directory, runner.Options(size=24 << 20))
         shutil.copyfile(kernel_file(), os.path.join(directory, "cowslip.elf"))
     path = os.path.join(directory, "cowslip.iso")
     module.make_iso(path, directory, " ".join(options[1:]), 0, options[0] if options else "graphics")
@@ -202,7 +202,7 @@ def direct(directory, append="", put=()):
     import image
     import runner
     with runner.build_lock():
-        image.root_image(directory, runner.Options(size=8 << 20, puts=list(put)))
+        image.root_image(directory, runner.Options(size=24 << 20, puts=list(put)))
     return ["-kernel", kernel_file(), "-initrd", os.path.join(directory, "root.img"), "-append", append]
 
 
