@@ -28,7 +28,7 @@ MUTANTS = [
     ("slot_replace_without_zap", "mm/pagecache.c", "if (e & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\trmap_zap", "if (false)\n\t\trmap_zap",
      "file_mapped race_write_writeback"),
     ("lookup_without_recheck", "mm/slot.h", "if (likely(slot != &m->root || slot_find(m, index) == slot)) {", "if (now = entry_read(slot), true) { return page;",
-     "race_lookup_reuse"),                                                 # FOREST T2
+     "all_lookup_reuse"),                                                 # FOREST T2
     ("change_in_place_though_shared", "mm/pagecache.c", "if (page_sole_holder(old))\n\t\treturn 0;", "return 0;",
      "file_stable_writeback"),                                                        # PG3: stable pages
     ("holder_before_publish", "mm/pagecache.c", "\tif (old)\n\t\tpage_drop_holder(old);\t/* after", "\tif (old && 0)\n\t\tpage_drop_holder(old);\t/* after",
