@@ -52,8 +52,8 @@ def fault_without_the_lock():
     """fault_lock=0: the bug that source 002 fixes. A page that truncate has removed stays mapped, and the test sees it; the kernel says that it is unsafe."""
     for smp in (1, 2):
         all_ok("inv_t INV_T2_truncate_loop", smp=smp)
-        for _ in range(6):          # the race is not lost each time
-            status, lines, log = program("inv_t INV_T2_truncate_loop", append="fault_lock=0", smp=smp)
+        for seed in range(1, 20):   # the race is not lost under each schedule
+            status, lines, log = program("inv_t INV_T2_truncate_loop", append=f"fault_lock=0 sched=explore:{seed}", smp=smp, icount=True)
             if status:
                 break
         check(status == 1 and lines[-1].startswith("FAILED INV_T2_truncate_loop"), (status, lines))

@@ -127,14 +127,14 @@ def gdb_locks():
 @test
 def gdb_user():
     """Symbols of a program; a position-independent one where it was loaded."""
-    text = gdb(["break sys_write", "continue", "k user hello", "info symbol main", "k user nothing", "finish", "tbreak *frame->rip", "continue", "backtrace"],
+    text = gdb(["break sys_write", "continue", "k user hello", "info symbol main", "k user nothing", "finish", "tbreak *((struct trapframe *)$rsp)->rip", "continue", "backtrace"],
                [PROGRAMS + "hello"])
     has(text, r"symbols of .*hello: ", r"main in section \.text", r"no program nothing", r"#1 .* say \(", r"#2 .* main \(\)")
     source = os.path.join(ROOT, "user/tests/hello.c")
     program = os.path.join(ROOT, "build/hello_pie")
     status, out, err = command(["gcc", "-g", "-O1", "-static-pie", "-o", program, source])
     equal(status, 0, err)
-    text = gdb([f"k user {program}", "break kmain", "continue", f"k user {program}", "delete", "break sys_write", "continue", f"k user {program}", "finish", "tbreak *frame->rip", "continue", "backtrace"],
+    text = gdb([f"k user {program}", "break kmain", "continue", f"k user {program}", "delete", "break sys_write", "continue", f"k user {program}", "finish", "tbreak *((struct trapframe *)$rsp)->rip", "continue", "backtrace"],
                ["/root/hello_pie"], "--put", program + ":/root/hello_pie")
     has(text, r"the kernel is not mapped", r"is position-independent and no process has it", r"symbols of .*hello_pie at 0x\w+", r"#\d .* main \(\) at .*hello\.c")
 

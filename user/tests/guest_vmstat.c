@@ -217,6 +217,8 @@ static void mapped(int fd)
 	MOVES("fault_file", (void)p[20 * PAGE]);
 	munmap((void *)p, 32 * PAGE);
 	p = mmap(NULL, 32 * PAGE, RW, MAP_SHARED, fd, 0);
+	for (int i = 0; i < 16; i++)		/* the read-ahead may be under way still */
+		pread(fd, text, 1, i * PAGE);
 	MOVES("fault_around", (void)p[0]);
 	p[0] = 1;
 	MOVES("rmap_protect", msync((void *)p, PAGE, MS_SYNC));
