@@ -88,9 +88,11 @@ def host_program(name, *sources):
     folder = os.path.join(BUILD, "host", name + ".d")
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, name)
+    new = f"{path}.{os.getpid()}"           # tests beside this one may build or run it just now
     must(["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", *([] if os.environ.get("COVERAGE") else ["-Werror"]),
           "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", *(["--coverage"] if os.environ.get("COVERAGE") else []),
-          "-iquote", ".", "-o", path, *sources], cwd=ROOT)
+          "-iquote", ".", "-o", new, *sources], cwd=ROOT)
+    os.replace(new, path)
     return path
 
 
