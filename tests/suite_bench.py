@@ -68,7 +68,7 @@ def plots():
 
 
 def profiled(*words):
-    status, out, err = command([os.path.join(ROOT, "cowslip"), "profile", *words])
+    status, out, err = command([os.path.join(ROOT, "cowslip"), "profile", "--smp", "1", *words])
     if b"could not load plugin" in err.lower() or b"plugin" in err and b"not" in err and status == 125:
         raise Skip("this QEMU takes no plugins: " + err.decode()[-300:])
     check(status == 0, f"{status} {err.decode()}")
