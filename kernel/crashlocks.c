@@ -231,6 +231,7 @@ static void call_irq_lock(void)
 {
 	u64 flags = spin_lock_irqsave(&irq_lock);
 
+	write_cr8(15);	/* a timer interrupt in between would be stopped by its own check (irq_on) */
 	irq_enable();
 	smp_call(~0UL, nothing, NULL);
 	spin_unlock_irqrestore(&irq_lock, flags);
