@@ -13,7 +13,6 @@ static struct fs_context *context_alloc(void)
 	if (!fs)
 		return NULL;
 	atomic_set(&fs->refs, 1);
-	spin_init(&fs->lock, "fs_context", RANK_FS_CONTEXT);
 	return fs;
 }
 
@@ -36,12 +35,10 @@ struct fs_context *fs_context_copy(struct fs_context *old)
 
 	if (!fs)
 		return NULL;
-	spin_lock(&dcache_lock);	/* so that the paths stay while we count them */
-	spin_lock(&old->lock);
+	spin_lock(&dcache_lock);	/* they stay while we count them */
 	fs->root = old->root;
 	fs->cwd = old->cwd;
 	fs->umask = old->umask;
-	spin_unlock(&old->lock);
 	path_get(&fs->root);
 	path_get(&fs->cwd);
 	spin_unlock(&dcache_lock);
@@ -57,6 +54,20 @@ void fs_context_put(struct fs_context *fs)
 	kfree(fs);
 }
 
+void current_root(struct path *out)
+{
+	const struct fs_context *fs = current->fs;
+
+	*out = likely(fs) ? fs->root : (struct path){ root_mount, root_mount->root };
+}
+
+void current_cwd(struct path *out)
+{
+	const struct fs_context *fs = current->fs;
+
+	*out = likely(fs) ? fs->cwd : (struct path){ root_mount, root_mount->root };
+}
+
 u32 current_umask(void) { return current->fs ? READ_ONCE(current->fs->umask) : 0; }
 
 long sys_umask(u32 mask)
@@ -70,13 +81,12 @@ long sys_umask(u32 mask)
 /* Replace cwd or root; the reference is taken over. */
 static void change(struct path *which, const struct path *path)
 {
-	struct fs_context *fs = current->fs;
 	struct path old;
 
-	spin_lock(&fs->lock);
+	spin_lock(&dcache_lock);
 	old = *which;
 	*which = *path;
-	spin_unlock(&fs->lock);
+	spin_unlock(&dcache_lock);
 	path_put(&old);
 }
 
@@ -123,9 +133,7 @@ long sys_getcwd(char __user *buf, unsigned long size)
 	long n;
 
 	spin_lock(&dcache_lock);
-	spin_lock(&current->fs->lock);
 	cwd = current->fs->cwd;
-	spin_unlock(&current->fs->lock);
 	path_get(&cwd);
 	spin_unlock(&dcache_lock);
 	text = kmalloc(PATH_MAX);

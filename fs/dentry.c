@@ -9,16 +9,13 @@
  * DC2 The count becomes zero only under dcache_lock; an unhashed dentry without references is freed at once.
  * DC3 A name is inserted, made positive or removed only under its directory's i_rwsem (inserted: shared is enough).
  */
-#include "fs/internal.h"
+#include "fs/dcache.h"
 
-#include "kernel/string.h"
 #include "mm/page.h"
 #include "mm/slab.h"
 
-#define HASH_SIZE 4096
-
 struct spinlock dcache_lock = SPINLOCK_INIT("dcache", RANK_DCACHE);
-static struct list_head dentry_hash[HASH_SIZE];
+struct list_head dentry_hash[DENTRY_HASH_SIZE];
 static LIST_HEAD(lru);			/* every dentry but roots, new ones first */
 static unsigned nr_dentries;		/* dcache_lock */
 static unsigned max_dentries;		/* fixed at boot */
@@ -26,7 +23,7 @@ static struct slab_cache *dentry_cache;
 
 void dcache_init(void)
 {
-	for (int i = 0; i < HASH_SIZE; i++)
+	for (int i = 0; i < DENTRY_HASH_SIZE; i++)
 		list_init(&dentry_hash[i]);
 	max_dentries = max(512UL, min(page_total_count() / 8, 32768UL));
 	dentry_cache = slab_cache_create("dentry", sizeof(struct dentry));
@@ -41,11 +38,6 @@ u32 name_hash(const char *text, size_t len)
 	for (size_t i = 0; i < len; i++)
 		h = (h + (u8)text[i]) * 0x9e3779b1;
 	return h;
-}
-
-static struct list_head *bucket(const struct dentry *parent, u32 hash)
-{
-	return &dentry_hash[(hash >> 8 ^ hash ^ (u32)((u64)parent >> 6)) % HASH_SIZE];
 }
 
 /* --- life --- */
@@ -113,8 +105,6 @@ struct dentry *dentry_unnamed(struct dentry *parent, const struct name *name, st
 	return d;
 }
 
-void dentry_get(struct dentry *d) { atomic_inc(&d->refs); }
-
 /* Out of the tree; its parent, whose reference is now the caller's (NULL for a root). dcache_lock held. */
 static struct dentry *detach(struct dentry *d)
 {
@@ -151,37 +141,6 @@ void dentry_put(struct dentry *d)
 
 /* --- finding --- */
 
-/* Names are short: two overlapping words, where memcmp() would take byte after byte. */
-static inline bool same_text(const char *a, const char *b, u32 len)
-{
-	u32 a1, a2, b1, b2;
-
-	if (unlikely(len > 8 || !len))
-		return !memcmp(a, b, len);
-	if (len < 4)
-		return a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1];
-	__builtin_memcpy(&a1, a, 4);
-	__builtin_memcpy(&a2, a + len - 4, 4);
-	__builtin_memcpy(&b1, b, 4);
-	__builtin_memcpy(&b2, b + len - 4, 4);
-	return !((a1 ^ b1) | (a2 ^ b2));
-}
-
-struct dentry *dentry_find_locked(struct dentry *parent, const struct name *name)
-{
-	struct dentry *d;
-
-	list_for_each(d, bucket(parent, name->hash), hash_node) {
-		if (d->hash != name->hash || d->parent != parent || d->name_len != name->len)
-			continue;
-		if (!same_text(d->name, name->text, name->len))
-			continue;
-		d->used = true;
-		return d;
-	}
-	return NULL;
-}
-
 static struct dentry *find_get(struct dentry *parent, const struct name *name)
 {
 	struct dentry *d;
@@ -206,7 +165,7 @@ static struct dentry *insert(struct dentry *d, const struct name *name)
 	} else {
 		list_add(&d->sibling, &d->parent->children);
 		if (!d->sb->uncached) {
-			list_add(&d->hash_node, bucket(d->parent, d->hash));
+			list_add(&d->hash_node, dentry_bucket(d->parent, d->hash));
 			list_add(&d->lru_node, &lru);
 			nr_dentries++;
 		}
@@ -307,9 +266,9 @@ void dentry_move(struct dentry *d, struct dentry *target, bool exchange)
 	list_add(&d->sibling, &d->parent->children);
 	list_del(&target->sibling);
 	list_add(&target->sibling, &old_parent->children);
-	list_add(&d->hash_node, bucket(d->parent, d->hash));
+	list_add(&d->hash_node, dentry_bucket(d->parent, d->hash));
 	if (exchange)
-		list_add(&target->hash_node, bucket(target->parent, target->hash));
+		list_add(&target->hash_node, dentry_bucket(target->parent, target->hash));
 	spin_unlock(&dcache_lock);
 }
 

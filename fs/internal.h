@@ -30,9 +30,8 @@ struct name {
 };
 void dcache_init(void);
 u32 name_hash(const char *text, size_t len);
-void dentry_get(struct dentry *d);
+static inline void dentry_get(struct dentry *d) { atomic_inc(&d->refs); }
 void dentry_put(struct dentry *d);		/* NULL is allowed; the last may evict the inode: sleeps */
-struct dentry *dentry_find_locked(struct dentry *parent, const struct name *name);	/* dcache_lock held, no reference taken; or NULL */
 /* The child, maybe negative, with a reference. Asks the file system if it is not cached. Sleeps; the second wants i_rwsem of the parent held. */
 int dentry_lookup(struct dentry *parent, const struct name *name, struct dentry **out);
 int dentry_lookup_locked(struct dentry *parent, const struct name *name, struct dentry **out);
@@ -52,7 +51,7 @@ void dentry_drop_children(struct dentry *parent);
 void dcache_trim(void);				/* if there are too many: called without locks */
 void dcache_drop_super(struct super_block *sb);	/* free every dentry of sb that nobody uses */
 
-/* --- walks (fs/namei.c) --- */
+/* --- names from the user (fs/namei.c) --- */
 struct filename {
 	char *text;
 	char short_text[120];
@@ -60,6 +59,7 @@ struct filename {
 int filename_get(struct filename *f, const char __user *name);	/* EFAULT, ENAMETOOLONG, ENOMEM; "" is allowed */
 void filename_put(struct filename *f);
 
+/* --- walks (fs/walk.c) --- */
 enum last_type { LAST_NAME, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
 /* A walk in progress. */
 struct walk {
@@ -85,7 +85,6 @@ int walk_enter_child(struct walk *w, struct dentry *child, bool follow);	/* as w
 void walk_relock(struct walk *w);	/* dcache_lock, if it is not held */
 void walk_take(struct walk *w, struct path *out);	/* counted copy of at */
 void walk_end(struct walk *w);
-int walk_path(int dirfd, const char *name, u32 flags, struct path *out);
 
 /* The directory and last name of a path, for calls that change a directory. */
 struct place {
@@ -106,7 +105,8 @@ void place_create_end(struct place *p, struct dentry *d);
 int may_create(struct inode *dir);
 int may_delete(struct inode *dir, struct dentry *victim, bool want_dir);	/* i_rwsem of dir held */
 /* Of the current process: root, umask. */
-void current_root(struct path *out);		/* not counted: under dcache_lock only */
+void current_root(struct path *out);		/* not counted: under dcache_lock only, as the next */
+void current_cwd(struct path *out);
 bool path_equal(const struct path *a, const struct path *b);
 u32 current_umask(void);
 u32 create_mode(const struct inode *dir, u32 mode);	/* permissions of a new file there: umask; no set-group-id for others' groups */

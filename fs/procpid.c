@@ -103,9 +103,7 @@ static int fs_place(const struct proc_subject *s, bool root, struct path *out)
 	spin_lock(&tasklist_lock);
 	t = proc_task(s);
 	if (t && t->fs) {
-		spin_lock(&t->fs->lock);
 		*out = root ? t->fs->root : t->fs->cwd;
-		spin_unlock(&t->fs->lock);
 		path_get(out);
 		error = 0;
 	}

@@ -205,15 +205,20 @@ struct mount {
 	struct list_head node;		/* M: mount_list */
 };
 
-void path_get(const struct path *path);
+static inline void path_get(const struct path *path)
+{
+	if (path->mnt)
+		atomic_inc(&path->mnt->refs);
+	if (path->dentry)
+		atomic_inc(&path->dentry->refs);
+}
 void path_put(const struct path *path);
 
 /* Working directory, root, umask: shared by CLONE_FS. */
 struct fs_context {
 	atomic_t refs;
-	struct spinlock lock;		/* protects: */
-	struct path root, cwd;
-	u32 umask;
+	struct path root, cwd;		/* D: a walk begins under that lock anyway */
+	u32 umask;			/* racy */
 };
 struct fs_context *fs_context_copy(struct fs_context *old);	/* fork; NULL: no memory */
 void fs_context_put(struct fs_context *fs);

@@ -43,7 +43,6 @@ enum lock_rank {
 	RANK_WAITS,		/* waits_lock: who waits for which lock. Under RANK_INVALIDATE: wait_bits() */
 	RANK_TASKLIST,		/* the process table. Under RANK_DCACHE: fs_place(), /proc counts paths; under RANK_WAITS: hang_thread() */
 	RANK_SIGNAL,		/* process->sig_lock. Under RANK_TASKLIST: task_exit() */
-	RANK_FS_CONTEXT,	/* root and working directory. Under RANK_DCACHE: walk_begin(); under RANK_TASKLIST: fs_place() */
 	RANK_FILES,		/* descriptor tables. Under RANK_INODE: files_get_nth(), /proc/PID/fd is read */
 	RANK_UNIX,		/* all unix sockets. Under RANK_SOCKET_READER: wait_first(); under RANK_EPOLL_ITEMS: unix_poll() */
 	RANK_FUTEX,		/* the buckets. Taken with nothing held. Same rank: by address */

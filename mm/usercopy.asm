@@ -71,6 +71,39 @@ MAY_FAULT .swap, .fault
 	mov	eax, -14
 	ret
 
+; ssize_t raw_string_from_user(rdi dst, rsi src, rdx n): rax = where the NUL is; n: there is none; or -EFAULT
+; Quadword by quadword, up to the one with a zero byte in it: of (q - 01..01) & ~q & 80..80 the lowest bit that is set lies in the first zero byte.
+global raw_string_from_user
+raw_string_from_user:
+	mov	r8, 0x0101010101010101
+	mov	r9, r8
+	shl	r9, 7
+	xor	ecx, ecx
+	STAC
+MAY_FAULT .quad, .fault
+.quad:	mov	rax, [rsi + rcx]
+	mov	[rdi + rcx], rax
+	mov	r10, rax
+	not	r10
+	sub	rax, r8
+	and	r10, r9
+	and	rax, r10
+	jnz	.end
+	add	rcx, 8
+	cmp	rcx, rdx
+	jb	.quad
+	CLAC
+	mov	rax, rcx
+	ret
+.end:	CLAC
+	bsf	rax, rax
+	shr	eax, 3
+	add	rax, rcx
+	ret
+.fault:	CLAC
+	mov	rax, -14
+	ret
+
 section .rodata.smap
 global smap_sites_end
 smap_sites_end:

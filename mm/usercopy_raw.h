@@ -13,6 +13,11 @@
 /* Copy n bytes upwards; return how many bytes, at the end, were not copied. Addresses are in the user half (checked). */
 size_t raw_copy_to_user(void __user *dst, const void *src, size_t n);
 size_t raw_copy_from_user(void *dst, const void __user *src, size_t n);
+/*
+ * A string by whole quadwords, n bytes (a multiple of 8, at least one) at most: where its NUL is, n if it is not among them, or -EFAULT. The n
+ * bytes lie in one page, so that no fault comes but the string's own; what follows the NUL in its quadword is copied too.
+ */
+ssize_t raw_string_from_user(char *dst, const char __user *src, size_t n);
 /* Locked compare-and-exchange; always a write access, also on a mismatch. 0 with *found, or -EFAULT. p is 4-byte aligned. */
 int raw_cmpxchg32_user(u32 __user *p, u32 expected, u32 desired, u32 *found);
 

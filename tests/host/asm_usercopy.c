@@ -72,6 +72,24 @@ static int cmpxchg(u8 *end)
 	return 0;
 }
 
+/* A string of len bytes that begins `start` bytes before the border, by quadwords, n bytes at most: they all lie before the border, or the first does not. */
+static int string(u8 *end, u8 *b, unsigned start, unsigned len, size_t n)
+{
+	ssize_t want = !start ? -EFAULT : len < n ? (ssize_t)len : (ssize_t)n;
+	size_t whole = !start ? 0 : len < n ? (len + 8) & ~7UL : n;
+
+	memset(b, 0xee, 128);
+	memset(end - start, 'a' + (int)len % 26, start);
+	memset(end - start, 0x80, start > 3 ? 3 : 0);	/* bytes whose top bit is set end nothing */
+	if (len < start)
+		end[-(int)start + (int)len] = 0;
+	if (raw_string_from_user((char *)b, (const char *)end - start, n) != want)
+		return printf("string of %u, %u before the border, n %zu: not %zd\n", len, start, n, want);
+	if (memcmp(b, end - start, whole) || b[whole] != 0xee)
+		return printf("string of %u, %u before the border, n %zu: other bytes\n", len, start, n);
+	return 0;
+}
+
 int main(void)
 {
 	struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
@@ -87,6 +105,11 @@ int main(void)
 				for (int to = 0; to < 2; to++, cases++)
 					if (one(end, b, start, n, off, to))
 						return 1;
+	for (unsigned start = 0; start <= 100; start++)
+		for (unsigned len = 0; len <= 60; len++)
+			for (size_t n = 8; n <= (start ? start : 8); n += 8, cases++)
+				if (string(end, b, start, len, n))
+					return 1;
 	if (cmpxchg(end))
 		return 1;
 	printf("%u copies, %d faults, %ld rows\n", cases, faults, (long)(extable_end - extable_start));

@@ -1,7 +1,7 @@
 # The hosted tests of fs/: names and pipes on the hosted machine. make -f tests/host/fs.mk
 include tests/host/host.mk
 
-FS   := $(patsubst %,fs/%.c,dentry inode namei place rename link permission super mount cwd tmpfs tmpdir memfd pipe pipering fifo splice file)
+FS   := $(patsubst %,fs/%.c,dentry inode namei walk place rename link permission super mount cwd tmpfs tmpdir memfd pipe pipering fifo splice file)
 FSO  := $(FS:%.c=$(OUT)/%.o) $(OUT)/tests/host/fs_test.o
 ALLO := $(FSO) $(filter-out $(TEST:%.c=$(OUT)/%.o),$(OBJ))
 LOOSE := -no-pie -Wl,--unresolved-symbols=ignore-all

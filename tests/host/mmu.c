@@ -348,6 +348,13 @@ static size_t copy_user(vaddr_t va, void *buf, size_t n, bool write)
 size_t raw_copy_to_user(void __user *dst, const void *src, size_t n) { return copy_user((vaddr_t)dst, (void *)src, n, true); }
 size_t raw_copy_from_user(void *dst, const void __user *src, size_t n) { return copy_user((vaddr_t)src, dst, n, false); }
 
+ssize_t raw_string_from_user(char *dst, const char __user *src, size_t n)
+{
+	if (copy_user((vaddr_t)src, dst, n, false))
+		return -EFAULT;
+	return (ssize_t)strnlen(dst, n);
+}
+
 int raw_cmpxchg32_user(u32 __user *p, u32 expected, u32 desired, u32 *found)
 {
 	vaddr_t va = (vaddr_t)p;
