@@ -16,7 +16,7 @@ struct signalfd {
 
 static const struct file_ops signalfd_ops;
 
-static void fill(struct signalfd_siginfo *to, const siginfo_t *info)
+static void fill(struct signalfd_siginfo *to, const struct ksiginfo *info)
 {
 	*to = (struct signalfd_siginfo){ .ssi_signo = (u32)info->si_signo, .ssi_errno = info->si_errno, .ssi_code = info->si_code };
 	if (info->si_signo == SIGCHLD && info->si_code > 0) {
@@ -52,7 +52,7 @@ static bool waits(u64 mask)
 	return any;
 }
 
-static int take(u64 mask, siginfo_t *info)
+static int take(u64 mask, struct ksiginfo *info)
 {
 	struct process *p = current->process;
 
@@ -67,7 +67,7 @@ static ssize_t signalfd_read(struct file *file, struct iov_iter *to, loff_t *pos
 	struct signalfd *s = file->private;
 	struct signalfd_siginfo out;
 	ssize_t done = 0;
-	siginfo_t info;
+	struct ksiginfo info;
 
 	if (to->count < sizeof(out))
 		return -EINVAL;

@@ -89,9 +89,9 @@ static bool parent_ignores(const struct process *parent)
 	return action->handler == (void __user *)SIG_IGN || action->flags & SA_NOCLDWAIT;
 }
 
-void siginfo_child(siginfo_t *info, const struct process *p)
+void siginfo_child(struct ksiginfo *info, const struct process *p)
 {
-	*info = (siginfo_t){ .si_signo = SIGCHLD };
+	*info = (struct ksiginfo){ .si_signo = SIGCHLD };
 	info->si_pid = p->pid;
 	info->si_uid = p->uid;
 	info->si_code = p->exit_code & 0x7f ? CLD_KILLED : CLD_EXITED;
@@ -105,7 +105,7 @@ static bool notify_parent(struct process *p)
 {
 	struct process *parent = p->parent;
 	bool reap = false;
-	siginfo_t info;
+	struct ksiginfo info;
 
 	if (p->exit_signal == SIGCHLD)
 		reap = parent_ignores(parent);
@@ -191,7 +191,9 @@ void task_exit(int code)
 
 	if (unlikely(t->held_count))
 		panic("task %d ends and holds %d locks", t->tid, t->held_count);
-	task_set_flag(t, TF_EXITING);
+	task_set_flag(t, TF_EXITING);		/* who sends looks at it after the signal is pending: SG4 */
+	if (READ_ONCE(p->pending.signals) & ~t->sig_mask)
+		signal_retarget(~t->sig_mask);
 	if (atomic_dec_and_test(&p->live)) {
 		if (p == init_process)
 			fatal("init ended (status 0x%x)", p->group_exit ? p->exit_code : code);

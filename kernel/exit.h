@@ -13,4 +13,4 @@ extern void (*session_exit_hook)(struct process *p);
 /* Take a zombie out of the tables and drop the table's reference. tasklist_lock held; p is the caller's no more. */
 void process_reap_locked(struct process *p);
 /* The siginfo of a child's end. */
-void siginfo_child(siginfo_t *info, const struct process *p);
+void siginfo_child(struct ksiginfo *info, const struct process *p);

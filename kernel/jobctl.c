@@ -73,9 +73,9 @@ void jobctl_exit_locked(struct process *p)
 
 /* --- what is told to the parent --- */
 
-void siginfo_jobctl(siginfo_t *info, const struct process *p, enum stop_report report)
+void siginfo_jobctl(struct ksiginfo *info, const struct process *p, enum stop_report report)
 {
-	*info = (siginfo_t){ .si_signo = SIGCHLD };
+	*info = (struct ksiginfo){ .si_signo = SIGCHLD };
 	info->si_pid = p->pid;
 	info->si_uid = p->uid;
 	info->si_code = report == STOP_STOPPED ? CLD_STOPPED : CLD_CONTINUED;
@@ -87,7 +87,7 @@ static void tell_parent(struct process *p, enum stop_report report)
 {
 	struct process *parent = p->parent;
 	const struct sigaction_k *action = &parent->action[SIGCHLD - 1];
-	siginfo_t info;
+	struct ksiginfo info;
 
 	if (action->handler != (void __user *)SIG_IGN && !(action->flags & SA_NOCLDSTOP)) {
 		siginfo_jobctl(&info, p, report);

@@ -82,6 +82,7 @@ void kmain(void)
 	vt_init();			/* the screen, if there is one: the log is on it from now on */
 	apic_init();			/* interrupt controllers */
 	sched_init();			/* run queues */
+	fpu_init();			/* how big a signal frame's image is */
 	time_init();			/* clocks and the timer */
 	smp_init();			/* the other processors: idle until there are tasks */
 	pagecache_init();		/* page lock queues */

@@ -170,7 +170,7 @@ long sys_rt_sigsuspend(const u64 __user *mask, size_t size)
 }
 
 /* Take one of `which`, or note that we are waiting for it. */
-static int take_or_wait(u64 which, siginfo_t *info)
+static int take_or_wait(u64 which, struct ksiginfo *info)
 {
 	struct task *t = current;
 
@@ -187,7 +187,7 @@ long sys_rt_sigtimedwait(const u64 __user *set, siginfo_t __user *uinfo, const s
 	struct wait_queue nobody;
 	struct wait_entry entry = { 0 };
 	u64 which, ns = 0;
-	siginfo_t info;
+	struct ksiginfo info;
 	int sig, r = 0;
 
 	if (size != sizeof(u64))
@@ -220,7 +220,9 @@ long sys_rt_sigtimedwait(const u64 __user *set, siginfo_t __user *uinfo, const s
 	spin_unlock(&t->process->sig_lock);
 	if (!sig)
 		return r && r != -ETIMEDOUT ? -EINTR : -EAGAIN;
-	return uinfo && copy_to_user(uinfo, &info, sizeof(info)) ? -EFAULT : sig;
+	if (uinfo && (copy_to_user(uinfo, &info, sizeof(info)) || clear_user((char __user *)uinfo + sizeof(info), sizeof(*uinfo) - sizeof(info))))
+		return -EFAULT;
+	return sig;
 }
 
 long sys_restart_syscall(void)
@@ -241,7 +243,7 @@ int signal_may_send(const struct process *p, int sig)
 }
 
 /* To one process, with permission; sig 0 only asks. tasklist_lock held. */
-static int kill_one(struct process *p, int sig, const siginfo_t *info)
+static int kill_one(struct process *p, int sig, const struct ksiginfo *info)
 {
 	int r = sig < 0 || sig > NR_SIGNALS ? -EINVAL : signal_may_send(p, sig);
 
@@ -249,7 +251,7 @@ static int kill_one(struct process *p, int sig, const siginfo_t *info)
 }
 
 /* To a group (pgid > 0), or to all but init and ourselves (0). tasklist_lock held. */
-static int kill_many(int pgid, int sig, const siginfo_t *info)
+static int kill_many(int pgid, int sig, const struct ksiginfo *info)
 {
 	struct process *p;
 	int result = -ESRCH;
@@ -266,7 +268,7 @@ static int kill_many(int pgid, int sig, const siginfo_t *info)
 
 long sys_kill(int pid, int sig)
 {
-	siginfo_t info;
+	struct ksiginfo info;
 	long r = -ESRCH;
 
 	if (pid == -2147483647 - 1)
@@ -283,7 +285,7 @@ long sys_kill(int pid, int sig)
 }
 
 /* tgid < 0: any process. */
-static long send_thread(int tgid, int tid, int sig, const siginfo_t *info)
+static long send_thread(int tgid, int tid, int sig, const struct ksiginfo *info)
 {
 	long r = -ESRCH;
 
@@ -300,7 +302,7 @@ static long send_thread(int tgid, int tid, int sig, const siginfo_t *info)
 
 long sys_tgkill(int tgid, int tid, int sig)
 {
-	siginfo_t info;
+	struct ksiginfo info;
 
 	if (tgid <= 0 || tid <= 0)
 		return -EINVAL;
@@ -310,7 +312,7 @@ long sys_tgkill(int tgid, int tid, int sig)
 
 long sys_tkill(int tid, int sig)
 {
-	siginfo_t info;
+	struct ksiginfo info;
 
 	if (tid <= 0)
 		return -EINVAL;
@@ -319,14 +321,14 @@ long sys_tkill(int tid, int sig)
 }
 
 /* May the caller claim what this siginfo claims? Only about itself, or with a code that says "from a user". */
-static bool info_allowed(const siginfo_t *info, int pid)
+static bool info_allowed(const struct ksiginfo *info, int pid)
 {
 	return !((info->si_code >= 0 || info->si_code == SI_TKILL) && current->process->pid != pid);
 }
 
 long sys_rt_sigqueueinfo(int pid, int sig, siginfo_t __user *uinfo)
 {
-	siginfo_t info;
+	struct ksiginfo info;
 	long r = -ESRCH;
 
 	if (copy_from_user(&info, uinfo, sizeof(info)))
@@ -344,7 +346,7 @@ long sys_rt_sigqueueinfo(int pid, int sig, siginfo_t __user *uinfo)
 
 long sys_rt_tgsigqueueinfo(int tgid, int tid, int sig, siginfo_t __user *uinfo)
 {
-	siginfo_t info;
+	struct ksiginfo info;
 
 	if (copy_from_user(&info, uinfo, sizeof(info)))
 		return -EFAULT;

@@ -17,9 +17,6 @@
 #include "mm/usercopy.h"
 
 #define RED_ZONE 128			/* below rsp, belongs to the interrupted function */
-#define LEGACY_SIZE 512			/* FXSAVE image */
-#define SW_BYTES 464			/* its software-reserved bytes */
-#define XSTATE_HEADER 512		/* XSAVE header: after it */
 #define FLAGS_USER 0x254dd5UL		/* ID AC OF DF TF SF ZF AF PF CF, and RF below */
 #define FLAGS_RF BIT(16)
 #define LINUX_USER_CS 0x33		/* what programs expect to see; ours differ, and sigreturn ignores them */
@@ -41,11 +38,11 @@ bool on_alt_stack(u64 sp)
 }
 
 /* The handler's stack: where the FP image and the frame go. False: an alternate stack has no room left. */
-static bool choose_stack(const struct trapframe *frame, const struct sigaction_k *action, u64 *fp, u64 *sp)
+static bool choose_stack(u64 rsp, const struct sigaction_k *action, bool on_alt, u64 *fp, u64 *sp)
 {
 	const stack_t *alt = &current->sig_stack;
-	u64 top = frame->rsp - RED_ZONE;
-	bool on_alt = on_alt_stack(frame->rsp), enter = false;
+	u64 top = rsp - RED_ZONE;
+	bool enter = false;
 
 	if (action->flags & SA_ONSTACK && alt->ss_size && !(alt->ss_flags & SS_DISABLE) && !on_alt) {
 		top = (u64)alt->ss_sp + alt->ss_size;
@@ -58,13 +55,8 @@ static bool choose_stack(const struct trapframe *frame, const struct sigaction_k
 	return true;
 }
 
-static int save_fp(u64 fp)
-{
-	fpu_save(current->fpu);
-	return copy_to_user((void __user *)fp, current->fpu, fpu_image_size()) ? -EFAULT : 0;
-}
-
-static void fill_sigcontext(struct sigcontext *sc, const struct trapframe *f, u64 mask)
+/* Every byte is written: it goes to the user. */
+static inline void fill_sigcontext(struct sigcontext *sc, const struct trapframe *f, u64 mask, u64 fp)
 {
 	const struct task *t = current;
 
@@ -74,33 +66,51 @@ static void fill_sigcontext(struct sigcontext *sc, const struct trapframe *f, u6
 	sc->rdx = f->rdx; sc->rax = f->rax; sc->rcx = f->rcx;
 	sc->rsp = f->rsp; sc->rip = f->rip; sc->eflags = f->rflags;
 	sc->cs = LINUX_USER_CS;
+	sc->gs = sc->fs = 0;
 	sc->ss = LINUX_USER_DS;
 	sc->err = t->trap_error;
 	sc->trapno = t->trap_nr;
-	sc->cr2 = t->trap_address;
 	sc->oldmask = mask;
+	sc->cr2 = t->trap_address;
+	sc->fpstate = (void *)fp;
+	__builtin_memset(sc->reserved1, 0, sizeof(sc->reserved1));
 }
 
-int sigframe_setup(struct trapframe *frame, int sig, const siginfo_t *info, const struct sigaction_k *action, u64 mask)
+static inline void fill_ucontext(struct ucontext *uc, const struct trapframe *f, u64 mask, u64 fp, bool on_alt)
+{
+	const stack_t *alt = &current->sig_stack;
+
+	uc->uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | (cpu_features.xsave ? UC_FP_XSTATE : 0);
+	uc->uc_link = NULL;
+	__builtin_memset(&uc->uc_stack, 0, sizeof(uc->uc_stack));	/* the padding too */
+	uc->uc_stack.ss_sp = alt->ss_sp;
+	uc->uc_stack.ss_flags = alt->ss_flags | (on_alt && !(alt->ss_flags & SS_DISABLE) ? SS_ONSTACK : 0);
+	uc->uc_stack.ss_size = alt->ss_size;
+	fill_sigcontext(&uc->uc_mcontext, f, mask, fp);
+	__builtin_memcpy(&uc->uc_sigmask, &mask, sizeof(mask));
+}
+
+/* The siginfo is written only for a handler that asked for it, as Linux does; its place is there in any case. */
+static int put_siginfo(siginfo_t __user *to, const struct ksiginfo *info)
+{
+	return copy_to_user(to, info, sizeof(*info)) || clear_user((char __user *)to + sizeof(*info), sizeof(*to) - sizeof(*info)) ? -EFAULT : 0;
+}
+
+int sigframe_setup(struct trapframe *frame, int sig, const struct ksiginfo *info, const struct sigaction_k *action, u64 mask)
 {
 	struct task *t = current;
-	struct rt_sigframe user = { 0 };
+	struct { u64 return_address; struct ucontext uc; } user;	/* not cleared: all of it is filled */
+	bool on_alt = on_alt_stack(frame->rsp);
 	u64 fp, sp;
 
-	if (!(action->flags & SA_RESTORER) || !choose_stack(frame, action, &fp, &sp) || save_fp(fp))
+	if (!(action->flags & SA_RESTORER) || !choose_stack(frame->rsp, action, on_alt, &fp, &sp) || fpu_save_image((void __user *)fp))
 		return -EFAULT;
 	user.return_address = (u64)action->restorer;
-	user.uc.uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | (cpu_features.xsave ? UC_FP_XSTATE : 0);
-	user.uc.uc_stack = t->sig_stack;
-	if (!(t->sig_stack.ss_flags & SS_DISABLE) && on_alt_stack(frame->rsp))
-		user.uc.uc_stack.ss_flags |= SS_ONSTACK;
-	fill_sigcontext(&user.uc.uc_mcontext, frame, mask);
-	user.uc.uc_mcontext.fpstate = (void *)fp;
-	memcpy(&user.uc.uc_sigmask, &mask, sizeof(mask));
-	user.info = *info;
-	if (copy_to_user((void __user *)sp, &user, sizeof(user)))
+	fill_ucontext(&user.uc, frame, mask, fp, on_alt);
+	struct rt_sigframe __user *to = (struct rt_sigframe __user *)sp;
+	if (copy_to_user(to, &user, sizeof(user)) || (action->flags & SA_SIGINFO && put_siginfo(&to->info, info)))
 		return -EFAULT;
-	if (t->sig_stack.ss_flags & (int)SS_AUTODISARM)
+	if (unlikely(t->sig_stack.ss_flags & (int)SS_AUTODISARM))
 		t->sig_stack = (stack_t){ .ss_flags = SS_DISABLE };
 
 	frame->rdi = (u64)sig;
@@ -120,101 +130,6 @@ int sigframe_setup(struct trapframe *frame, int sig, const siginfo_t *info, cons
 
 /* --- coming back --- */
 
-/* Is this FP image from the user one that XRSTOR takes without a fault? */
-static bool fp_image_ok(const u8 *image)
-{
-	u32 mxcsr;
-
-	memcpy(&mxcsr, image + 24, sizeof(mxcsr));
-	if (mxcsr & ~0xffffU)
-		return false;
-	if (!cpu_features.xsave)
-		return true;
-	u64 header[8];
-	memcpy(header, image + XSTATE_HEADER, sizeof(header));
-	if (header[0] & ~cpu_features.xcr0 || header[1])
-		return false;
-	for (int i = 2; i < 8; i++)
-		if (header[i])
-			return false;
-	return true;
-}
-
-/* Does it have the marks of a whole image? */
-static bool fp_image_whole(const u8 *image)
-{
-	struct _fpx_sw_bytes sw;
-	u32 magic2;
-
-	if (!cpu_features.xsave)
-		return true;
-	memcpy(&sw, image + SW_BYTES, sizeof(sw));
-	memcpy(&magic2, image + cpu_features.xsave_size, sizeof(magic2));
-	return sw.magic1 == FP_XSTATE_MAGIC1 && sw.xstate_size == cpu_features.xsave_size && sw.extended_size >= fpu_image_size() && magic2 == FP_XSTATE_MAGIC2;
-}
-
-/*
- * The usual case, an image that sigframe_setup() made and that is still mapped: straight into the task's area, which holds nothing while
- * the task runs. False: nothing was loaded. It costs a quarter of the general way below.
- */
-static bool restore_fp_in_place(u64 fp)
-{
-	u8 *area = current->fpu;
-	bool good;
-
-	preempt_disable();	/* nobody saves registers there meanwhile */
-	good = !copy_from_user_nofault(area, (void __user *)fp, fpu_image_size()) && fp_image_whole(area) && fp_image_ok(area);
-	if (!good && cpu_features.xsave)
-		memset(area + XSTATE_HEADER, 0, 64);	/* what XSAVE does not write, XRSTOR must find zero */
-	fpu_mark(area);
-	if (good)
-		fpu_restore(area);
-	preempt_enable();
-	return good;
-}
-
-/* Load the image at user address fp (0: initial state). */
-static int restore_fp(u64 fp)
-{
-	if (fp && restore_fp_in_place(fp))
-		return 0;
-	u8 *image = fpu_alloc();
-	u8 *whole = image ? kmalloc(fpu_image_size()) : NULL;
-	int r = whole ? -EFAULT : -ENOMEM;
-
-	if (!whole)
-		goto out;
-	if (fp) {
-		if (copy_from_user(whole, (void __user *)fp, LEGACY_SIZE))
-			goto out;
-		struct _fpx_sw_bytes sw;
-		memcpy(&sw, whole + SW_BYTES, sizeof(sw));
-		bool extended = cpu_features.xsave && sw.magic1 == FP_XSTATE_MAGIC1 && sw.xstate_size == cpu_features.xsave_size &&
-				sw.extended_size >= fpu_image_size();
-		if (extended && copy_from_user(whole, (void __user *)fp, fpu_image_size()))
-			goto out;
-		/* Without the marks only the legacy part counts, and the rest is initial, as fpu_alloc() made it. */
-		extended = extended && fp_image_whole(whole);
-		memcpy(image, whole, extended ? cpu_features.xsave_size : LEGACY_SIZE);
-		if (cpu_features.xsave && !extended)
-			image[XSTATE_HEADER] |= 3;	/* x87 and SSE are in use */
-		if (!fp_image_ok(image))
-			goto out;
-		fpu_mark(image);
-	}
-	preempt_disable();
-	void *old = current->fpu;
-	current->fpu = image;
-	fpu_restore(image);
-	preempt_enable();
-	image = old;
-	r = 0;
-out:
-	kfree(whole);
-	fpu_free(image);
-	return r;
-}
-
 static int restore_sigcontext(struct trapframe *f, const struct sigcontext *sc)
 {
 	/* Linux fails on bad selectors in IRETQ, with the same signal. */
@@ -229,22 +144,22 @@ static int restore_sigcontext(struct trapframe *f, const struct sigcontext *sc)
 	f->ss = USER_DS;
 	f->rflags = (f->rflags & ~(FLAGS_USER | FLAGS_RF)) | (sc->eflags & (FLAGS_USER | FLAGS_RF)) | 0x202;
 	f->vector = 0;		/* no system call to restart */
-	return restore_fp((u64)sc->fpstate);
+	return fpu_load_image((const void __user *)sc->fpstate);
 }
 
 long sys_rt_sigreturn(void)
 {
 	struct trapframe *f = current->frame;
-	struct rt_sigframe user;
+	struct ucontext uc;
 	u64 mask;
 
-	if (copy_from_user(&user, (void __user *)(f->rsp - 8), sizeof(user)))
+	if (copy_from_user(&uc, &((struct rt_sigframe __user *)(f->rsp - 8))->uc, sizeof(uc)))
 		goto bad;
-	memcpy(&mask, &user.uc.uc_sigmask, sizeof(mask));
-	if (restore_sigcontext(f, &user.uc.uc_mcontext))
+	__builtin_memcpy(&mask, &uc.uc_sigmask, sizeof(mask));
+	if (restore_sigcontext(f, &uc.uc_mcontext))
 		goto bad;
 	signal_set_mask(mask);
-	sigaltstack_restore(&user.uc.uc_stack);
+	sigaltstack_restore(&uc.uc_stack);
 	return (long)f->rax;
 bad:
 	f->vector = 0;

@@ -14,20 +14,6 @@
 #include "kernel/usermode.h"
 #include "mm/usercopy.h"
 
-enum sig_default signal_default(int sig)
-{
-	switch (sig) {
-	case SIGCHLD: case SIGCONT: case SIGURG: case SIGWINCH:
-		return SIGDEF_IGNORE;
-	case SIGSTOP: case SIGTSTP: case SIGTTIN: case SIGTTOU:
-		return SIGDEF_STOP;
-	case SIGQUIT: case SIGILL: case SIGTRAP: case SIGABRT: case SIGFPE: case SIGSEGV: case SIGBUS: case SIGSYS:
-	case SIGXCPU: case SIGXFSZ:
-		return SIGDEF_CORE;
-	}
-	return SIGDEF_KILL;
-}
-
 bool signal_pending(const struct task *t)
 {
 	const struct process *p = t->process;
@@ -40,13 +26,13 @@ bool fatal_signal_pending(const struct task *t)
 	return READ_ONCE(t->pending.signals) & SIG_BIT(SIGKILL) || READ_ONCE(t->process->group_exit);
 }
 
-void siginfo_user(siginfo_t *info, int sig, int code)
+void siginfo_user(struct ksiginfo *info, int sig, int code)
 {
-	memset(info, 0, sizeof(*info));
-	info->si_signo = sig;
-	info->si_code = code;
-	info->si_pid = current->process->pid;
-	info->si_uid = current->process->uid;
+	const struct process *p = current->process;
+
+	*info = (struct ksiginfo){ .si_signo = sig, .si_code = code };
+	info->si_pid = p->pid;
+	info->si_uid = p->uid;
 }
 
 /* --- sending --- */
@@ -68,7 +54,7 @@ static bool is_ignored(const struct process *p, int sig, bool from_kernel)
 /* Can the signal be acted upon now? A parked thread looks at it when it goes on (JC3); SIGKILL comes through everything. */
 static bool is_open(const struct task *t, int sig)
 {
-	return sig == SIGKILL || !(t->sig_mask & SIG_BIT(sig) || READ_ONCE(t->flags) & TF_STOPPED);
+	return sig == SIGKILL || !(READ_ONCE(t->sig_mask) & SIG_BIT(sig) || READ_ONCE(t->flags) & TF_STOPPED);
 }
 
 /* The thread that should see a signal to the process: one that does not block it, the leader if possible. */
@@ -104,35 +90,46 @@ static void kill_process_locked(struct process *p, int sig)
 
 struct wait_queue signalfd_wait = WAIT_QUEUE_INIT(signalfd_wait);
 
-int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info)
+/* Is a signal without a handler done with already? It is ignored, or kills the process at once. Locks held. */
+static __attribute__((noinline)) bool done_at_once(struct process *p, const struct task *t, int sig, bool from_kernel)
 {
-	bool from_kernel = !info || info->si_code > 0;
+	bool blocked = t ? !is_open(t, sig) : !choose_thread(p, sig);
+
+	if (!blocked && is_ignored(p, sig, from_kernel))
+		return true;
+	if (SIG_BIT(sig) & SIG_UNBLOCKABLE && p->pid == 1)
+		return true;
+	if (sig != SIGKILL && (blocked || signal_default(sig) != SIGDEF_KILL || handler_of(p, sig) != (void __user *)SIG_DFL))
+		return false;
+	kill_process_locked(p, sig);
+	return true;
+}
+
+int signal_send_locked(struct process *p, struct task *t, int sig, const struct ksiginfo *info)
+{
+	struct task *target;
 	int r = 0;
 
 	if (sig < 1 || sig > NR_SIGNALS)
 		return -EINVAL;
-	if (p == &kernel_process)
+	if (unlikely(p == &kernel_process))
 		return 0;
-	jobctl_sent_locked(p, sig);
+	if (unlikely(SIG_BIT(sig) & (SIG_STOPS | SIG_BIT(SIGCONT))))
+		jobctl_sent_locked(p, sig);
 	spin_lock(&p->sig_lock);
-	struct task *target = t ? t : choose_thread(p, sig);
-	bool blocked = t ? !is_open(t, sig) : !target;
-	if (p->zombie || p->group_exit || (!blocked && is_ignored(p, sig, from_kernel)))
+	if (unlikely(p->zombie || p->group_exit))
 		goto out;
-	if (SIG_BIT(sig) & SIG_UNBLOCKABLE && p->pid == 1)
+	if (!signal_handled(&p->action[sig - 1]) && done_at_once(p, t, sig, !info || info->si_code > 0))
 		goto out;
-	enum sig_default def = signal_default(sig);
-	if (sig == SIGKILL || (!blocked && def == SIGDEF_KILL && handler_of(p, sig) == (void __user *)SIG_DFL)) {
-		kill_process_locked(p, sig);
-		goto out;
-	}
 	r = sigqueue_add(p, t ? &t->pending : &p->pending, sig, info);
 	if (r)
 		goto out;
-	smp_mb();			/* pending before the look at the queue; who waits joins it before he looks */
-	if (READ_ONCE(signalfd_wait.waiters.next) != &signalfd_wait.waiters)
+	/* Pending before the look at masks and queues: who opens his mask, or joins the queue, looks at what is pending after that (SG4). */
+	smp_mb();
+	if (unlikely(READ_ONCE(signalfd_wait.waiters.next) != &signalfd_wait.waiters))
 		wake_up_all(&signalfd_wait, 0);
-	if (target && !blocked)
+	target = t ? (is_open(t, sig) ? t : NULL) : choose_thread(p, sig);
+	if (likely(target))
 		notify_thread(target, false);
 	else
 		/* Blocked, but a thread may be in sigtimedwait() for it: it looks again. */
@@ -144,7 +141,7 @@ out:
 	return r;
 }
 
-int signal_send(struct process *p, int sig, const siginfo_t *info)
+int signal_send(struct process *p, int sig, const struct ksiginfo *info)
 {
 	spin_lock(&tasklist_lock);
 	int r = signal_send_locked(p, NULL, sig, info);
@@ -152,7 +149,7 @@ int signal_send(struct process *p, int sig, const siginfo_t *info)
 	return r;
 }
 
-int signal_send_task(struct task *t, int sig, const siginfo_t *info)
+int signal_send_task(struct task *t, int sig, const struct ksiginfo *info)
 {
 	spin_lock(&tasklist_lock);
 	int r = signal_send_locked(t->process, t, sig, info);
@@ -178,7 +175,7 @@ void signal_fault(int sig, int code, vaddr_t address)
 	struct task *t = current;
 	struct process *p = t->process;
 	struct trapframe *f = t->frame;
-	siginfo_t info = { .si_signo = sig, .si_code = code };
+	struct ksiginfo info = { .si_signo = sig, .si_code = code };
 
 	if (code > 0 && code != SI_KERNEL)
 		info.si_addr = (void *)address;		/* the UAPI structure knows no __user */
@@ -225,18 +222,43 @@ void signal_flush_handlers(struct process *p)
 
 /* --- taking --- */
 
+void signal_retarget(u64 signals)
+{
+	struct process *p = current->process;
+	struct task *target;
+
+	spin_lock(&tasklist_lock);
+	spin_lock(&p->sig_lock);
+	for (signals &= p->pending.signals; signals; signals &= signals - 1) {
+		target = choose_thread(p, __builtin_ctzl(signals) + 1);
+		if (target)
+			notify_thread(target, false);
+	}
+	spin_unlock(&p->sig_lock);
+	spin_unlock(&tasklist_lock);
+}
+
+/* Without a lock, SG4. */
+static inline void change_mask(struct task *t, u64 mask)
+{
+	u64 blocked = mask & ~t->sig_mask;
+
+	WRITE_ONCE(t->sig_mask, mask);
+	smp_mb();			/* the mask before the look at what is pending: signal_send_locked() */
+	if (unlikely(blocked & READ_ONCE(t->process->pending.signals)))
+		signal_retarget(blocked);
+}
+
 void signal_set_mask(u64 mask)
 {
 	struct task *t = current;
 
-	spin_lock(&t->process->sig_lock);
-	t->sig_mask = mask & ~SIG_UNBLOCKABLE;
-	spin_unlock(&t->process->sig_lock);
+	change_mask(t, mask & ~SIG_UNBLOCKABLE);
 	if (signal_pending(t))
 		task_set_flag(t, TF_SIGPENDING);
 }
 
-int signal_take_locked(u64 which, siginfo_t *info)
+int signal_take_locked(u64 which, struct ksiginfo *info)
 {
 	struct task *t = current;
 	struct process *p = t->process;
@@ -252,8 +274,8 @@ int signal_take_locked(u64 which, siginfo_t *info)
 	return sig;
 }
 
-/* The next signal with something to do: its number with info and action, or 0. Dies here if the process is to die. */
-static int next_signal(siginfo_t *info, struct sigaction_k *action)
+/* The next signal with a handler: its number with info and action, 0 if there is none. Dies here if the process is to die. */
+static int next_signal(struct ksiginfo *info, struct sigaction_k *action)
 {
 	struct task *t = current;
 	struct process *p = t->process;
@@ -268,7 +290,7 @@ static int next_signal(siginfo_t *info, struct sigaction_k *action)
 		if (sig) {
 			p->stop_armed |= (SIG_BIT(sig) & SIG_STOPS) != 0;
 			*action = p->action[sig - 1];
-			if (action->flags & SA_RESETHAND && action->handler != (void __user *)SIG_IGN)
+			if (unlikely(action->flags & SA_RESETHAND) && action->handler != (void __user *)SIG_IGN)
 				p->action[sig - 1].handler = (void __user *)SIG_DFL;
 		}
 		bool unkillable = p->pid == 1 && info->si_code <= 0;
@@ -283,10 +305,10 @@ static int next_signal(siginfo_t *info, struct sigaction_k *action)
 		}
 		if (!sig)
 			return 0;
+		if (likely(signal_handled(action)))
+			return sig;
 		if (action->handler == (void __user *)SIG_IGN)
 			continue;
-		if (action->handler != (void __user *)SIG_DFL)
-			return sig;
 		enum sig_default def = signal_default(sig);
 		if (def == SIGDEF_IGNORE || unkillable)
 			continue;
@@ -312,36 +334,38 @@ static void restart_syscall(struct trapframe *frame, const struct sigaction_k *a
 	frame->vector = 0;		/* changed: entry.asm */
 }
 
-static void run_handler(struct trapframe *frame, int sig, const siginfo_t *info, const struct sigaction_k *action)
+static void run_handler(struct trapframe *frame, int sig, const struct ksiginfo *info, const struct sigaction_k *action)
 {
 	struct task *t = current;
-	u64 mask = READ_ONCE(t->flags) & TF_RESTORE_MASK ? t->saved_mask : t->sig_mask;
+	u64 mask = t->sig_mask;
 
-	task_clear_flag(t, TF_RESTORE_MASK);
+	if (unlikely(READ_ONCE(t->flags) & TF_RESTORE_MASK)) {
+		mask = t->saved_mask;
+		task_clear_flag(t, TF_RESTORE_MASK);
+	}
 	t->restart_deadline = 0;	/* the handler's own calls have their own */
-	if (sigframe_setup(frame, sig, info, action, mask)) {
-		if (sig == SIGSEGV) {	/* its own handler's frame cannot be made */
-			spin_lock(&t->process->sig_lock);
-			t->process->action[sig - 1].handler = (void __user *)SIG_DFL;
-			spin_unlock(&t->process->sig_lock);
-		}
-		signal_fault(SIGSEGV, SI_KERNEL, 0);
+	if (likely(!sigframe_setup(frame, sig, info, action, mask))) {
+		change_mask(t, t->sig_mask | action->mask | (action->flags & SA_NODEFER ? 0 : SIG_BIT(sig)));
 		return;
 	}
-	u64 block = action->mask | (action->flags & SA_NODEFER ? 0 : SIG_BIT(sig));
-	signal_set_mask(t->sig_mask | block);
+	if (sig == SIGSEGV) {		/* its own handler's frame cannot be made */
+		spin_lock(&t->process->sig_lock);
+		t->process->action[sig - 1].handler = (void __user *)SIG_DFL;
+		spin_unlock(&t->process->sig_lock);
+	}
+	signal_fault(SIGSEGV, SI_KERNEL, 0);
 }
 
 void signal_deliver(struct trapframe *frame)
 {
 	struct task *t = current;
 	struct sigaction_k action;
-	siginfo_t info;
+	struct ksiginfo info;
 	bool handled = false;
 	int sig;
 
 	t->frame = frame;
-	if (t->set_child_tid) {		/* a new child's first way to user mode; a bad address is its own fault */
+	if (unlikely(t->set_child_tid)) {	/* a new child's first way to user mode; a bad address is its own fault */
 		(void)put_user(t->tid, t->set_child_tid);
 		t->set_child_tid = NULL;
 	}

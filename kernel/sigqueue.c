@@ -10,19 +10,19 @@
 #include "kernel/timers.h"
 #include "mm/slab.h"
 
-static struct sig_entry *entry_alloc(struct sigpending *pending)
+static inline struct sig_entry *entry_alloc(struct sigpending *pending)
 {
-	if (pending->first_used)
+	if (unlikely(pending->first_used))
 		return kmalloc_atomic(sizeof(struct sig_entry));
 	pending->first_used = true;
 	return &pending->first;
 }
 
-static void entry_free(struct process *p, struct sigpending *pending, struct sig_entry *entry)
+static inline void entry_free(struct process *p, struct sigpending *pending, struct sig_entry *entry)
 {
 	list_del(&entry->node);
 	p->nr_queued--;
-	if (entry == &pending->first)
+	if (likely(entry == &pending->first))
 		pending->first_used = false;
 	else
 		kfree(entry);
@@ -34,14 +34,13 @@ static bool queue_full(const struct process *p)
 }
 
 /* Linux: only what kill() or the kernel sent may get along without its siginfo. */
-static bool needs_info(int sig, const siginfo_t *info)
+static bool needs_info(int sig, const struct ksiginfo *info)
 {
 	return sig >= SIGRTMIN && info && info->si_code != SI_USER && info->si_code <= 0;
 }
 
-int sigqueue_add(struct process *p, struct sigpending *pending, int sig, const siginfo_t *info)
+int sigqueue_add(struct process *p, struct sigpending *pending, int sig, const struct ksiginfo *info)
 {
-	const siginfo_t from_kernel = { .si_signo = sig, .si_code = SI_KERNEL };
 	struct sig_entry *entry = NULL;
 
 	if (sig < SIGRTMIN && pending->signals & SIG_BIT(sig))
@@ -49,9 +48,9 @@ int sigqueue_add(struct process *p, struct sigpending *pending, int sig, const s
 	/* A standard signal's place is always there; Linux's too are refused only where there is no memory. */
 	if (sig < SIGRTMIN || !queue_full(p))
 		entry = entry_alloc(pending);
-	if (entry) {
+	if (likely(entry)) {
 		entry->sig = sig;
-		memcpy(&entry->info, info ? info : &from_kernel, sizeof(entry->info));
+		entry->info = info ? *info : (struct ksiginfo){ .si_signo = sig, .si_code = SI_KERNEL };
 		list_add_tail(&entry->node, &pending->queue);
 		p->nr_queued++;
 	} else if (needs_info(sig, info)) {
@@ -61,30 +60,39 @@ int sigqueue_add(struct process *p, struct sigpending *pending, int sig, const s
 	return 0;
 }
 
-void sigqueue_take(struct process *p, struct sigpending *pending, int sig, siginfo_t *info)
+/* The first entry of sig, if there is one, and whether there is another. */
+static __attribute__((noinline)) void find_entry(struct sigpending *pending, int sig, struct sig_entry **found, bool *more)
 {
-	struct sig_entry *entry, *found = NULL;
-	bool more = false;
+	struct sig_entry *entry;
 
 	list_for_each(entry, &pending->queue, node) {
 		if (entry->sig != sig)
 			continue;
-		if (found) {
-			more = true;
+		if (*found) {
+			*more = true;
 			break;
 		}
-		found = entry;
+		*found = entry;
 	}
+}
+
+void sigqueue_take(struct process *p, struct sigpending *pending, int sig, struct ksiginfo *info)
+{
+	struct sig_entry *found = NULL;
+	bool more = false;
+
+	if (likely(pending->queue.next == pending->queue.prev && pending->queue.next == &pending->first.node && pending->first.sig == sig))
+		found = &pending->first;	/* mostly nothing else is pending */
+	else
+		find_entry(pending, sig, &found, &more);
 	if (!more)
 		WRITE_ONCE(pending->signals, pending->signals & ~SIG_BIT(sig));
 	if (!found) {			/* there was no room for more than the bit: si_code SI_USER from nobody */
-		memset(info, 0, sizeof(*info));
-		info->si_signo = sig;
+		*info = (struct ksiginfo){ .si_signo = sig };
 		return;
 	}
-	memcpy(info, &found->info, sizeof(found->info));
-	memset((char *)info + sizeof(found->info), 0, sizeof(*info) - sizeof(found->info));
-	if (info->si_code == SI_TIMER)
+	*info = found->info;
+	if (unlikely(info->si_code == SI_TIMER))
 		timer_signal_gone(p, info, info->si_tid);
 	entry_free(p, pending, found);
 }
@@ -97,11 +105,10 @@ void sigqueue_drop(struct process *p, struct sigpending *pending, u64 signals)
 		return;
 	WRITE_ONCE(pending->signals, pending->signals & ~signals);
 	list_for_each_safe(entry, next, &pending->queue, node) {
-		const siginfo_t *info = (const siginfo_t *)&entry->info;	/* its first part */
 		if (!(SIG_BIT(entry->sig) & signals))
 			continue;
-		if (info->si_code == SI_TIMER)
-			timer_signal_gone(p, NULL, info->si_tid);
+		if (entry->info.si_code == SI_TIMER)
+			timer_signal_gone(p, NULL, entry->info.si_tid);
 		entry_free(p, pending, entry);
 	}
 }

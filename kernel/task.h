@@ -38,16 +38,16 @@ enum task_state {
 
 #define KSTACK_SIZE	(4 * PAGE_SIZE)
 
-/* The part of a siginfo_t that carries anything: up to si_stime. */
-struct siginfo_short {
-	u64 words[6];
+/* What a siginfo_t carries, without its padding (48 of 128 bytes): kept and handed on inside the kernel. */
+struct ksiginfo {
+	__SIGINFO;
 };
 
 /* Pending signals (kernel/sigqueue.c). */
 struct sig_entry {
 	struct list_head node;		/* sigpending.queue */
 	int sig;
-	struct siginfo_short info;
+	struct ksiginfo info;
 };
 
 struct sigpending {
@@ -106,7 +106,7 @@ struct task {
 
 	/* Signals of this thread (kernel/signal.c) */
 	struct sigpending pending;	/* S */
-	u64 sig_mask;			/* S: written by the task itself */
+	u64 sig_mask;			/* written by the task itself, read by others: SG4 of kernel/signal.h */
 	u64 saved_mask;			/* T */
 	u64 restart_deadline;		/* T: of a call that is restarted with what is left of its time; 0: none */
 	u64 sig_wait;			/* S: blocked signals that sigtimedwait() is waiting for */

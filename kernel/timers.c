@@ -39,7 +39,7 @@ static u64 expiries(u64 now, u64 *expiry, u64 interval)
 
 static void fire(struct process *p, struct posix_timer *timer, u64 times)
 {
-	siginfo_t info = { .si_signo = timer->signo, .si_code = SI_TIMER };
+	struct ksiginfo info = { .si_signo = timer->signo, .si_code = SI_TIMER };
 	struct task *target = timer->notify == SIGEV_THREAD_ID ? task_find(timer->tid) : NULL;
 
 	if (timer->notify == SIGEV_NONE || (timer->notify == SIGEV_THREAD_ID && (!target || target->process != p)))
@@ -144,7 +144,7 @@ static struct posix_timer *timer_find(const struct process *p, int id)
 	return NULL;
 }
 
-void timer_signal_gone(struct process *p, siginfo_t *info, int id)
+void timer_signal_gone(struct process *p, struct ksiginfo *info, int id)
 {
 	struct posix_timer *timer = timer_find(p, id);
 

@@ -21,7 +21,7 @@ struct posix_timer {
 /* exec and the end of a process: delete all its timers. Takes the locks. */
 void timers_delete_all(struct process *p);
 /* A timer's siginfo leaves the queue: taken, the overrun count goes into info (NULL: dropped). sig_lock held. */
-void timer_signal_gone(struct process *p, siginfo_t *info, int id);
+void timer_signal_gone(struct process *p, struct ksiginfo *info, int id);
 /* Wake the timer thread, after a change; start it the first time. 0 or -ENOMEM. Sleeps. */
 int timers_changed(void);
 

@@ -12,9 +12,9 @@ int exec_kernel(const char *path, const char *const argv[], const char *const en
 void init_start(void);
 
 /* kernel/signal.c. signal_send and _task take tasklist_lock, the _locked form wants it held. info NULL: SI_KERNEL. */
-int signal_send(struct process *p, int sig, const siginfo_t *info);	/* to a process; info NULL: SI_KERNEL. 0 or -ESRCH... */
-int signal_send_task(struct task *t, int sig, const siginfo_t *info);
-int signal_send_locked(struct process *p, struct task *t, int sig, const siginfo_t *info);	/* t NULL: the process */
+int signal_send(struct process *p, int sig, const struct ksiginfo *info);	/* to a process; info NULL: SI_KERNEL. 0 or -ESRCH... */
+int signal_send_task(struct task *t, int sig, const struct ksiginfo *info);
+int signal_send_locked(struct process *p, struct task *t, int sig, const struct ksiginfo *info);	/* t NULL: the process */
 int signal_send_pgrp(int pgid, int sig);		/* 0, or -ESRCH if nobody is in it */
 bool signal_is_ignored(int sig);				/* current ignores or blocks it */
 void signal_flush_handlers(struct process *p);		/* exec: handlers to default */
@@ -51,13 +51,16 @@ void uts_read(struct new_utsname *out);
 void uts_write(const char *name, bool domain);
 
 /* FPU (kernel/fpu.c): XSAVE or FXSAVE areas */
+void fpu_init(void);					/* boot: sizes */
 void *fpu_alloc(void);					/* initial state; NULL */
 void fpu_free(void *area);
 void fpu_save(void *area);
 void fpu_restore(const void *area);
-/* An area is a signal frame's image too: with the marks that tell programs what is in it, which fpu_alloc() makes and fpu_save() leaves alone. */
-size_t fpu_image_size(void);				/* bytes, marks included */
-void fpu_mark(void *area);				/* make them again */
+void fpu_reset(void);					/* the current task's registers: as those of a new one */
+/* A signal frame's image: its size, marks included; to the user's stack, 64-byte aligned; and back (0: the initial state). 0, -EFAULT, -ENOMEM. Sleep. */
+size_t fpu_image_size(void);
+int fpu_save_image(void __user *image);
+int fpu_load_image(const void __user *image);
 
 /* user_mode entry of a new task: kernel/entry.asm */
 __noreturn void return_to_user(struct trapframe *frame);

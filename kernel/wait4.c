@@ -16,7 +16,7 @@ struct wait_request {
 	int options;
 	int pid;			/* found: */
 	int code;
-	siginfo_t info;
+	struct ksiginfo info;
 	struct rusage usage;
 };
 

@@ -104,6 +104,31 @@ MAY_FAULT .quad, .fault
 	mov	rax, -14
 	ret
 
+; int raw_xsave_user, raw_xrstor_user(rdi area, esi components): 0 or -EFAULT, also where XRSTOR raises #GP
+global raw_xsave_user, raw_xrstor_user
+raw_xsave_user:
+	mov	eax, esi
+	xor	edx, edx
+	STAC
+MAY_FAULT .save, bad_area
+.save:	xsave64	[rdi]
+	CLAC
+	xor	eax, eax
+	ret
+raw_xrstor_user:
+	mov	eax, esi
+	xor	edx, edx
+	STAC
+MAY_FAULT .load, bad_area
+.load:	xrstor64 [rdi]
+	CLAC
+	xor	eax, eax
+	ret
+bad_area:
+	CLAC
+	mov	eax, -14
+	ret
+
 section .rodata.smap
 global smap_sites_end
 smap_sites_end:

@@ -1,6 +1,6 @@
 /*
- * The instructions that touch user memory: mm/usercopy.asm. Only mm/usercopy.c calls them; the hosted
- * tests bring functions of the same names over a software MMU.
+ * The instructions that touch user memory: mm/usercopy.asm. Only mm/usercopy.c calls them (and kernel/fpu.c the last two); the
+ * hosted tests bring functions of the same names over a software MMU.
  *
  * A fault in one of them goes to page_fault(). With current->pagefault_disabled != 0, or if the fault cannot be
  * resolved, it continues at the fixup and the function returns early, having copied exactly the bytes before the fault. The
@@ -19,7 +19,12 @@ size_t raw_copy_from_user(void *dst, const void __user *src, size_t n);
  */
 ssize_t raw_string_from_user(char *dst, const char __user *src, size_t n);
 /* Locked compare-and-exchange; always a write access, also on a mismatch. 0 with *found, or -EFAULT. p is 4-byte aligned. */
-int raw_cmpxchg32_user(u32 __user *p, u32 expected, u32 desired, u32 *found);
+int raw_cmpxchg32_user(u32 __user *p, u32 expected, u32 desired, u32 *found);/*
+ * XSAVE to the user's memory, and XRSTOR from there: 0 or -EFAULT, also if XRSTOR refuses what it finds. A fault that is resolved begins the
+ * instruction anew; after -EFAULT some of the registers may have been loaded. Not in the hosted tests.
+ */
+int raw_xsave_user(void __user *area, u32 components);
+int raw_xrstor_user(const void __user *area, u32 components);
 
 /* Exception table: where an instruction of usercopy.asm may fault, and where to go then. Offsets from the entry itself, sorted by address. */
 struct extable_entry {
