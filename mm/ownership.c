@@ -10,7 +10,8 @@
  *   PG2      a frame that nobody uses is in the allocator, and what is there nobody uses
  *
  * No tree is walked: every table that there is, is a frame of kind TABLE, so one pass over the frames meets each entry once, also those of address
- * spaces that nobody can find any more. Only the slots of files of one page lie elsewhere, in their mappings.
+ * spaces that nobody can find any more. Only the slots of files of one page lie elsewhere, in their mappings. Frames that are no memory (the kernel
+ * image, the ramdisk, devices: often most of them) are left out of the passes, unless an entry holds one.
  *
  * A task that was stopped between the two halves of a change (the holder, then the entry) makes a frame disagree for that moment. So a frame is
  * wrong only if it is in each of many counts, with time between them for everybody to go on.
@@ -29,6 +30,7 @@
 
 #define ATTEMPTS 60
 #define SHOWN 12		/* frames described */
+#define MAX_SPANS 16		/* pieces of memory without a reserved frame between them */
 
 /* What was found out about one frame. */
 struct count {
@@ -52,8 +54,11 @@ static unsigned counts_order;
 static struct ownership_total {
 	u64 held, holders, pinned, tables, kernel, free, wrong;
 	u64 swap_entries, swap_counted;
+	u64 reserved_held;	/* entries that hold what is not memory */
 	bool moment;		/* the lists could be looked at */
 } total;
+static struct span { pfn_t first, end; } spans[MAX_SPANS];	/* what is memory; does not change after boot */
+static unsigned nr_spans;
 static unsigned swap_wrong;	/* in how many counts in a row, since the first */
 
 /* --- one pass; nobody else runs --- */
@@ -65,13 +70,19 @@ static struct count *count_of(u64 entry)
 	return pfn < nr_frames ? &counts[pfn] : NULL;
 }
 
+static void hold(struct count *c, u64 entry)
+{
+	c->holders++;
+	total.reserved_held += entry_page(entry)->kind == PAGE_RESERVED;
+}
+
 static void see_slot(u64 e)
 {
 	struct count *c = count_of(e);
 
 	if (!(e & ENTRY_FRAME) || !c)
 		return;
-	c->holders++;
+	hold(c, e);
 	c->seen |= SEEN_SLOT | (e & ENTRY_RW ? SEEN_SLOT_RW : 0);
 }
 
@@ -87,7 +98,7 @@ static void see_process_entry(u64 e)
 	if (!(e & (ENTRY_P | ENTRY_PRIV)) || !c)
 		return;
 	if (e & ENTRY_PRIV) {
-		c->holders++;
+		hold(c, e);
 		c->seen |= (write ? SEEN_PRIV_RW : 0) | (e & ENTRY_EXCL ? SEEN_EXCL : 0) | (write && !(e & ENTRY_EXCL) ? SEEN_BAD : 0);
 	} else {
 		c->seen |= SEEN_FILE | (write ? SEEN_FILE_RW : 0) | (e & ENTRY_EXCL ? SEEN_BAD : 0);
@@ -102,8 +113,35 @@ static void see_child(u64 e, enum page_kind kind, unsigned level)
 		return;
 	c->owners++;
 	c->seen |= SEEN_TABLE;
+	total.reserved_held += entry_page(e)->kind == PAGE_RESERVED;
 	if (entry_page(e)->kind != kind || entry_page(e)->level + 1U != level)
 		c->seen |= SEEN_BAD;
+}
+
+/* Most entries of most tables are empty. */
+static bool any_of_8(entry_t *e)
+{
+	return entry_read(&e[0]) | entry_read(&e[1]) | entry_read(&e[2]) | entry_read(&e[3]) | entry_read(&e[4]) | entry_read(&e[5]) | entry_read(&e[6]) | entry_read(&e[7]);
+}
+
+/* How many of the 8 are not empty. */
+static unsigned see_8(const struct page *table, entry_t *e)
+{
+	unsigned live = 0;
+
+	for (unsigned i = 0; i < 8; i++) {
+		u64 value = entry_read(&e[i]);
+		live += value != 0;
+		if (!value)
+			continue;
+		if (table->level)
+			see_child(value, table->kind, table->level);
+		else if (table->kind == PAGE_TABLE_CACHE)
+			see_slot(value);
+		else
+			see_process_entry(value);
+	}
+	return live;
 }
 
 static void see_table(struct page *table)
@@ -111,18 +149,9 @@ static void see_table(struct page *table)
 	unsigned n = table->kind == PAGE_TABLE_PROCESS && table->level == 3 ? 256 : 512, live = 0;
 	struct count *self = &counts[page_to_pfn(table)];
 
-	for (unsigned i = 0; i < n; i++) {
-		u64 e = entry_read(&table_entries(table)[i]);
-		live += e != 0;
-		if (!e)
-			continue;
-		if (table->level)
-			see_child(e, table->kind, table->level);
-		else if (table->kind == PAGE_TABLE_CACHE)
-			see_slot(e);
-		else
-			see_process_entry(e);
-	}
+	for (entry_t *e = table_entries(table), *end = e + n; e < end; e += 8)
+		if (any_of_8(e))
+			live += see_8(table, e);
 	if (table->kind == PAGE_TABLE_PROCESS && table->level == 3) {
 		self->owners++;			/* struct mm */
 		self->seen |= SEEN_TABLE;
@@ -212,28 +241,74 @@ static void add_up(const struct page *page)
 	total.pinned += own_xpins(own) || own_rpins(own);
 }
 
-/* The first frame of each block. */
-#define each_block(page) \
-	for (struct page *page = page_array(); page < page_array() + nr_frames; page += block_frames(page))
+/* The first frame of each block in a span. */
+#define each_block(page, span) \
+	for (struct page *page = pfn_to_page((span)->first); page < page_array() + (span)->end; page += block_frames(page))
 
-static void count_all(unsigned attempt)
+static void see_tables(const struct span *span)
 {
-	total = (struct ownership_total){ 0 };
-	for (pfn_t i = 0; i < nr_frames; i++)
-		counts[i] = (struct count){ .wrong = counts[i].wrong };
-	see_mappings();
-	if (!total.moment)
-		return;
-	see_swap_areas();
-	each_block(page)
+	each_block(page, span)
 		if (page->kind == PAGE_TABLE_PROCESS || page->kind == PAGE_TABLE_CACHE)
 			see_table(page);
-	each_block(page) {
+}
+
+static void judge_all(const struct span *span, unsigned attempt)
+{
+	each_block(page, span) {
 		struct count *c = &counts[page_to_pfn(page)];
 		add_up(page);
 		c->wrong = c->wrong == attempt - 1 && judge(page, c) ? (u8)attempt : c->wrong;
 		total.wrong += c->wrong == attempt;
 	}
+}
+
+static void find_spans(void)
+{
+	const struct page *page = page_array(), *end = page + nr_frames;
+
+	while (page < end && nr_spans < MAX_SPANS) {
+		struct span *span = &spans[nr_spans];
+		while (page < end && page->kind == PAGE_RESERVED)
+			page++;
+		span->first = page_to_pfn(page);
+		while (page < end && page->kind != PAGE_RESERVED)
+			page += block_frames(page);
+		span->end = page_to_pfn(page);
+		nr_spans += span->end > span->first;
+	}
+	if (page < end)		/* the last one takes the rest in, with what is reserved there */
+		spans[MAX_SPANS - 1].end = nr_frames;
+}
+
+static void forget_counts(const struct span *span, unsigned attempt)
+{
+	for (pfn_t i = span->first; i < span->end; i++)
+		counts[i] = (struct count){ .wrong = attempt > 1 ? counts[i].wrong : 0 };
+}
+
+static void count_all(unsigned attempt)
+{
+	const struct span all = { 0, nr_frames };
+	static bool reserved_counted;
+
+	total = (struct ownership_total){ 0 };
+	if (!nr_spans)
+		find_spans();
+	for (unsigned i = 0; i < nr_spans; i++)
+		forget_counts(&spans[i], attempt);
+	if (reserved_counted)
+		forget_counts(&all, attempt);
+	see_mappings();
+	if (!total.moment)
+		return;
+	see_swap_areas();
+	for (unsigned i = 0; i < nr_spans; i++)
+		see_tables(&spans[i]);
+	reserved_counted = total.reserved_held != 0;
+	for (unsigned i = 0; i < nr_spans && !reserved_counted; i++)
+		judge_all(&spans[i], attempt);
+	if (reserved_counted)
+		judge_all(&all, attempt);
 	if (swap_wrong == attempt - 1 && total.swap_entries != total.swap_counted)
 		swap_wrong = attempt;
 	total.wrong += swap_wrong == attempt;
@@ -305,7 +380,7 @@ static bool counts_ready(void)
 	while (PAGE_SIZE << counts_order < nr_frames * sizeof(*counts) && counts_order < PAGE_ORDERS - 1)
 		counts_order++;
 	if (!counts && PAGE_SIZE << counts_order >= nr_frames * sizeof(*counts)) {
-		struct page *page = page_alloc(counts_order, 0);
+		struct page *page = page_alloc(counts_order, PA_ZERO);
 		counts = page ? page_address(page) : NULL;
 	}
 	return counts;
@@ -319,8 +394,6 @@ int ownership_check(char *buf, size_t size)
 	mutex_lock(&ownership_mutex);
 	if (!counts_ready())
 		goto out;
-	for (pfn_t i = 0; i < nr_frames; i++)
-		counts[i].wrong = 0;
 	swap_wrong = 0;
 	while (attempt < ATTEMPTS) {
 		count_once(attempt + 1);
