@@ -10,7 +10,6 @@
 #include "mm/swap.h"
 
 #define MAX_SLOTS 256
-extern unsigned swap_disk_pending;	/* test_swap.c */
 
 struct count {
 	u32 holders, tables, writable_ptes;
@@ -68,9 +67,9 @@ static void count_slot(struct hfile *f, u64 index, u64 v)
 	count_of(p)->holders++;
 	if (v & ENTRY_WRITEBACK)
 		host_fail("%s: page %lu is under writeback with no I/O pending", f->name, (unsigned long)index);
-	if ((v & ENTRY_P) && index >= DIV_UP((u64)f->mapping.size, PAGE_SIZE))
-		host_fail("PC1: %s: page %lu is past the end (%ld)", f->name, (unsigned long)index, f->mapping.size);
-	if (!f->mapping.no_writeback && (v & ENTRY_D) && !(v & ENTRY_RW) && (v & ENTRY_P) && !f->block_state[index])
+	if ((v & ENTRY_P) && index >= DIV_UP((u64)f->inode.mapping.size, PAGE_SIZE))
+		host_fail("PC1: %s: page %lu is past the end (%ld)", f->name, (unsigned long)index, f->inode.mapping.size);
+	if (!f->inode.mapping.no_writeback && (v & ENTRY_D) && !(v & ENTRY_RW) && (v & ENTRY_P) && !f->block_state[index])
 		host_fail("PC4: %s: page %lu is dirty without a block", f->name, (unsigned long)index);
 }
 static u64 count_file_table(struct hfile *f, struct page *t, u64 index)
@@ -92,7 +91,7 @@ static u64 count_file_table(struct hfile *f, struct page *t, u64 index)
 }
 static u64 count_file(struct hfile *f)
 {
-	u64 root = f->mapping.root.v;
+	u64 root = f->inode.mapping.root.v;
 	if (root & ENTRY_TABLE)
 		return count_file_table(f, entry_page(root), 0);
 	count_slot(f, 0, root);
@@ -229,8 +228,8 @@ void check_all(void)
 	memset(swap_entries, 0, sizeof(swap_entries));
 	list_for_each(f, &hfiles, node) {
 		u64 n = count_file(f);
-		if (n != f->mapping.nr_pages.v)
-			host_fail("%s: %lu pages cached, nr_pages says %lu", f->name, (unsigned long)n, (unsigned long)f->mapping.nr_pages.v);
+		if (n != f->inode.mapping.nr_pages.v)
+			host_fail("%s: %lu pages cached, nr_pages says %lu", f->name, (unsigned long)n, (unsigned long)f->inode.mapping.nr_pages.v);
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(proc_all); i++)
 		if (proc_all[i]) {

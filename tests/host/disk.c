@@ -1,9 +1,10 @@
 /*
  * Files for the hosted tests: an address_space over an array of bytes. I/O completes later, from the task
  * "disk", in any order; a page under writeback is checked not to change (stable pages), a page that is written
- * back must have been reserved (PC4), and freed blocks hold garbage that must never be seen (INV-T4).
+ * back must have been reserved (PC4), and freed blocks hold garbage that must never be seen (INV-T4). A file's blocks are also a block device, for fs/direct.c.
  */
 #include "host.h"
+#include "fs/direct.h"
 #include "mm/reclaim.h"
 
 #define PATTERN_FREED 0xdd
@@ -16,6 +17,7 @@ struct request {
 	struct page *page;
 	u64 index, checksum;
 	bool write, fail;
+	struct bio *bio;		/* or NULL: the page is one of the cache */
 };
 static struct list_head queue = LIST_INIT(queue);
 static struct wait_queue queue_wait = WAIT_QUEUE_INIT(queue_wait);
@@ -24,7 +26,7 @@ static bool started;
 
 unsigned disk_pending(void) { return nr_pending; }
 
-static struct hfile *file_of(struct address_space *m) { return container_of(m, struct hfile, mapping); }
+static struct hfile *file_of(struct address_space *m) { return container_of(m, struct hfile, inode.mapping); }
 
 static u64 checksum(struct page *page)
 {
@@ -35,22 +37,34 @@ static u64 checksum(struct page *page)
 	return h;
 }
 
+static void complete_bio(struct bio *bio)
+{
+	struct hfile *f = container_of(bio->dev, struct hfile, device);
+	u8 *block = f->disk + bio->sector * 512, *memory = (u8 *)page_address(bio->page) + bio->offset;
+	memcpy(bio->write ? block : memory, bio->write ? memory : block, bio->length);
+	bio->done(bio, 0);
+}
 static void complete(struct request *r)
 {
 	struct hfile *f = r->file;
+	if (r->bio) {
+		complete_bio(r->bio);
+		sys_free(r);
+		return;
+	}
 	u8 *block = f->disk + r->index * PAGE_SIZE;
 	if (r->write) {
 		if (checksum(r->page) != r->checksum)
 			host_fail("page %lu of %s changed while it was being written back", (unsigned long)r->index, f->name);
 		if (!r->fail)
 			memcpy(block, page_address(r->page), PAGE_SIZE);
-		pagecache_write_done(&f->mapping, r->index, r->fail ? -EIO : 0);
+		pagecache_write_done(&f->inode.mapping, r->index, r->fail ? -EIO : 0);
 	} else {
 		if (!r->fail && f->block_state[r->index])
 			memcpy(page_address(r->page), block, PAGE_SIZE);
 		else
 			memset(page_address(r->page), r->fail ? 0xee : 0, PAGE_SIZE);
-		pagecache_read_done(&f->mapping, r->index, r->fail ? -EIO : 0);
+		pagecache_read_done(&f->inode.mapping, r->index, r->fail ? -EIO : 0);
 	}
 	sys_free(r);
 }
@@ -71,22 +85,32 @@ static void disk_task(void *arg)
 	}
 }
 
-static void submit(struct hfile *f, u64 index, struct page *page, bool write, int *fail_counter)
+static void enqueue(struct request r)
 {
-	struct request *r = sys_calloc(sizeof(*r));
+	struct request *q = sys_calloc(sizeof(*q));
 	if (!started) {
 		started = true;
 		host_spawn_daemon("disk", disk_task, NULL);
 	}
-	CHECK(index < f->disk_pages);
-	*r = (struct request){ .file = f, .page = page, .index = index, .write = write };
-	r->fail = *fail_counter > 0 && --*fail_counter == 0;
-	if (write)
-		r->checksum = checksum(page);
-	list_add_tail(&r->node, &queue);
+	*q = r;
+	list_add_tail(&q->node, &queue);
 	nr_queued++;
 	nr_pending++;
 	wake_up_all(&queue_wait, 0);
+}
+static void submit(struct hfile *f, u64 index, struct page *page, bool write, int *fail_counter)
+{
+	CHECK(index < f->disk_pages);
+	enqueue((struct request){ .file = f, .page = page, .index = index, .write = write, .checksum = write ? checksum(page) : 0,
+				  .fail = *fail_counter > 0 && --*fail_counter == 0 });
+}
+static void submit_bio(struct bio *bio) { enqueue((struct request){ .bio = bio }); }
+ssize_t hfile_direct_map(struct inode *inode, loff_t pos, size_t n, struct direct_place *place)
+{
+	struct hfile *f = container_of(inode, struct hfile, inode);
+	CHECK(pos < (loff_t)(f->disk_pages * PAGE_SIZE));
+	*place = (struct direct_place){ .dev = &f->device, .sector = (u64)pos / 512, .hole = !f->block_state[pos >> PAGE_SHIFT] };
+	return (ssize_t)min(n, PAGE_SIZE - (size_t)(pos & ~PAGE_MASK));
 }
 
 static int read_page(struct address_space *m, u64 index, struct page *page)
@@ -136,28 +160,45 @@ static const struct address_space_ops ops = {
 	.hold = hold_owner, .release = release_owner, .name = file_name,
 };
 
+static void set_contents(struct hfile *f, const void *data, u64 size)
+{
+	memcpy(f->disk, data ? data : f->disk, size);
+	for (u64 i = 0; i < f->disk_pages; i++)
+		f->block_state[i] = i < DIV_UP(size, PAGE_SIZE);
+	f->inode.mapping.size = size;
+}
+
 struct hfile *hfile_create(const char *name, u64 max_bytes, const void *data, u64 size)
 {
+	static struct super_block sb = { .type = "host" };
 	struct hfile *f = sys_calloc(sizeof(*f));
 	str_copy(f->name, name, sizeof(f->name));
 	f->disk_pages = max_bytes / PAGE_SIZE;
 	f->disk = sys_calloc(max_bytes);
 	f->block_state = sys_calloc(f->disk_pages);
-	mapping_init(&f->mapping, &ops, f, RANK_PAGE);
-	rwsem_init(&f->i_rwsem, "i_rwsem", RANK_INODE);
-	memcpy(f->disk, data ? data : f->disk, size);
-	for (u64 i = 0; i < DIV_UP(size, PAGE_SIZE); i++)
-		f->block_state[i] = 1;
-	f->mapping.size = size;
+	f->device = (struct block_device){ .name = f->name, .submit = submit_bio };
+	f->inode.sb = &sb;
+	f->inode.mode = S_IFREG | 0600;
+	mapping_init(&f->inode.mapping, &ops, f, RANK_PAGE);
+	rwsem_init(&f->inode.i_rwsem, "i_rwsem", RANK_INODE);
+	set_contents(f, data, size);
 	list_add_tail(&f->node, &hfiles);
 	return f;
+}
+
+void hfile_reset(struct hfile *f, const void *data, u64 size)
+{
+	CHECK_EQ(hfile_truncate(f, 0), 0);
+	while (nr_pending)
+		sched_yield_cpu();
+	set_contents(f, data, size);
 }
 
 void hfile_destroy(struct hfile *f)
 {
 	if (f->refs)
 		host_fail("%s still has %d references", f->name, f->refs);
-	mapping_destroy(&f->mapping);
+	mapping_destroy(&f->inode.mapping);
 	list_del(&f->node);
 	sys_free(f->disk);
 	sys_free(f->block_state);
@@ -168,9 +209,9 @@ ssize_t hfile_writev_user(struct hfile *f, const struct iovec *iov, unsigned nr,
 {
 	struct iov_iter it;
 	iter_init_user(&it, iov, nr);
-	down_write(&f->i_rwsem);
-	ssize_t r = pagecache_write_iter(&f->mapping, &pos, &it);
-	up_write(&f->i_rwsem);
+	down_write(&f->inode.i_rwsem);
+	ssize_t r = pagecache_write_iter(&f->inode.mapping, &pos, &it);
+	up_write(&f->inode.i_rwsem);
 	return r;
 }
 ssize_t hfile_pwrite_user(struct hfile *f, vaddr_t va, size_t n, loff_t pos)
@@ -183,60 +224,61 @@ ssize_t hfile_pread_user(struct hfile *f, vaddr_t va, size_t n, loff_t pos)
 	struct iov_iter it;
 	if (iter_init_user_buf(&it, (void __user *)va, n))
 		return -EFAULT;
-	return pagecache_read_iter(&f->mapping, &pos, &it);
+	return pagecache_read_iter(&f->inode.mapping, &pos, &it);
 }
 ssize_t hfile_pwrite(struct hfile *f, const void *buf, size_t n, loff_t pos)
 {
 	struct iov_iter it;
 	iter_init_kernel_buf(&it, (void *)buf, n);
-	down_write(&f->i_rwsem);
-	ssize_t r = pagecache_write_iter(&f->mapping, &pos, &it);
-	up_write(&f->i_rwsem);
+	down_write(&f->inode.i_rwsem);
+	ssize_t r = pagecache_write_iter(&f->inode.mapping, &pos, &it);
+	up_write(&f->inode.i_rwsem);
 	return r;
 }
 ssize_t hfile_pread(struct hfile *f, void *buf, size_t n, loff_t pos)
 {
 	struct iov_iter it;
 	iter_init_kernel_buf(&it, buf, n);
-	return pagecache_read_iter(&f->mapping, &pos, &it);
+	return pagecache_read_iter(&f->inode.mapping, &pos, &it);
+}
+
+void hfile_free_blocks(struct hfile *f, u64 first, u64 last)
+{
+	for (u64 i = first; i <= last; i++) {
+		if (f->block_state[i])
+			memset(f->disk + i * PAGE_SIZE, PATTERN_FREED, PAGE_SIZE);
+		f->block_state[i] = 0;
+	}
 }
 
 int hfile_truncate(struct hfile *f, loff_t size)
 {
-	down_write(&f->i_rwsem);
-	int r = pagecache_truncate_begin(&f->mapping, size);
+	down_write(&f->inode.i_rwsem);
+	int r = pagecache_truncate_begin(&f->inode.mapping, size);
 	if (!r) {
-		for (u64 i = DIV_UP((u64)size, PAGE_SIZE); i < f->disk_pages; i++) {
-			if (f->block_state[i])
-				memset(f->disk + i * PAGE_SIZE, PATTERN_FREED, PAGE_SIZE);
-			f->block_state[i] = 0;
-		}
-		pagecache_truncate_end(&f->mapping);
+		hfile_free_blocks(f, DIV_UP((u64)size, PAGE_SIZE), f->disk_pages - 1);
+		pagecache_truncate_end(&f->inode.mapping);
 	}
-	up_write(&f->i_rwsem);
+	up_write(&f->inode.i_rwsem);
 	return r;
 }
 
 int hfile_punch(struct hfile *f, loff_t start, loff_t end)
 {
-	down_write(&f->i_rwsem);
-	end = min(end, f->mapping.size);
-	int r = start < end ? pagecache_zero_ends(&f->mapping, start, end) : -1;
-	u64 first = DIV_UP((u64)start, PAGE_SIZE), behind = end == f->mapping.size ? DIV_UP((u64)end, PAGE_SIZE) : (u64)end >> 12;
+	down_write(&f->inode.i_rwsem);
+	end = min(end, f->inode.mapping.size);
+	int r = start < end ? pagecache_zero_ends(&f->inode.mapping, start, end) : -1;
+	u64 first = DIV_UP((u64)start, PAGE_SIZE), behind = end == f->inode.mapping.size ? DIV_UP((u64)end, PAGE_SIZE) : (u64)end >> 12;
 	if (!r && first < behind) {
-		pagecache_punch_begin(&f->mapping, first, behind - 1);
-		for (u64 i = first; i < behind; i++) {
-			if (f->block_state[i])
-				memset(f->disk + i * PAGE_SIZE, PATTERN_FREED, PAGE_SIZE);
-			f->block_state[i] = 0;
-		}
-		pagecache_punch_end(&f->mapping);
+		pagecache_punch_begin(&f->inode.mapping, first, behind - 1);
+		hfile_free_blocks(f, first, behind - 1);
+		pagecache_punch_end(&f->inode.mapping);
 	}
-	up_write(&f->i_rwsem);
+	up_write(&f->inode.i_rwsem);
 	return r < 0 && start >= end ? 0 : r;
 }
 
-int hfile_sync(struct hfile *f) { return mapping_writeback(&f->mapping, 0, ~0UL >> 12, true); }
+int hfile_sync(struct hfile *f) { return mapping_writeback(&f->inode.mapping, 0, ~0UL >> 12, true); }
 
 /* --- mapping a file --- */
 static void vma_open(struct vma *vma) { ((struct hfile *)vma->owner)->refs++; }
@@ -254,7 +296,7 @@ static const struct vma_ops file_vma_ops = { .open = vma_open, .close = vma_clos
 long hfile_mmap(struct hfile *f, vaddr_t addr, u64 len, u64 prot, u64 flags, u64 pgoff)
 {
 	struct map_request req = {
-		.addr = addr, .length = len, .prot = prot, .map_flags = flags, .mapping = &f->mapping, .pgoff = pgoff,
+		.addr = addr, .length = len, .prot = prot, .map_flags = flags, .mapping = &f->inode.mapping, .pgoff = pgoff,
 		.vm_flags = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC, .ops = &file_vma_ops, .owner = f,
 	};
 	f->refs++;
@@ -270,8 +312,8 @@ void hfile_drop_cache(struct hfile *f)
 	u64 nothing = 0, before;
 	(void)nothing;
 	do {
-		before = f->mapping.nr_pages.v;
+		before = f->inode.mapping.nr_pages.v;
 		if (!reclaim_pages(before))
 			break;
-	} while (f->mapping.nr_pages.v && f->mapping.nr_pages.v < before);
+	} while (f->inode.mapping.nr_pages.v && f->inode.mapping.nr_pages.v < before);
 }

@@ -16,5 +16,3 @@ $(OUT)/tests/host/ext2_sys.o: tests/host/ext2_sys.c
 	@mkdir -p $(@D)
 	@$(CC) -std=gnu11 -O1 -g $(SAN) $(WARN) -c -o $@ $<
 -include $(EXT2:%.c=$(OUT)/%.d)
-# Freestanding, as the kernel is: libc's features.h would take S_IFDIR and its like out of linux/stat.h.
-$(EXT2:%.c=$(OUT)/%.o): KCC += -ffreestanding

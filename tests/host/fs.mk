@@ -1,16 +1,22 @@
-# The hosted tests of fs/: names and pipes on the hosted machine. make -f tests/host/fs.mk
+# The hosted tests of fs/ on the hosted machine: fstest, names and pipes; pairstest, two operations on files and memory at a time. make -f tests/host/fs.mk
 include tests/host/host.mk
 
-FS   := $(patsubst %,fs/%.c,dentry inode namei walk place rename link permission super mount cwd tmpfs tmpdir memfd pipe pipering fifo splice file)
-FSO  := $(FS:%.c=$(OUT)/%.o) $(OUT)/tests/host/fs_test.o
-ALLO := $(FSO) $(filter-out $(TEST:%.c=$(OUT)/%.o),$(OBJ))
+FS   := $(patsubst %,fs/%.c,dentry inode namei walk place rename link permission super mount cwd tmpfs tmpdir memfd pipe pipering fifo splice file direct sendfile fallocate)
+FSO  := $(FS:%.c=$(OUT)/%.o)
+BASE := $(FSO) $(filter-out $(TEST:%.c=$(OUT)/%.o),$(OBJ))
+ALLO := $(OUT)/tests/host/fs_test.o $(BASE)
+PAIR := $(OUT)/tests/host/pairs.o $(BASE)
 LOOSE := -no-pie -Wl,--unresolved-symbols=ignore-all
-.DEFAULT_GOAL := $(OUT)/fstest
+.DEFAULT_GOAL := both
+both: $(OUT)/fstest $(OUT)/pairstest
 # What the tests do not reach may stay unresolved.
 $(OUT)/fstest: $(ALLO)
 	@$(CC) $(SAN) $(LOOSE) -o $@ $^
+$(OUT)/pairstest: $(PAIR)
+	@$(CC) $(SAN) $(LOOSE) -o $@ $^
 $(MUT)/fstest: $(call MUTO,$(ALLO))
 	@$(CC) $(SAN) $(LOOSE) -o $@ $^
--include $(FSO:.o=.d)
-# Freestanding, as the kernel is: libc's features.h would take S_IFDIR and its like out of linux/stat.h.
-$(FSO) $(FS:%.c=$(MUT)/%.o): KCC += -ffreestanding
+$(MUT)/pairstest: $(call MUTO,$(PAIR))
+	@$(CC) $(SAN) $(LOOSE) -o $@ $^
+.PHONY: both
+-include $(FSO:.o=.d) $(OUT)/tests/host/fs_test.d $(OUT)/tests/host/pairs.d

@@ -3,7 +3,7 @@
  *   sched.c  tasks and CPUs on a cooperative scheduler; explore.c who runs next: random, PCT, or every schedule
  *   locks.c  locks that check themselves; tso.c store buffers; report.c what a failure prints
  *   mmu.c    the arena of frames, page walks, a TLB that keeps every translation until it is flushed
- *   disk.c   files: an address_space over an array of bytes, with asynchronous I/O and injected errors
+ *   disk.c   files: an address_space over an array of bytes, with asynchronous I/O and injected errors; swapdisk.c a swap area
  *   check.c  recounts who holds which frame and table, and compares with the ownership words
  *   proc.c   processes: an mm, user loads and stores
  *
@@ -11,6 +11,8 @@
  */
 #pragma once
 
+#include "drivers/block.h"
+#include "fs/vfs.h"
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
@@ -97,8 +99,8 @@ void tlb_check(bool quiet);			/* on no CPU a translation of a free frame; quiet:
 
 /* --- disk.c --- */
 struct hfile {
-	struct address_space mapping;
-	struct rwsem i_rwsem;
+	struct inode inode;		/* comes first: the mapping's owner is either */
+	struct block_device device;	/* its blocks, for direct I/O: sector 0 is the file's first */
 	struct list_head node;
 	char name[16];
 	u8 *disk;				/* contents of the blocks */
@@ -111,6 +113,8 @@ struct hfile {
 extern struct list_head hfiles;
 struct hfile *hfile_create(const char *name, u64 max_bytes, const void *data, u64 size);
 void hfile_destroy(struct hfile *f);
+void hfile_reset(struct hfile *f, const void *data, u64 size);	/* as if made anew: nothing cached, blocks for the data alone */
+ssize_t hfile_direct_map(struct inode *inode, loff_t pos, size_t n, struct direct_place *place);	/* for struct file_ops */
 ssize_t hfile_pwrite_user(struct hfile *f, vaddr_t va, size_t n, loff_t pos);
 ssize_t hfile_pread_user(struct hfile *f, vaddr_t va, size_t n, loff_t pos);
 ssize_t hfile_pwrite(struct hfile *f, const void *buf, size_t n, loff_t pos);	/* kernel buffers */
@@ -118,10 +122,20 @@ ssize_t hfile_pread(struct hfile *f, void *buf, size_t n, loff_t pos);
 ssize_t hfile_writev_user(struct hfile *f, const struct iovec *iov, unsigned nr, loff_t pos);
 int hfile_truncate(struct hfile *f, loff_t size);
 int hfile_punch(struct hfile *f, loff_t start, loff_t end);	/* as fs/fallocate.c does */
+void hfile_free_blocks(struct hfile *f, u64 first, u64 last);	/* their contents become garbage */
 int hfile_sync(struct hfile *f);
 long hfile_mmap(struct hfile *f, vaddr_t addr, u64 len, u64 prot, u64 flags, u64 pgoff);
 void hfile_drop_cache(struct hfile *f);		/* write back, then forget every page */
 unsigned disk_pending(void);
+
+/* --- swapdisk.c --- */
+#define HOST_SWAP_SLOTS 24
+void swap_disk_on(u64 last);			/* an area of so many slots, at most HOST_SWAP_SLOTS; number 3 is bad */
+void swap_disk_off(void);
+extern u8 swap_disk[(HOST_SWAP_SLOTS + 1) * PAGE_SIZE];
+extern const struct swap_device_ops swap_disk_ops;
+extern unsigned swap_disk_pending;		/* requests */
+extern int swap_disk_fail_write, swap_disk_fail_read;	/* the n-th from now on fails; writes from then on */
 
 /* --- check.c --- */
 void check_all(void);				/* at a quiet moment: own words, tables, entries, TLB */

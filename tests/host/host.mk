@@ -4,14 +4,15 @@ OUT  ?= build/host
 CC   := gcc
 SAN  := -fsanitize=address,undefined -fno-sanitize-recover=undefined $(if $(COVERAGE),--coverage)
 WARN := -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-sign-compare -Wno-address-of-packed-member
-KCC  := $(CC) -std=gnu11 -O1 -g -fno-strict-aliasing -fno-omit-frame-pointer -fno-builtin-printf $(SAN) $(WARN) $(if $(NAME),-iquote $(OUT)/mutants/$(NAME)) -iquote tests/host/include -iquote $(OUT)/src -iquote .
+# Freestanding, as the kernel is: libc's features.h would take S_IFDIR and its like out of linux/stat.h.
+KCC  := $(CC) -std=gnu11 -ffreestanding -O1 -g -fno-strict-aliasing -fno-omit-frame-pointer -fno-builtin-printf $(SAN) $(WARN) $(if $(NAME),-iquote $(OUT)/mutants/$(NAME)) -iquote tests/host/include -iquote $(OUT)/src -iquote .
 # With line counters gcc warns of paths that it otherwise sees through.
 ifeq ($(WERROR)$(COVERAGE),1)
 KCC  += -Werror
 endif
 # extable.c searches a section that only the kernel's link has; ownership.c does for the kernel what check.c does here.
 MM   := $(filter-out mm/extable.c mm/ownership.c,$(wildcard mm/*.c)) kernel/wait.c
-SHIM := $(patsubst %,tests/host/%.c,sched explore locks tso report mmu disk proc check)
+SHIM := $(patsubst %,tests/host/%.c,sched explore locks tso report mmu disk swapdisk proc check)
 TEST := $(wildcard tests/host/test_*.c)
 OBJ  := $(MM:%.c=$(OUT)/%.o) $(SHIM:%.c=$(OUT)/%.o) $(TEST:%.c=$(OUT)/%.o) $(OUT)/tests/host/sys.o
 

@@ -35,7 +35,7 @@ static void show_tasks(void)
 			sys_printf(" %s%s", h->held[i].name ? h->held[i].name : "?", h->held[i].kind == HELD_READ ? "(read)" : "");
 		if (h->t.waits_for.object)
 			sys_printf("; waits for page %lu of %s", (unsigned long)h->t.waits_for.index,
-				   container_of(h->t.waits_for.object, struct hfile, mapping)->name);
+				   container_of(h->t.waits_for.object, struct hfile, inode.mapping)->name);
 		sys_printf("\n");
 	}
 }

@@ -29,7 +29,7 @@ static void same(struct hfile *f, u64 size)
 	for (u64 i = 0; i < size; i++)
 		if (got[i] != want[i])
 			host_fail("byte %lu of %s is %02x, want %02x", (unsigned long)i, f->name, got[i], want[i]);
-	CHECK_EQ(f->mapping.size, size);
+	CHECK_EQ(f->inode.mapping.size, size);
 }
 static u64 load(vaddr_t va) { u64 v = 0; CHECK_EQ(user_load(va, &v), 0); return v; }
 static void store(vaddr_t va, u64 v) { CHECK_EQ(user_store(va, v), 0); }
@@ -208,7 +208,7 @@ TEST(file_no_space, "ENOSPC in the middle of a write: the count says how far it 
 		f->fail_reserve = n;
 		ssize_t r = hfile_pwrite(f, data, 6 * PAGE_SIZE, 0);
 		CHECK_EQ(r, n == 1 ? -ENOSPC : n < 7 ? (n - 1) * (long)PAGE_SIZE : 6 * (long)PAGE_SIZE);
-		CHECK_EQ(f->mapping.size, max(r, 0L));
+		CHECK_EQ(f->inode.mapping.size, max(r, 0L));
 		f->fail_reserve = 0;
 		CHECK_EQ(hfile_pread(f, got, MB, 0), max(r, 0L));
 		CHECK(r <= 0 || !memcmp(got, data, r));
@@ -306,7 +306,7 @@ TEST(file_truncate_mapped, "INV-T1 T3: past the end SIGBUS, private copies there
 	check_all();
 	CHECK_EQ(hfile_truncate(f, 0), 0);
 	CHECK_EQ(user_load(shared, &v), SIGBUS);
-	CHECK_EQ(f->mapping.nr_pages.v, 0);
+	CHECK_EQ(f->inode.mapping.nr_pages.v, 0);
 	check_all();
 	proc_exit(mm);
 	hfile_destroy(f);
@@ -499,7 +499,7 @@ TEST(file_stable_writeback, "PG3 PC4: a page under writeback is not changed by a
 	u8 byte = 0x5a;
 	CHECK_EQ(hfile_pwrite(f, &byte, 1, 10), 1);
 	want[10] = byte;
-	CHECK_EQ(mapping_writeback(&f->mapping, 0, 0, false), 0);
+	CHECK_EQ(mapping_writeback(&f->inode.mapping, 0, 0, false), 0);
 	CHECK_EQ(disk_pending(), 1);			/* the device still reads the frame: disk.c compares a checksum */
 	CHECK_EQ(hfile_pwrite(f, &byte, 1, 20), 1);
 	want[20] = byte;

@@ -72,7 +72,7 @@ static void load_and_compare(struct proc *p, unsigned v)
 	if (s != sig || (!s && got != want)) {
 		const struct cell *c = &p->cell[v];
 		sys_printf("  page %u: kind %u file %u index %u own %d prot %u; entry %lx; slot %lx, zero page %lx, file size %lu\n", v, c->kind, c->file, c->index, c->own, c->prot,
-			   (unsigned long)mm_entry(p->mm, ADDR(v)), c->kind > ANON ? (unsigned long)pagecache_peek(&files[c->file]->mapping, c->index) : 0, (unsigned long)page_to_phys(zero_page), (unsigned long)fsize[c->file]);
+			   (unsigned long)mm_entry(p->mm, ADDR(v)), c->kind > ANON ? (unsigned long)pagecache_peek(&files[c->file]->inode.mapping, c->index) : 0, (unsigned long)page_to_phys(zero_page), (unsigned long)fsize[c->file]);
 		host_fail("seed %lu step %lu: load of page %u by process %ld: signal %d value %lu, want %d %lu", seed, step, v, (long)(p - procs), s, (unsigned long)got, sig, (unsigned long)want);
 	}
 }
@@ -172,7 +172,7 @@ static void op_read(unsigned fi, struct proc *p)
 	proc_run(p->mm);
 	if (c->kind != ANON || !(c->prot & PROT_WRITE) || k >= fsize[fi])
 		return;
-	u64 size = files[fi]->mapping.size, n = min((u64)PAGE_SIZE, size - k * PAGE_SIZE);
+	u64 size = files[fi]->inode.mapping.size, n = min((u64)PAGE_SIZE, size - k * PAGE_SIZE);
 	ssize_t r = hfile_pread_user(files[fi], ADDR(v), PAGE_SIZE, k * PAGE_SIZE);
 	if (r != (ssize_t)n)
 		host_fail("seed %lu step %lu: read gave %ld of %lu", seed, step, (long)r, (unsigned long)n);
@@ -197,7 +197,7 @@ static void op_read_pages(unsigned fi, struct proc *p, unsigned v, unsigned n)
 {
 	unsigned k = host_random(FPAGES);
 	n = min(n, FPAGES - k);
-	if (!writable_anon(p, v, n) || (k + n) * PAGE_SIZE > files[fi]->mapping.size)
+	if (!writable_anon(p, v, n) || (k + n) * PAGE_SIZE > files[fi]->inode.mapping.size)
 		return;
 	proc_run(p->mm);
 	CHECK_EQ(hfile_pread_user(files[fi], ADDR(v), n * PAGE_SIZE, k * PAGE_SIZE), n * PAGE_SIZE);
@@ -231,11 +231,11 @@ static void op_share(unsigned fi, unsigned n)
 	unsigned to = 1 - fi, a = host_random(FPAGES), b = host_random(FPAGES);
 	loff_t from = a * PAGE_SIZE, at = b * PAGE_SIZE;
 	n = min(n, FPAGES - max(a, b));
-	if ((a + n) * PAGE_SIZE > files[fi]->mapping.size)
+	if ((a + n) * PAGE_SIZE > files[fi]->inode.mapping.size)
 		return;
-	down_write(&files[to]->i_rwsem);
-	ssize_t done = pagecache_share(&files[fi]->mapping, &from, &files[to]->mapping, &at, n * PAGE_SIZE);
-	up_write(&files[to]->i_rwsem);
+	down_write(&files[to]->inode.i_rwsem);
+	ssize_t done = pagecache_share(&files[fi]->inode.mapping, &from, &files[to]->inode.mapping, &at, n * PAGE_SIZE);
+	up_write(&files[to]->inode.i_rwsem);
 	if (done < 0 || done % PAGE_SIZE || done > (ssize_t)(n * PAGE_SIZE) || at != (loff_t)(b * PAGE_SIZE) + done)
 		host_fail("seed %lu step %lu: sharing %u pages gave %ld", seed, step, n, (long)done);
 	for (unsigned i = 0; i < done / PAGE_SIZE; i++)

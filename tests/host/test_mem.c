@@ -298,7 +298,7 @@ TEST(gup_long, "INV-G2: a long pin is of the program's own page, or of a slot th
 	CHECK_EQ(own_holders(pin->own.v), 1);
 	unpin_user_pages(&pin, 1, PIN_LONG);
 	/* A private mapping of a file: a copy; and it gives no right to write. */
-	cached = pagecache_lookup(&f->mapping, 1);
+	cached = pagecache_lookup(&f->inode.mapping, 1);
 	if (cached)
 		page_unpin_read(cached);
 	CHECK_EQ(pin_user_pages(private + PAGE_SIZE, 1, PIN_LONG, &pin), 1);

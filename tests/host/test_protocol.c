@@ -41,7 +41,7 @@ static void finish_file(void)
 	proc_exit(mm);
 	CHECK_EQ(hfile_sync(f), 0);
 	check_all();
-	for (u64 i = 0; i < (u64)f->mapping.size; i += 512) {
+	for (u64 i = 0; i < (u64)f->inode.mapping.size; i += 512) {
 		u8 c;
 		CHECK_EQ(hfile_pread(f, &c, 1, i), 1);
 		CHECK_EQ(c, f->block_state[i >> 12] ? f->disk[i] : 0);
@@ -105,15 +105,15 @@ static void finish_lock(void)
 static void lock_and_count(void *arg)
 {
 	entry_t *slot;
-	CHECK_EQ(page_lock(&f->mapping, 1, &slot), 0);
+	CHECK_EQ(page_lock(&f->inode.mapping, 1, &slot), 0);
 	CHECK_EQ(inside++, 0);
 	unsigned n = counted;
 	host_preempt("inside");
 	counted = n + 1;
 	inside--;
-	page_unlock(&f->mapping, 1, slot, 0, 0);
+	page_unlock(&f->inode.mapping, 1, slot, 0, 0);
 }
-static void wait_for_it(void *arg) { CHECK_EQ(page_wait_unlocked(&f->mapping, 1, false), 0); }
+static void wait_for_it(void *arg) { CHECK_EQ(page_wait_unlocked(&f->inode.mapping, 1, false), 0); }
 ALL(page_lock, 1, "the page lock excludes, and no wake-up is lost, between two owners and one who only waits",
     setup_lock, finish_lock, NULL, lock_and_count, lock_and_count, wait_for_it)
 
@@ -141,7 +141,7 @@ static void setup_snapshot(void)
 {
 	setup_anon();
 	f = cached("f");
-	page = entry_page(pagecache_peek(&f->mapping, 0));
+	page = entry_page(pagecache_peek(&f->inode.mapping, 0));
 	CHECK(page_share(page));		/* somebody else holds the page of the file: as fork, writeback or a snapshot do */
 }
 static void finish_snapshot(void)
@@ -195,11 +195,11 @@ static void finish_cached(void)
 }
 static void drop_and_reuse(void *arg)
 {
-	pagecache_drop(&f->mapping, 0, 0);
+	pagecache_drop(&f->inode.mapping, 0, 0);
 	page = page_alloc(0, 0);		/* perhaps the same frame */
 	memset(page_address(page), 0xee, PAGE_SIZE);
 }
-static void drop_0(void *arg) { pagecache_drop(&f->mapping, 0, 0); }
+static void drop_0(void *arg) { pagecache_drop(&f->inode.mapping, 0, 0); }
 ALL(lookup_drop, 1, "PG2: a frame that is freed between a reader's look at the slot and its pin is not pinned",
     setup_cached, finish_cached, &mm, read_0, drop_0)
 ALL(lookup_reuse, 1, "FOREST T2: a frame that leaves the cache and is used for something else between a reader's look at the slot and its pin",
@@ -234,7 +234,7 @@ static void punch_1(void *arg)
 	CHECK_EQ(hfile_punch(f, PAGE_SIZE, 2 * PAGE_SIZE), 0);
 	tlb_check(false);
 }
-static void drop_1(void *arg) { pagecache_drop(&f->mapping, 1, 1); }
+static void drop_1(void *arg) { pagecache_drop(&f->inode.mapping, 1, 1); }
 static void sync_f(void *arg) { CHECK_EQ(hfile_sync(f), 0); }
 ALL(store_truncate, 1, "T1 T2: a store through a mapping against truncate: it comes before, or is SIGBUS; nothing stays mapped",
     setup_file, finish_file, &mm, store_1, truncate_1)

@@ -46,7 +46,7 @@ static void finish_one(void)
 	proc_exit(mm);
 	CHECK_EQ(hfile_sync(f), 0);
 	check_all();
-	for (u64 i = 0; i < (u64)f->mapping.size; i++) {
+	for (u64 i = 0; i < (u64)f->inode.mapping.size; i++) {
 		u8 c;
 		if (i % 512 == 0) {
 			CHECK_EQ(hfile_pread(f, &c, 1, i), 1);

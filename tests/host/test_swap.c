@@ -1,6 +1,5 @@
 /*
- * Swap (mm/swap*.c): a device that completes later and in any order, checks that a page does not change while it is written, and fails on
- * demand; what goes out and comes back; pins; forks; many schedules of all that at once.
+ * Swap (mm/swap*.c): what goes out to the device (swapdisk.c) and comes back; pins; forks; many schedules of all that at once.
  */
 #include "host.h"
 #include "mm/gup.h"
@@ -12,92 +11,7 @@
 #define BASE 0x40000000UL
 #define RW (PROT_READ | PROT_WRITE)
 #define PAGES 6
-#define SLOTS 24
-
-/* --- the device --- */
-
-static u8 disk[(SLOTS + 1) * PAGE_SIZE];
-static struct list_head queue = LIST_INIT(queue);
-static struct wait_queue queue_wait = WAIT_QUEUE_INIT(queue_wait);
-static unsigned queued;
-unsigned swap_disk_pending;			/* check.c waits for 0 */
-static int fail_write, fail_read;		/* the n-th from now on fails; writes from then on */
-static bool started;
-
-struct request {
-	struct swap_request r;
-	struct list_head node;
-	u64 checksum;
-	bool fail;
-};
-
-static u64 checksum(struct page *page)
-{
-	const u64 *p = page_address(page);
-	u64 h = 0;
-	for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
-		h = (h ^ p[i]) * 0x100000001b3UL;
-	return h;
-}
-static void complete(struct request *q)
-{
-	u8 *slot = disk + q->r.slot * PAGE_SIZE;
-	if (q->r.write && checksum(q->r.page) != q->checksum)
-		host_fail("slot %lu changed while it was being written", (unsigned long)q->r.slot);
-	if (q->r.write && !q->fail)
-		memcpy(slot, page_address(q->r.page), PAGE_SIZE);
-	else if (!q->r.write)
-		memcpy(page_address(q->r.page), slot, PAGE_SIZE);
-	swap_request_done(&q->r, q->fail ? -EIO : 0);
-}
-static void disk_task(void *arg)
-{
-	for (;;) {
-		wait_event(&queue_wait, WAIT_UNINTERRUPTIBLE, !list_empty(&queue));
-		unsigned skip = host_random(queued);
-		struct list_head *n = queue.next;
-		while (skip--)
-			n = n->next;
-		list_del(n);
-		queued--;
-		complete(list_entry(n, struct request, node));
-		swap_disk_pending--;
-	}
-}
-static void submit(void *device, struct swap_request *r)
-{
-	struct request *q = container_of(r, struct request, r);
-	int *fail = r->write ? &fail_write : &fail_read;
-	CHECK(device == disk && r->slot && r->slot <= SLOTS);
-	if (!started)
-		host_spawn_daemon("swapdisk", disk_task, NULL);
-	started = true;
-	q->fail = *fail == 1;
-	if (*fail > 1 || (*fail == 1 && !r->write))
-		--*fail;
-	q->checksum = r->write ? checksum(r->page) : 0;
-	list_add_tail(&q->node, &queue);
-	queued++;
-	swap_disk_pending++;
-	wake_up_all(&queue_wait, 0);
-}
-static const struct swap_device_ops ops = { .request_size = sizeof(struct request), .submit = submit };
-
-static void turn_on(u64 last)
-{
-	static const u32 bad[] = { 3 };
-	struct swap_setup s = { .name = "disk", .device = disk, .ops = &ops, .last = last, .priority = -1, .bad = bad, .nr_bad = 1 };
-	fail_write = fail_read = 0;
-	memset(disk, 0xdd, sizeof(disk));
-	CHECK_EQ(swap_on(&s), 0);
-	CHECK_EQ(swap_on(&s), -EBUSY);
-}
-static void turn_off(void)
-{
-	CHECK_EQ(swap_off(disk), 0);
-	CHECK_EQ(swap_off(disk), -EINVAL);
-	CHECK_EQ(swap_total(), 0);
-}
+#define SLOTS HOST_SWAP_SLOTS
 
 static u64 entry(unsigned p) { return mm_entry(current->mm, BASE + p * PAGE_SIZE); }
 static unsigned out(unsigned first, unsigned n)
@@ -120,7 +34,7 @@ static u64 load(unsigned p)
 static struct mm *mm, *child;
 static void setup(void)
 {
-	turn_on(SLOTS);
+	swap_disk_on(SLOTS);
 	mm = proc_create();
 	map_anon(BASE, PAGES * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
 	for (unsigned p = 0; p < PAGES; p++)
@@ -134,7 +48,7 @@ static void finish(void)
 	check_all();
 	struct swap_info info;
 	CHECK(!swap_nth(0, &info) || !info.used);
-	turn_off();
+	swap_disk_off();
 	check_all();
 }
 
@@ -224,7 +138,7 @@ TEST(swap_full, "a full area: what does not fit stays; freed slots are used agai
 		CHECK_EQ(swap_free(), 0);
 		CHECK_EQ(swap_total(), SLOTS - 1);
 		for (unsigned i = 0; i < PAGE_SIZE; i++)
-			CHECK_EQ(disk[3 * PAGE_SIZE + i], 0xdd);
+			CHECK_EQ(swap_disk[3 * PAGE_SIZE + i], 0xdd);
 		for (unsigned p = 0; p < SLOTS + 8; p++)
 			CHECK_EQ(load(256 + p), round * 1000 + p);
 		check_all();
@@ -236,7 +150,7 @@ TEST(swap_failing, "writes that fail lose nothing and are the last ones; a read 
 {
 	u64 v;
 	setup();
-	fail_write = 3;
+	swap_disk_fail_write = 3;
 	out(0, PAGES);
 	check_all();
 	for (unsigned p = 0; p < PAGES; p++)
@@ -247,12 +161,12 @@ TEST(swap_failing, "writes that fail lose nothing and are the last ones; a read 
 	setup();
 	CHECK_EQ(out(0, PAGES), PAGES);
 	check_all();
-	fail_read = 1;
+	swap_disk_fail_read = 1;
 	CHECK_EQ(user_load(BASE + 64, &v), SIGBUS);
 	CHECK_EQ(load(0), 100);
 	check_all();
-	fail_read = 2;
-	CHECK_EQ(swap_off(disk), -EIO);		/* in use as before */
+	swap_disk_fail_read = 2;
+	CHECK_EQ(swap_off(swap_disk), -EIO);		/* in use as before */
 	CHECK_EQ(load(1), 101);
 	CHECK_EQ(out(0, PAGES) != 0, true);
 	finish();
@@ -311,17 +225,17 @@ TEST(reclaim_second_chance, "F: A in a slot, and A in an entry that maps the pag
 	struct page *leaf = leaf_own(mm, BASE);
 	for (unsigned p = 0; p < 2; p++) {
 		spin_lock(&leaf->lock);
-		entry_exchange_locked(leaf, leaf_entry(leaf, BASE + p * PAGE_SIZE), (pagecache_peek(&f->mapping, p) & ENTRY_FRAME) | vma_entry_bits(vma_lookup(mm, BASE)));
+		entry_exchange_locked(leaf, leaf_entry(leaf, BASE + p * PAGE_SIZE), (pagecache_peek(&f->inode.mapping, p) & ENTRY_FRAME) | vma_entry_bits(vma_lookup(mm, BASE)));
 		spin_unlock(&leaf->lock);
 	}
 	up_read(&mm->mmap_lock);
 	u64 active = vmstat_read(VM_RECLAIM_ACTIVE);
 	CHECK(reclaim_pages(1));		/* once around for the slots' A, then the first that nobody maps */
 	CHECK_EQ(vmstat_read(VM_RECLAIM_ACTIVE) - active, 4 + 2);
-	CHECK(pagecache_peek(&f->mapping, 0) & ENTRY_P && pagecache_peek(&f->mapping, 1) & ENTRY_P);
-	CHECK_EQ(f->mapping.nr_pages.v, 3);
+	CHECK(pagecache_peek(&f->inode.mapping, 0) & ENTRY_P && pagecache_peek(&f->inode.mapping, 1) & ENTRY_P);
+	CHECK_EQ(f->inode.mapping.nr_pages.v, 3);
 	CHECK(reclaim_pages(3));
-	CHECK_EQ(f->mapping.nr_pages.v, 0);
+	CHECK_EQ(f->inode.mapping.nr_pages.v, 0);
 	check_all();
 	proc_exit(mm);
 	hfile_destroy(f);
@@ -435,10 +349,10 @@ static void mapper(void *arg)
 static void switcher(void *arg)
 {
 	for (unsigned i = 0; i < 2; i++) {
-		int error = swap_off(disk);
+		int error = swap_off(swap_disk);
 		CHECK(!error || error == -ENOMEM);
 		if (!error)
-			turn_on(SLOTS);
+			swap_disk_on(SLOTS);
 	}
 }
 TEST(race_swap_off, "swapoff against faults, swap-out, munmap: all comes back, and nobody looks at an area that is gone")
@@ -478,7 +392,7 @@ ALL(swap_pin, 1, "INV-E8: an exclusive pin against the swap-out of its page", se
 TEST(swap_inject, "the n-th allocation fails, for every n until none does, over swapon, out, fork, in, swapoff: no leak, nothing lost")
 {
 	for (unsigned n = 1;; n++) {
-		struct swap_setup s = { .name = "disk", .device = disk, .ops = &ops, .last = SLOTS, .priority = 5 };
+		struct swap_setup s = { .name = "disk", .device = swap_disk, .ops = &swap_disk_ops, .last = SLOTS, .priority = 5 };
 		u64 fails = vmstat_read(VM_ALLOC_FAIL), v;
 		mm = proc_create();
 		map_anon(BASE, PAGES * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
@@ -493,7 +407,7 @@ TEST(swap_inject, "the n-th allocation fails, for every n until none does, over 
 		child = proc_fork();
 		for (unsigned p = 0; p < 3; p++)
 			CHECK(user_load(BASE + p * PAGE_SIZE + 64, &v) || v == 100 + p);
-		int off = swap_off(disk);
+		int off = swap_off(swap_disk);
 		CHECK(off == (error ? -EINVAL : 0) || off == -ENOMEM || (off == -EINTR && fatal_signal_pending(current)));
 		alloc_fail_set(0, 0);
 		bool failed = vmstat_read(VM_ALLOC_FAIL) != fails;
@@ -502,7 +416,7 @@ TEST(swap_inject, "the n-th allocation fails, for every n until none does, over 
 			proc_exit(child);
 		host_revive();
 		if (off == -ENOMEM || off == -EINTR)
-			CHECK_EQ(swap_off(disk), 0);
+			CHECK_EQ(swap_off(swap_disk), 0);
 		for (unsigned p = 0; p < PAGES; p++)
 			CHECK_EQ(load(p), 100 + p);
 		check_all();
