@@ -7,6 +7,7 @@ from testlib import BUILD, ROOT, Fail, must
 FOLDER = os.path.join(BUILD, "host", "mutants")
 MMTEST = os.path.join(BUILD, "host", "mmtest")
 FSTEST = os.path.join(BUILD, "host", "fstest")
+PAIRSTEST = os.path.join(BUILD, "host", "pairstest")
 
 
 def make(makefile, *words):
@@ -31,8 +32,8 @@ def changed(edits):
     return files
 
 
-def build(name, edits):
-    """The path of a test program with the edits: fstest if a file of fs/ is among them, else mmtest."""
+def build(name, edits, program=None):
+    """The path of a test program with the edits: `program`, or fstest if a file of fs/ is among them, else mmtest."""
     files = changed(edits)
     folder = os.path.join(FOLDER, name)
     shutil.rmtree(folder, ignore_errors=True)
@@ -42,15 +43,16 @@ def build(name, edits):
             file.write(text)
     again = [path for path in files if path.endswith(".c")]
     headers = [path for path in files if path.endswith(".h")]
-    for source in make("host.mk", "sources").decode().split() if headers else []:
+    pairs = program == "pairstest"
+    for source in make("fs.mk" if pairs else "host.mk", "sources").decode().split() if headers else []:
         if source.endswith("sys.c"):
             continue
         with open(os.path.join(BUILD, "host", source[:-2] + ".d")) as file:
             words = file.read().split()
         if any(header in words for header in headers) and source not in again:
             again.append(source)
-    fs = any(path.startswith("fs/") for path in files)
-    program = os.path.join(folder, "fstest" if fs else "mmtest")
+    fs = pairs or any(path.startswith("fs/") for path in files)
+    program = os.path.join(folder, program or ("fstest" if fs else "mmtest"))
     make("fs.mk" if fs else "host.mk", f"NAME={name}", "FILES=" + " ".join(again), os.path.relpath(program, ROOT))
     return program
 

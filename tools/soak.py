@@ -71,6 +71,12 @@ def history(number, seed):
             f"histories={250 if number // 4 % 4 == 3 else 2500} ops=400"]
 
 
+def hosted_pairs(number, seed):
+    """Every two operations of the memory system on the hosted machine, under ASan, owners recounted after each schedule (tests/host/pairs.c): 10,000
+    random schedules of each pair of the next operation."""
+    return ["sh", "-c", f"make -s -f tests/host/fs.mk && exec build/host/pairstest $(build/host/pairstest list | sed -n {number % 19 + 1}p | cut -f 1) schedules=10000 from={seed}"]
+
+
 def boots(number, seed):
     """Twenty boots in a row on four processors (tests/suite_smp.py)."""
     return [COWSLIP, "test", "smp/many_boots"]
@@ -103,7 +109,7 @@ def hosted(number, seed):
     return [sys.executable, os.path.join(ROOT, "tools/hosted.py"), "--minutes", "2", "--limit", "2000", "--seed", str(seed)]
 
 
-KINDS = (scenario, operations, pairs, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, failures, history, hosted, scenario, variants, switches)
+KINDS = (scenario, operations, pairs, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, failures, history, hosted_pairs, hosted, scenario, variants, switches)
 
 
 def options(words):

@@ -19,4 +19,6 @@ $(MUT)/fstest: $(call MUTO,$(ALLO))
 $(MUT)/pairstest: $(call MUTO,$(PAIR))
 	@$(CC) $(SAN) $(LOOSE) -o $@ $^
 .PHONY: both
+# Of pairstest (host.mk's `sources` are those of mmtest).
+sources: OBJ = $(PAIR)
 -include $(FSO:.o=.d) $(OUT)/tests/host/fs_test.d $(OUT)/tests/host/pairs.d

@@ -37,6 +37,7 @@
 #define L 0x30300000UL
 #define SOURCE 0x30400000UL		/* each task's own, to write from */
 #define ARGUMENTS 0x30500000UL
+#define ELSEWHERE 0x30600000UL
 
 /* An operation, what it may do to F, and whether it reads F into B or takes memory away from under others. */
 struct operation {
@@ -51,6 +52,7 @@ static struct hfile *f, *g;
 static struct file file_f, file_direct, file_g;
 static struct mm *mm, *child;
 static u64 b_first;			/* what B held before */
+static unsigned ended;			/* a bit for each of the two */
 static unsigned phase;			/* which word of 8 is looked at */
 
 static void __printf(1, 2) fail(const char *format, ...)
@@ -66,33 +68,76 @@ static void __printf(1, 2) fail(const char *format, ...)
 
 /* --- what may be where --- */
 
+static bool is(int i, const char *name) { return !strcmp(op[i]->name, name); }
+static bool either(const char *name) { return is(0, name) || is(1, name); }
+static bool truncates(void) { return either("truncate"); }
+static bool shaken(void) { return op[0]->shakes_b || op[1]->shakes_b; }
+
 static bool touches(int i, u64 at) { return op[i]->letter >= 0 && at >= op[i]->from && at < op[i]->to; }
 
-/* May the word at `at` of F be w: while the two run, or after both. */
-static bool possible(u64 at, u64 w, bool after)
+/* A copy may be half done when another one comes in between, at any byte. */
+static bool consists_of(u64 w, const u64 *words, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (w == words[i])
+			return true;
+	for (unsigned byte = 0; byte < 64; byte += 8) {
+		unsigned i = 0;
+		while (i < n && (words[i] ^ w) >> byte & 255)
+			i++;
+		if (i == n)
+			return false;
+	}
+	return true;
+}
+
+/* What the word at `at` of F may be, for who began to look when those of `before` had ended. */
+static unsigned possible_words(u64 at, unsigned before, u64 *words)
 {
 	bool first = touches(0, at), second = touches(1, at);
+	unsigned n = 0;
 
-	if ((first && w == WORD(op[0]->letter)) || (second && w == WORD(op[1]->letter)))
-		return true;
-	return w == WORD('o') && !(after && (first || second));
+	if (first)
+		words[n++] = WORD(op[0]->letter);
+	if (second)
+		words[n++] = WORD(op[1]->letter);
+	if (!(before & 1 && first) && !(before & 2 && second))
+		words[n++] = WORD('o');
+	return n;
+}
+static bool possible(u64 at, u64 w, unsigned before)
+{
+	u64 words[3];
+
+	return consists_of(w, words, possible_words(at, before, words));
 }
 
 static u64 word_at(const u8 *data, u64 at) { return *(const u64 *)(data + at); }
 #define each_word(i, n) for (u64 i = phase * 8; i < (n); i += 64)
 
-static void check_f(const u8 *data, u64 from, u64 n, bool after, const char *where)
+static void check_f(const u8 *data, u64 from, u64 n, unsigned before, const char *where)
 {
 	each_word(i, n)
-		if (!possible(from + i, word_at(data, i), after))
+		if (!possible(from + i, word_at(data, i), before))
 			fail("%s: byte %lu of the file is %02x", where, (unsigned long)(from + i), data[i]);
 }
 
-/* B: what it held, or what the file may hold there. */
-static void check_b(const u8 *data, u64 n, bool must, const char *where)
+/* B: what the file may hold there, or (unless it must have been read) what B held. */
+static bool possible_in_b(u64 at, u64 w, bool must, unsigned before)
+{
+	u64 words[5];
+	unsigned n = possible_words(B_AT + at, before, words);
+
+	if (!must)
+		words[n++] = b_first;
+	if (either("dontneed"))
+		words[n++] = 0;
+	return consists_of(w, words, n);
+}
+static void check_b(const u8 *data, u64 n, bool must, unsigned before, const char *where)
 {
 	each_word(i, n)
-		if (!(word_at(data, i) == b_first && !must) && !possible(B_AT + i, word_at(data, i), false))
+		if (!possible_in_b(i, word_at(data, i), must, before))
 			fail("%s: byte %lu of the buffer is %02x", where, (unsigned long)i, data[i]);
 }
 
@@ -102,11 +147,6 @@ static void check_letter(const u8 *data, u64 n, u64 want, const char *where)
 		if (word_at(data, i) != want)
 			fail("%s: byte %lu is %02x, not %02x", where, (unsigned long)i, data[i], (unsigned)(want & 255));
 }
-
-static bool is(int i, const char *name) { return !strcmp(op[i]->name, name); }
-static bool either(const char *name) { return is(0, name) || is(1, name); }
-static bool truncates(void) { return either("truncate"); }
-static bool shaken(void) { return op[0]->shakes_b || op[1]->shakes_b; }
 
 /* --- the program's memory --- */
 
@@ -151,7 +191,7 @@ static void do_write(void)
 
 static void do_lend(void) { CHECK_EQ(file_write(&file_f, L, FBYTES, 0), FBYTES); }
 
-static void after_read(ssize_t n)
+static void after_read(ssize_t n, unsigned before)
 {
 	u8 now[BBYTES];
 
@@ -161,11 +201,17 @@ static void after_read(ssize_t n)
 		CHECK(truncates() || shaken());
 	} else if (!shaken()) {
 		must_get(B, now, BBYTES);
-		check_b(now, BBYTES, true, "after it was read");
+		check_b(now, BBYTES, true, before, "after it was read");
 	}
 }
-static void do_read(void) { after_read(file_read(&file_f, B, BBYTES, B_AT)); }
-static void do_pin(void) { after_read(file_read(&file_direct, B, BBYTES, B_AT)); }
+static void read_by(struct file *file)
+{
+	unsigned before = ended;
+
+	after_read(file_read(file, B, BBYTES, B_AT), before);
+}
+static void do_read(void) { read_by(&file_f); }
+static void do_pin(void) { read_by(&file_direct); }
 
 static void do_dwrite(void)
 {
@@ -175,36 +221,45 @@ static void do_dwrite(void)
 	CHECK_EQ(file_write(&file_direct, from, 3 * PAGE_SIZE, 3 * PAGE_SIZE), 3 * PAGE_SIZE);
 }
 
-static void look_at(vaddr_t mapping, u64 at, const char *where)
+static bool copied_private(u64 at) { return either("cow") && at >= 2 * PAGE_SIZE && at < 6 * PAGE_SIZE; }
+
+/* Twice: a stale translation is one that was used before. */
+static void look_at(bool private, u64 at)
 {
+	unsigned before = ended;
 	u64 w;
-	int sig = user_load(mapping + at, &w);
+	int sig = user_load((private ? PRIVATE : SHARED) + at, &w);
 
 	if (sig)
 		CHECK(sig == SIGBUS && truncates());
-	else if (!possible(at, w, false))
-		fail("%s: byte %lu of the file is %02x", where, (unsigned long)at, (unsigned)(w & 255));
+	else if (!(private && copied_private(at) && (w == WORD('p') || possible(at, w, 0))) && !possible(at, w, before))
+		fail("the %s mapping: byte %lu of the file is %02x", private ? "private" : "shared", (unsigned long)at, (unsigned)(w & 255));
+	else if (private && copied_private(at) && w != WORD('p') && before & 1U << is(1, "cow") && !truncates())
+		fail("the private mapping: byte %lu is %02x, but was stored to", (unsigned long)at, (unsigned)(w & 255));
 }
 static void do_fault(void)
 {
-	for (u64 p = 0; p < FPAGES; p++) {
-		look_at(SHARED, p * PAGE_SIZE + 512, "the shared mapping");
-		look_at(PRIVATE, p * PAGE_SIZE + 1024, "the private mapping");
-	}
+	for (unsigned twice = 0; twice < 2; twice++)
+		for (u64 p = 0; p < FPAGES; p++) {
+			look_at(false, p * PAGE_SIZE + 512);
+			look_at(true, p * PAGE_SIZE + 1024);
+		}
 }
 
-static void do_store(void)
+static void store_to(vaddr_t mapping, u8 letter)
 {
 	u8 page[PAGE_SIZE];
 
-	memset(page, 's', sizeof(page));
+	memset(page, letter, sizeof(page));
 	for (u64 p = 2; p < 6; p++) {
-		int sig = user_access(SHARED + p * PAGE_SIZE, page, PAGE_SIZE / 2, true);
+		int sig = user_access(mapping + p * PAGE_SIZE, page, PAGE_SIZE / 2, true);
 		if (!sig)
-			sig = user_access(SHARED + p * PAGE_SIZE + PAGE_SIZE / 2, page, PAGE_SIZE / 2, true);
+			sig = user_access(mapping + p * PAGE_SIZE + PAGE_SIZE / 2, page, PAGE_SIZE / 2, true);
 		CHECK(!sig || (sig == SIGBUS && truncates()));
 	}
 }
+static void do_store(void) { store_to(SHARED, 's'); }
+static void do_cow(void) { store_to(PRIVATE, 'p'); }
 
 static void do_truncate(void)
 {
@@ -235,7 +290,7 @@ static void do_fork(void)
 			continue;
 		}
 		each_word(i, PAGE_SIZE)
-			if (word_at(page, i) != b_first && !possible(B_AT + p * PAGE_SIZE + i, word_at(page, i), false))
+			if (!possible_in_b(p * PAGE_SIZE + i, word_at(page, i), false, 0))
 				fail("the child's B: byte %lu is %02x", (unsigned long)(p * PAGE_SIZE + i), page[i]);
 		must_get(va, again, PAGE_SIZE);
 		if (memcmp(page, again, PAGE_SIZE))
@@ -257,9 +312,26 @@ static void do_mprotect(void)
 {
 	/* With a hole: what lies before it changes, and ENOMEM. */
 	long error = sys_mprotect(B, BBYTES, PROT_READ);
-	CHECK(!error || (error == -ENOMEM && either("munmap")));
+	CHECK(!error || (error == -ENOMEM && (either("munmap") || either("move"))));
 	error = sys_mprotect(B, BBYTES, RW);
-	CHECK(!error || (error == -ENOMEM && either("munmap")));
+	CHECK(!error || (error == -ENOMEM && (either("munmap") || either("move"))));
+}
+/* To another place and back. */
+static void do_move(void)
+{
+	long to = sys_mremap(B, 2 * PAGE_SIZE, 2 * PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, own(ELSEWHERE));
+
+	if (to == -EFAULT)
+		CHECK(either("mprotect") || (is(0, "move") && is(1, "move")));		/* not one mapping just now, or the other one has it */
+	else
+		CHECK_EQ(to, own(ELSEWHERE));
+	if (to > 0)
+		CHECK_EQ(sys_mremap((vaddr_t)to, 2 * PAGE_SIZE, 2 * PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, B), B);
+}
+static void do_dontneed(void)
+{
+	long error = sys_madvise(B, BBYTES, MADV_DONTNEED);
+	CHECK(!error || (error == -ENOMEM && (either("munmap") || either("move"))));
 }
 static void do_fsync(void) { CHECK_EQ(generic_fsync(&file_f, false), 0); }
 
@@ -304,6 +376,7 @@ static const struct operation operations[] = {
 	{ "pin", do_pin, -1, 0, 0, true, false }, { "dwrite", do_dwrite, 'd', 3 * PAGE_SIZE, 6 * PAGE_SIZE, false, false },
 	{ "fsync", do_fsync, -1, 0, 0, false, false }, { "reclaim", do_reclaim, -1, 0, 0, false, false },
 	{ "copy_to", do_copy_to, 'g', 4 * PAGE_SIZE, 8 * PAGE_SIZE, false, false }, { "copy_from", do_copy_from, -1, 0, 0, false, false },
+	{ "cow", do_cow, -1, 0, 0, false, false }, { "dontneed", do_dontneed, -1, 0, 0, false, true }, { "move", do_move, -1, 0, 0, false, true },
 };
 
 /* --- one schedule --- */
@@ -383,6 +456,7 @@ static void prepare(void)
 {
 	boot();
 	phase = host_random(8);
+	ended = 0;
 	swap_disk_on(HOST_SWAP_SLOTS);
 	hfile_reset(f, olds, FBYTES);
 	hfile_reset(g, gees, FBYTES);
@@ -415,20 +489,23 @@ static u64 check_contents(void)
 
 	CHECK_EQ(f->inode.mapping.size, FBYTES);
 	CHECK_EQ(hfile_pread(f, now, FBYTES, 0), FBYTES);
-	check_f(now, 0, FBYTES, true, "afterwards");
+	check_f(now, 0, FBYTES, 3, "afterwards");
 	must_get(SHARED, again, FBYTES);
 	if (memcmp(again, now, FBYTES))
 		fail("the shared mapping is not the file");
 	CHECK_EQ(hfile_pread(g, copied, size, 0), size);
 	check_letter(copied, FBYTES, WORD('g'), "G");
-	check_f(copied + FBYTES, 0, size - FBYTES, false, "the copy");
+	check_f(copied + FBYTES, 0, size - FBYTES, 0, "the copy");
 	must_get(B, again, used_of_b());
-	if (op[0]->reads_b || op[1]->reads_b)
-		check_b(again, used_of_b(), false, "B");
+	if (op[0]->reads_b || op[1]->reads_b || either("dontneed"))
+		check_b(again, used_of_b(), false, 0, "B");
 	else
 		check_letter(again, used_of_b(), b_first, "B, which nobody read into");
 	must_get(L, again, FBYTES);
 	check_letter(again, FBYTES, WORD('l'), "L");
+	must_get(PRIVATE + 2 * PAGE_SIZE, again, 4 * PAGE_SIZE);
+	if (either("cow") && !truncates())
+		check_letter(again, 4 * PAGE_SIZE, WORD('p'), "the private mapping");
 	return size;
 }
 
@@ -437,6 +514,8 @@ static void check_apart(u64 g_size)
 {
 	static u8 zs[FBYTES];
 
+	if (either("mprotect") && either("move"))	/* it could not be made writable again while it was elsewhere */
+		CHECK_EQ(sys_mprotect(B, BBYTES, RW), 0);
 	fill(B, used_of_b(), 'x');
 	same(f, now, FBYTES, "F changed by a store to B");
 	memset(zs, 'z', sizeof(zs));
@@ -489,8 +568,16 @@ static void finish(void)
 	check_all();
 }
 
-static void run_0(void *arg) { op[0]->run(); }
-static void run_1(void *arg) { op[1]->run(); }
+static void run_0(void *arg)
+{
+	op[0]->run();
+	ended |= 1;
+}
+static void run_1(void *arg)
+{
+	op[1]->run();
+	ended |= 2;
+}
 
 static void pair(const struct operation *a, const struct operation *b)
 {
@@ -526,3 +613,4 @@ static void pairs(const char *name)
 #define PAIRS(name) TEST(pairs_##name, #name " at the same time as each of the others") { pairs(#name); }
 PAIRS(write) PAIRS(lend) PAIRS(read) PAIRS(fault) PAIRS(store) PAIRS(truncate) PAIRS(punch) PAIRS(fork)
 PAIRS(munmap) PAIRS(mprotect) PAIRS(pin) PAIRS(dwrite) PAIRS(fsync) PAIRS(reclaim) PAIRS(copy_to) PAIRS(copy_from)
+PAIRS(cow) PAIRS(dontneed) PAIRS(move)
