@@ -330,5 +330,5 @@ def proc_debian_tools():
 def proc_under_load():
     """Everything of /proc is read while processes come and go, with little memory, with allocations that fail: no harm."""
     for options in ({}, {"mem": 40 << 20}, {"append": "alloc_fail=4000,97"}):
-        status, out, err, log = guest([PROGRAMS + "guest_procload", "4"], timeout=150, **options)
+        status, out, err, log = guest([PROGRAMS + "guest_procload", "4"], timeout=400, **options)
         check("PANIC" not in log and (out == b"done\n" or "append" in options), f"{options} {status} {out[-200:]} {err[-300:]} {log[-2000:]}")

@@ -259,8 +259,10 @@ static void *race_thread(void *arg)
 		load_faults(race.p + i % 8 * PAGE);
 	return arg;
 }
+/* On one processor: without the lock a fault lets others run at the worst moment (mm/filemap.c). */
 static int rounds_until_stale(int fd, int most)
 {
+	cpu_set_t one = { { 1 } }, all;
 	pthread_t thread;
 	int stale = 0, round = 0;
 
@@ -268,9 +270,11 @@ static int rounds_until_stale(int fd, int most)
 	race.p = mmap(NULL, 8 * PAGE, PROT_READ, MAP_SHARED, fd, 0);
 	memset(block, 'o', 8 * PAGE);
 	signal(SIGBUS, on_fault);
+	sched_getaffinity(0, sizeof(all), &all), sched_setaffinity(0, sizeof(one), &one);
 	pthread_create(&thread, NULL, race_thread, NULL);
 	for (; !stale && round < most; round++) {
 		pwrite(fd, block, 8 * PAGE, 0);
+		madvise(race.p, 8 * PAGE, MADV_DONTNEED);	/* so that the thread faults again */
 		sched_yield();
 		expect(!ftruncate(fd, 0) && !ftruncate(fd, 8 * PAGE), "the file is cut, and grows");
 		for (int k = 0; k < 8; k++)
@@ -278,6 +282,7 @@ static int rounds_until_stale(int fd, int most)
 	}
 	race.stop = 1;
 	pthread_join(thread, NULL);
+	sched_setaffinity(0, sizeof(all), &all);
 	signal(SIGBUS, SIG_DFL);
 	munmap(race.p, 8 * PAGE);
 	return stale ? round : 0;
@@ -305,7 +310,7 @@ static void truncate_race(void)
 	munmap(q, 8 * PAGE);
 	expect(!rounds_until_stale(fd, 200), "200 times cut beside a thread that loads: nothing that was cut off shows");
 	without("fault_lock=0", "the fault maps what it found, as before 2006.");
-	int round = rounds_until_stale(fd, 20000);
+	int round = rounds_until_stale(fd, 500);
 	turn("fault_lock=1");
 	expect(round > 0, "a stale page is seen");
 	say("so", "with the lock no stale page in 200 rounds; without it one in round %d: bytes that the file no longer has, in frames that are free.", round);
@@ -385,7 +390,7 @@ static void stable_pages(void)
 	told(0);
 	expect(change[0] >= 1, "pages are on their way to the device");
 	say("so", "the device keeps the old frame; the write made a copy and went on (write_break), where the frame was still in flight:");
-	say("", "with --append ramdisk_latency_us=20000 that is every one of them.");
+	say("", "with --append ramdisk_latency_us=500 that is every one of them.");
 	close(fd);
 }
 
@@ -490,7 +495,6 @@ int main(int argc, char **argv)
 	unlink(MEMORY);
 	if (!shown)
 		fprintf(stderr, "tour: there is no stop %s\n", argv[1]);
-	else
-		printf("\n%u stops, %d not as told\n", shown, failures);
+	printf("\n%u stops, %d not as told\n", shown, failures);
 	return !shown || failures;
 }
