@@ -24,9 +24,10 @@ struct file *anon_file(const char *text, const struct file_ops *ops, void *priva
 		return ERR_PTR(-ENOMEM);
 	}
 	file = file_alloc(&path, O_RDWR | flags);
-	path_put(&path);
-	if (IS_ERR(file))
+	if (IS_ERR(file)) {
+		path_put(&path);
 		return file;
+	}
 	file->ops = ops;
 	file->private = private;
 	file->mode |= FMODE_STREAM;

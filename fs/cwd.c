@@ -54,20 +54,6 @@ void fs_context_put(struct fs_context *fs)
 	kfree(fs);
 }
 
-void current_root(struct path *out)
-{
-	const struct fs_context *fs = current->fs;
-
-	*out = likely(fs) ? fs->root : (struct path){ root_mount, root_mount->root };
-}
-
-void current_cwd(struct path *out)
-{
-	const struct fs_context *fs = current->fs;
-
-	*out = likely(fs) ? fs->cwd : (struct path){ root_mount, root_mount->root };
-}
-
 u32 current_umask(void) { return current->fs ? READ_ONCE(current->fs->umask) : 0; }
 
 long sys_umask(u32 mask)

@@ -16,6 +16,16 @@ static inline struct list_head *dentry_bucket(const struct dentry *parent, u32 h
 	return &dentry_hash[(hash >> 8 ^ hash ^ (u32)((u64)parent >> 6)) % DENTRY_HASH_SIZE];
 }
 
+/*
+ * The hash of a name goes over its bytes by eights, the last of them filled up with zeroes. next_component() of fs/walk.c computes the same
+ * while it looks for the end.
+ */
+static inline u64 hash_word(u64 hash, u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15UL;
+	return hash ^ hash >> 32;
+}
+
 static inline u64 word_at(const char *p, u32 bytes)
 {
 	u64 word = 0;
@@ -38,7 +48,7 @@ static inline bool same_text(const char *a, const char *b, u32 len)
 }
 
 /* The child of that name, maybe negative, or NULL. dcache_lock held, and no reference taken. */
-static inline __attribute__((always_inline)) struct dentry *dentry_find_locked(struct dentry *parent, const struct name *name)
+static inline struct dentry *dentry_find_locked(struct dentry *parent, const struct name *name)
 {
 	const struct list_head *bucket = dentry_bucket(parent, name->hash);
 

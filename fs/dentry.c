@@ -6,7 +6,8 @@
  * too many, the least recently used go (dcache_trim).
  *
  * DC1 A child holds a reference on its parent; a positive dentry holds one on its inode.
- * DC2 The count becomes zero only under dcache_lock; an unhashed dentry without references is freed at once.
+ * DC2 The count leaves zero only under dcache_lock. Whether the dentry is hashed is a bit of it (DENTRY_UNHASHED, changed under the lock), so that
+ *     who drops the last reference knows without the lock what to do: a hashed dentry stays, an unhashed one is freed at once.
  * DC3 A name is inserted, made positive or removed only under its directory's i_rwsem (inserted: shared is enough).
  */
 #include "fs/dcache.h"
@@ -33,11 +34,13 @@ void dcache_init(void)
 
 u32 name_hash(const char *text, size_t len)
 {
-	u32 h = 0;
+	u64 hash = 0, word = 0;
 
+	for (; len >= 8; len -= 8, text += 8)
+		hash = hash_word(hash, word_at(text, 8));
 	for (size_t i = 0; i < len; i++)
-		h = (h + (u8)text[i]) * 0x9e3779b1;
-	return h;
+		word |= (u64)(u8)text[i] << i * 8;
+	return (u32)hash_word(hash, word);
 }
 
 /* --- life --- */
@@ -48,7 +51,7 @@ static struct dentry *alloc(struct super_block *sb, struct dentry *parent, const
 
 	if (!d)
 		return NULL;
-	*d = (struct dentry){ .refs = ATOMIC_INIT(1), .name_len = name->len, .hash = name->hash, .parent = parent, .sb = sb };
+	*d = (struct dentry){ .refs = ATOMIC_INIT(1 | DENTRY_UNHASHED), .name_len = name->len, .hash = name->hash, .parent = parent, .sb = sb };
 	d->name = d->short_name;
 	if (name->len >= sizeof(d->short_name)) {
 		d->name = kmalloc(name->len + 1);
@@ -117,25 +120,28 @@ static struct dentry *detach(struct dentry *d)
 	return d->parent == d ? NULL : d->parent;
 }
 
+/* Ours was the last reference, and nobody can find it. */
+static __attribute__((noinline)) struct dentry *free_unhashed(struct dentry *d)
+{
+	struct dentry *parent;
+
+	spin_lock(&dcache_lock);
+	parent = detach(d);
+	spin_unlock(&dcache_lock);
+	inode_put(d->inode);
+	free_memory(d);
+	return parent;
+}
+
 void dentry_put(struct dentry *d)
 {
 	while (d) {
 		int old = atomic_read(&d->refs);
-		struct dentry *parent;
 
-		while (old > 1)
-			if (atomic_cmpxchg(&d->refs, &old, old - 1))
+		while (likely(old != (1 | DENTRY_UNHASHED)))
+			if (likely(atomic_cmpxchg(&d->refs, &old, old - 1)))
 				return;
-		spin_lock(&dcache_lock);
-		if (!atomic_dec_and_test(&d->refs) || !list_empty(&d->hash_node)) {
-			spin_unlock(&dcache_lock);
-			return;
-		}
-		parent = detach(d);
-		spin_unlock(&dcache_lock);
-		inode_put(d->inode);
-		free_memory(d);
-		d = parent;
+		d = free_unhashed(d);
 	}
 }
 
@@ -153,6 +159,20 @@ static struct dentry *find_get(struct dentry *parent, const struct name *name)
 	return d;
 }
 
+/* Under dcache_lock, with a reference. */
+static void unhash(struct dentry *d)
+{
+	if (!list_empty(&d->hash_node))
+		atomic_add_return(&d->refs, DENTRY_UNHASHED);
+	list_del(&d->hash_node);
+}
+
+static void hash(struct dentry *d)
+{
+	list_add(&d->hash_node, dentry_bucket(d->parent, d->hash));
+	atomic_add_return(&d->refs, -DENTRY_UNHASHED);
+}
+
 /* Into the tree; another task with the lock shared may have been faster: then that one, with a reference. */
 static struct dentry *insert(struct dentry *d, const struct name *name)
 {
@@ -165,7 +185,7 @@ static struct dentry *insert(struct dentry *d, const struct name *name)
 	} else {
 		list_add(&d->sibling, &d->parent->children);
 		if (!d->sb->uncached) {
-			list_add(&d->hash_node, dentry_bucket(d->parent, d->hash));
+			hash(d);
 			list_add(&d->lru_node, &lru);
 			nr_dentries++;
 		}
@@ -227,7 +247,7 @@ void dentry_set_inode(struct dentry *d, struct inode *inode)
 void dentry_unhash(struct dentry *d)
 {
 	spin_lock(&dcache_lock);
-	list_del(&d->hash_node);
+	unhash(d);
 	spin_unlock(&dcache_lock);
 }
 
@@ -256,8 +276,8 @@ void dentry_move(struct dentry *d, struct dentry *target, bool exchange)
 	struct dentry *old_parent = d->parent;
 
 	spin_lock(&dcache_lock);
-	list_del(&d->hash_node);
-	list_del(&target->hash_node);
+	unhash(d);
+	unhash(target);
 	swap_names(d, target);
 	/* Parents are swapped with the references on them (DC1). */
 	d->parent = target->parent;
@@ -266,9 +286,9 @@ void dentry_move(struct dentry *d, struct dentry *target, bool exchange)
 	list_add(&d->sibling, &d->parent->children);
 	list_del(&target->sibling);
 	list_add(&target->sibling, &old_parent->children);
-	list_add(&d->hash_node, dentry_bucket(d->parent, d->hash));
+	hash(d);
 	if (exchange)
-		list_add(&target->hash_node, dentry_bucket(target->parent, target->hash));
+		hash(target);
 	spin_unlock(&dcache_lock);
 }
 

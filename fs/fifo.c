@@ -126,6 +126,7 @@ static struct file *end_open(const struct path *path, u32 flags)
 
 	if (IS_ERR(file))
 		return file;
+	path_get(path);
 	file->ops = &fifo_file_ops;
 	file->mode |= FMODE_STREAM;
 	return file;

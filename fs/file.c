@@ -15,6 +15,7 @@ static struct slab_cache *file_cache;
 
 struct file *file_alloc(const struct path *path, u32 flags)
 {
+	static const u8 modes[4] = { [O_RDONLY] = FMODE_READ, [O_WRONLY] = FMODE_WRITE, [O_RDWR] = FMODE_READ | FMODE_WRITE };
 	struct file *file;
 
 	if (!file_cache) {		/* the first open is at boot, alone */
@@ -25,14 +26,11 @@ struct file *file_alloc(const struct path *path, u32 flags)
 	file = slab_alloc(file_cache);
 	if (!file)
 		return ERR_PTR(-ENOMEM);
-	*file = (struct file){ .refs = ATOMIC_INIT(1), .path = *path, .inode = path->dentry->inode };
-	path_get(path);
-	mutex_init(&file->pos_lock, "file position", RANK_FILE_POS);
-	file->flags = flags & ~(u32)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
-	if ((flags & O_ACCMODE) == O_RDONLY || (flags & O_ACCMODE) == O_RDWR)
-		file->mode |= FMODE_READ;
-	if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR)
-		file->mode |= FMODE_WRITE;
+	*file = (struct file){
+		.refs = ATOMIC_INIT(1), .path = *path, .inode = path->dentry->inode, .mode = modes[flags & O_ACCMODE],
+		.flags = flags & ~(u32)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC),
+		.pos_lock = MUTEX_INIT(file->pos_lock, "file position", RANK_FILE_POS),
+	};
 	return file;
 }
 
@@ -92,11 +90,19 @@ static int choose_ops(struct file *file)
 
 struct file *file_open_path(const struct path *path, u32 flags)
 {
+	path_get(path);
+	return file_open_taken(path, flags);
+}
+
+struct file *file_open_taken(const struct path *path, u32 flags)
+{
 	struct file *file = file_alloc(path, flags);
 	int error;
 
-	if (IS_ERR(file))
+	if (IS_ERR(file)) {
+		path_put(path);
 		return file;
+	}
 	if (flags & O_PATH) {
 		file->ops = &bad_file_ops;
 		file->mode = 0;

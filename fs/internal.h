@@ -9,6 +9,7 @@
 #include "kernel/clock.h"
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
+#include "mm/slab.h"
 
 /* --- inodes (fs/inode.c) --- */
 void inode_cache_init(void);
@@ -52,12 +53,19 @@ void dcache_trim(void);				/* if there are too many: called without locks */
 void dcache_drop_super(struct super_block *sb);	/* free every dentry of sb that nobody uses */
 
 /* --- names from the user (fs/namei.c) --- */
+#define NAME_SLACK 8			/* a walk reads names by words: so many bytes behind the NUL can be read */
+#define SHORT_NAME 120
 struct filename {
 	char *text;
-	char short_text[120];
+	char short_text[SHORT_NAME + NAME_SLACK];
 };
 int filename_get(struct filename *f, const char __user *name);	/* EFAULT, ENAMETOOLONG, ENOMEM; "" is allowed */
-void filename_put(struct filename *f);
+int filename_copy(struct filename *f, const char *name);	/* of the kernel's: ENAMETOOLONG, ENOMEM */
+static inline void filename_put(struct filename *f)
+{
+	if (unlikely(f->text != f->short_text))
+		kfree(f->text);
+}
 
 /* --- walks (fs/walk.c) --- */
 enum last_type { LAST_NAME, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
@@ -76,15 +84,22 @@ struct walk {
 	enum last_type type;		/* the last component */
 	struct name last;
 };
-int walk_begin(struct walk *w, int dirfd, const char *name);
-int walk_begin_scoped(struct walk *w, int dirfd, const char *name, u32 resolve);	/* the rules of openat2: ELOOP, EXDEV */
+int walk_begin(struct walk *w, int dirfd, const char *name);	/* name has NAME_SLACK: a filename's */
+int walk_begin_resolve(struct walk *w, int dirfd, const char *name, u32 resolve);	/* with rules of openat2: ELOOP, EXDEV */
 int walk_to_last(struct walk *w);	/* at: the directory of the last component */
-int walk_step_last(struct walk *w, bool follow);	/* 0: at is the last component; 1: a link was entered, call walk_to_last again */
+int walk_to_end(struct walk *w, bool follow);	/* both, for each link, to the end of the name: 0, at is there, or an error. Links follow; the last if `follow` or slashes do */
 int walk_child(struct walk *w, struct dentry **child);	/* the last component, maybe negative, counted; at stays, unlocked */
-int walk_enter_child(struct walk *w, struct dentry *child, bool follow);	/* as walk_step_last, for that child */
-void walk_relock(struct walk *w);	/* dcache_lock, if it is not held */
+int walk_enter_child(struct walk *w, struct dentry *child, bool follow);	/* 0: at is the child; 1: it is a link, which was entered: call walk_to_last again */
+static inline void walk_relock(struct walk *w)	/* dcache_lock, if it is not held */
+{
+	if (unlikely(!w->locked)) {
+		spin_lock(&dcache_lock);
+		w->locked = true;
+	}
+}
 void walk_take(struct walk *w, struct path *out);	/* counted copy of at */
 void walk_end(struct walk *w);
+void walk_end_at(struct walk *w, struct path *out);	/* both */
 
 /* The directory and last name of a path, for calls that change a directory. */
 struct place {
@@ -105,8 +120,6 @@ void place_create_end(struct place *p, struct dentry *d);
 int may_create(struct inode *dir);
 int may_delete(struct inode *dir, struct dentry *victim, bool want_dir);	/* i_rwsem of dir held */
 /* Of the current process: root, umask. */
-void current_root(struct path *out);		/* not counted: under dcache_lock only, as the next */
-void current_cwd(struct path *out);
 bool path_equal(const struct path *a, const struct path *b);
 u32 current_umask(void);
 u32 create_mode(const struct inode *dir, u32 mode);	/* permissions of a new file there: umask; no set-group-id for others' groups */
@@ -159,11 +172,24 @@ void mount_put(struct mount *m);
 struct mount *mount_at_locked(const struct path *where);	/* what lies there, or NULL; dcache_lock held */
 const struct fs_type *fs_type_nth(int n);	/* NULL after the last */
 extern struct mount *root_mount;
+static inline void current_root(struct path *out)	/* not counted: under dcache_lock only, as the next */
+{
+	const struct fs_context *fs = current->fs;
+
+	*out = likely(fs) ? fs->root : (struct path){ root_mount, root_mount->root };
+}
+static inline void current_cwd(struct path *out)
+{
+	const struct fs_context *fs = current->fs;
+
+	*out = likely(fs) ? fs->cwd : (struct path){ root_mount, root_mount->root };
+}
 extern struct mutex mount_mutex;		/* RANK_MOUNT: the list of mounts */
 extern struct list_head mount_list;		/* mount_mutex */
 
 /* --- opening (fs/open.c, fs/file.c) --- */
-struct file *file_alloc(const struct path *path, u32 flags);	/* no ops yet; ERR_PTR */
+struct file *file_alloc(const struct path *path, u32 flags);	/* no ops yet; ERR_PTR. The references become the file's, unless it fails */
+struct file *file_open_taken(const struct path *path, u32 flags);	/* as file_open_path(), but takes the references over, even if it fails */
 extern const struct file_ops bad_file_ops;	/* O_PATH: every call fails with EBADF before it gets here */
 extern const struct file_ops fifo_file_ops;	/* fs/pipe.c */
 const struct file_ops *device_find(u32 mode, u64 rdev, void **data);	/* or NULL */
@@ -171,8 +197,19 @@ const char *device_nth(int n, u32 *mode, u64 *rdev);	/* registered devices, for 
 int inode_setattr(struct inode *inode, struct iattr *attr);	/* takes i_rwsem; the permission was checked; clears setuid as Linux */
 int inode_truncate(struct inode *inode, loff_t size);		/* the same for a size: EINVAL, EISDIR, EFBIG... */
 /* Advisory locks (fs/locks.c). The first: of an open file that ends; the second: a process closes a descriptor of the file. */
-void locks_release_file(struct file *file);
-void locks_release_process(struct file *file, const struct files *files);
+void locks_release_file_slow(struct file *file);
+void locks_release_process_slow(struct file *file, const struct files *files);
+static inline bool inode_has_locks(const struct inode *inode) { return !list_empty(&inode->locks); }	/* racy: who has a lock of his own sees it */
+static inline void locks_release_file(struct file *file)
+{
+	if (unlikely(inode_has_locks(file->inode)))	/* asked here: each close() asks three times, at 36 instructions a call */
+		locks_release_file_slow(file);
+}
+static inline void locks_release_process(struct file *file, const struct files *files)
+{
+	if (unlikely(inode_has_locks(file->inode)))
+		locks_release_process_slow(file, files);
+}
 struct text;
 void locks_show(struct text *t);		/* /proc/locks */
 long locks_fcntl(struct file *file, unsigned fd, unsigned cmd, struct flock __user *arg);

@@ -197,16 +197,16 @@ static void release_all(struct inode *inode, enum lock_kind kind, const void *ow
 {
 	struct file_lock range = { .kind = kind, .owner = owner, .start = 0, .end = LAST_BYTE }, *none = NULL;
 
-	if (list_empty(&inode->locks))	/* racy: who has a lock of his own sees it */
+	if (!inode_has_locks(inode))
 		return;
 	mutex_lock(&locks_mutex);
 	set_range(inode, &range, NULL, &none);
 	mutex_unlock(&locks_mutex);
 }
 
-void locks_release_process(struct file *file, const struct files *files) { release_all(file->inode, KIND_PROCESS, files); }
+void locks_release_process_slow(struct file *file, const struct files *files) { release_all(file->inode, KIND_PROCESS, files); }
 
-void locks_release_file(struct file *file)
+void locks_release_file_slow(struct file *file)
 {
 	release_all(file->inode, KIND_FLOCK, file);
 	release_all(file->inode, KIND_OPEN_FILE, file);

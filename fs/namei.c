@@ -9,14 +9,11 @@
 
 /* --- names from the user --- */
 
-int filename_get(struct filename *f, const char __user *name)
+static __attribute__((noinline)) int get_long(struct filename *f, const char __user *name)
 {
-	ssize_t n = strncpy_from_user(f->short_text, name, sizeof(f->short_text));
+	ssize_t n;
 
-	f->text = f->short_text;
-	if (n != -ENAMETOOLONG)
-		return n < 0 ? (int)n : 0;
-	f->text = kmalloc(PATH_MAX);
+	f->text = kmalloc(PATH_MAX + NAME_SLACK);
 	if (!f->text)
 		return -ENOMEM;
 	n = strncpy_from_user(f->text, name, PATH_MAX);
@@ -25,10 +22,27 @@ int filename_get(struct filename *f, const char __user *name)
 	return n < 0 ? (int)n : 0;
 }
 
-void filename_put(struct filename *f)
+int filename_get(struct filename *f, const char __user *name)
 {
-	if (f->text != f->short_text)
-		kfree(f->text);
+	ssize_t n = strncpy_from_user(f->short_text, name, SHORT_NAME);
+
+	f->text = f->short_text;
+	if (likely(n >= 0))
+		return 0;
+	return n == -ENAMETOOLONG ? get_long(f, name) : (int)n;
+}
+
+int filename_copy(struct filename *f, const char *name)
+{
+	size_t size = strlen(name) + 1;
+
+	if (size > PATH_MAX)
+		return -ENAMETOOLONG;
+	f->text = size > SHORT_NAME ? kmalloc(size + NAME_SLACK) : f->short_text;
+	if (!f->text)
+		return -ENOMEM;
+	memcpy(f->text, name, size);
+	return 0;
 }
 
 /* --- places --- */
@@ -76,11 +90,7 @@ static int walk_through(struct walk *w, int dirfd, const char *name, u32 flags, 
 	*begun = !error;
 	if (error)
 		return error;
-	do {
-		error = walk_to_last(w);
-		if (!error)
-			error = walk_step_last(w, flags & LOOKUP_FOLLOW || w->slash);
-	} while (error == 1);
+	error = walk_to_end(w, flags & LOOKUP_FOLLOW);
 	walk_relock(w);
 	if (!error && (w->slash || flags & LOOKUP_DIRECTORY) && !S_ISDIR(w->at.dentry->inode->mode))
 		error = -ENOTDIR;
@@ -140,7 +150,14 @@ int path_stat_user(int dirfd, const char __user *name, u32 flags, struct kstat *
 
 int path_lookup(const char *kernel_name, u32 flags, struct path *out)
 {
-	return walk_path(AT_FDCWD, kernel_name, flags, out);
+	struct filename f;
+	int error = filename_copy(&f, kernel_name);
+
+	if (error)
+		return error;
+	error = walk_path(AT_FDCWD, f.text, flags, out);
+	filename_put(&f);
+	return error;
 }
 
 int path_lookup_user(int dirfd, const char __user *name, u32 flags, struct path *out)

@@ -68,8 +68,8 @@ out_unlock:
 	return error;
 }
 
-/* Go to the last component, making it if it is not there. As walk_step_last. */
-static int step_create(struct walk *w, struct open_request *r)
+/* Go to the last component, making it if it is not there: 0, or 1: a link was entered, or an error. */
+static __attribute__((noinline)) int step_create(struct walk *w, struct open_request *r)
 {
 	struct dentry *child;
 	int error;
@@ -141,17 +141,17 @@ static int check_found(const struct walk *w, const struct open_request *r, struc
 	return 0;
 }
 
+/* The references of path are the file's, or given back. */
 static struct file *finish_open(const struct path *path, const struct open_request *r)
 {
-	struct inode *inode = path->dentry->inode;
-	struct file *file = file_open_path(path, r->flags);
+	struct file *file = file_open_taken(path, r->flags);
 	int error = 0;
 
 	if (IS_ERR(file))
 		return file;
-	if (r->flags & O_TRUNC && S_ISREG(inode->mode) && !r->created)
-		error = atomic_read(&inode->writers) < 0 ? -ETXTBSY : inode_truncate(inode, 0);
-	if (error) {
+	if (r->flags & O_TRUNC && S_ISREG(file->inode->mode) && !r->created)
+		error = atomic_read(&file->inode->writers) < 0 ? -ETXTBSY : inode_truncate(file->inode, 0);
+	if (unlikely(error)) {
 		file_put(file);
 		return ERR_PTR(error);
 	}
@@ -159,12 +159,11 @@ static struct file *finish_open(const struct path *path, const struct open_reque
 }
 
 /* O_TMPFILE: a file in this directory without a name. */
-static struct file *open_unnamed(const struct path *where, struct open_request *r)
+static __attribute__((noinline)) struct file *open_unnamed(const struct path *where, struct open_request *r)
 {
 	struct inode *dir = where->dentry->inode, *inode = NULL;
 	struct path path = { where->mnt, NULL };
 	struct name name;
-	struct file *file;
 	char text[24];
 	int error;
 
@@ -185,46 +184,55 @@ static struct file *open_unnamed(const struct path *where, struct open_request *
 	if (!(r->flags & O_EXCL))
 		inode_set_linkable(inode, true);
 	r->created = true;
-	file = finish_open(&path, r);
-	dentry_put(path.dentry);
-	return file;
+	if (path.mnt)
+		atomic_inc(&path.mnt->refs);
+	return finish_open(&path, r);
+}
+
+/* To what is to be opened, which is made if there is nothing and O_CREAT. */
+static int walk_to_open(struct walk *w, struct open_request *r)
+{
+	int error;
+
+	if (likely(!(r->flags & O_CREAT)))
+		return walk_to_end(w, !(r->flags & O_NOFOLLOW));
+	do {
+		error = walk_to_last(w);
+		if (!error)
+			error = step_create(w, r);
+	} while (error == 1);
+	return error;
 }
 
 static struct file *open_name(int dirfd, const char *name, struct open_request *r)
 {
+	struct file *unnamed;
 	struct path path;
 	struct walk w;
-	struct file *file;
-	int error = walk_begin_scoped(&w, dirfd, name, r->resolve);
+	int error = unlikely(r->resolve) ? walk_begin_resolve(&w, dirfd, name, r->resolve) : walk_begin(&w, dirfd, name);
 
 	if (error)
 		return ERR_PTR(error);
-	do {
-		error = walk_to_last(&w);
-		if (error)
-			break;
-		if (r->flags & O_CREAT)
-			error = step_create(&w, r);
-		else
-			error = walk_step_last(&w, !(r->flags & O_NOFOLLOW) || w.slash);
-	} while (error == 1);
+	error = walk_to_open(&w, r);
 	if (!error) {
 		walk_relock(&w);
 		error = check_found(&w, r, w.at.dentry->inode);
 	}
-	if (!error)
-		walk_take(&w, &path);
-	walk_end(&w);
-	if (error)
+	if (unlikely(error)) {
+		walk_end(&w);
 		return ERR_PTR(error);
-	file = r->flags & __O_TMPFILE ? open_unnamed(&path, r) : finish_open(&path, r);
+	}
+	walk_end_at(&w, &path);
+	if (likely(!(r->flags & __O_TMPFILE)))
+		return finish_open(&path, r);
+	unnamed = open_unnamed(&path, r);
 	path_put(&path);
-	return file;
+	return unnamed;
 }
 
 /* --- system calls --- */
 
-static long do_open(int dirfd, const char __user *name, struct open_request *r)
+static __attribute__((noinline)) long do_open(int dirfd, const char __user *name, struct open_request *r)
 {
 	struct filename f;
 	struct file *file;

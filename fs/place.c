@@ -6,7 +6,8 @@
 
 #include "kernel/string.h"
 
-int place_find_kernel(int dirfd, const char *text, struct place *p)
+/* The text is a filename's. */
+static int find(int dirfd, const char *text, struct place *p)
 {
 	struct walk w;
 	int error = walk_begin(&w, dirfd, text);
@@ -38,7 +39,19 @@ int place_find(int dirfd, const char __user *name, struct place *p)
 
 	if (error)
 		return error;
-	error = place_find_kernel(dirfd, f.text, p);
+	error = find(dirfd, f.text, p);
+	filename_put(&f);
+	return error;
+}
+
+int place_find_kernel(int dirfd, const char *text, struct place *p)
+{
+	struct filename f;
+	int error = filename_copy(&f, text);
+
+	if (error)
+		return error;
+	error = find(dirfd, f.text, p);
 	filename_put(&f);
 	return error;
 }

@@ -51,7 +51,8 @@ static struct file *socket_file(struct unix_sock *s, u32 flags)
 	}
 	if (path.dentry) {
 		file = file_alloc(&path, O_RDWR | (flags & O_NONBLOCK));
-		path_put(&path);
+		if (IS_ERR(file))
+			path_put(&path);
 	}
 	if (IS_ERR(file)) {
 		unix_close(s);

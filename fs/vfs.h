@@ -168,8 +168,9 @@ struct super_block {
 };
 
 /* A name in the tree. Positive (inode) or negative (NULL: known not to exist). Children hold their parent. */
+#define DENTRY_UNHASHED (1 << 30)
 struct dentry {
-	atomic_t refs;			/* A: users; zero: cached, may be dropped */
+	atomic_t refs;			/* A: users; zero: cached, may be dropped; and DENTRY_UNHASHED: no lookup finds it (D) */
 	char *name;			/* D: NUL-terminated; "/" for roots; short_name or kmalloc'ed */
 	char short_name[36];		/* D */
 	bool used;			/* D: found since the trimmer last came by */
@@ -300,7 +301,14 @@ int path_lookup(const char *kernel_name, u32 flags, struct path *out);
 #define MAY_EXEC 1
 #define MAY_WRITE 2
 #define MAY_READ 4
-int inode_permission(struct inode *inode, int mask);
+int inode_permission_slow(struct inode *inode, int mask);
+static inline int inode_permission(struct inode *inode, int mask)
+{
+	/* What is no writing and everybody may: it does not matter who asks. */
+	if (likely(!(mask & MAY_WRITE) && !(mask * 0111 & ~(int)inode->mode)))
+		return 0;
+	return inode_permission_slow(inode, mask);
+}
 
 /* --- inodes (fs/inode.c) --- */
 /* Find or make the inode of (sb, ino): if new, state has I_NEW and the caller fills it in, then inode_ready() (or inode_fail()). NULL: no memory. */

@@ -13,16 +13,6 @@
 
 /* --- the two states of a walk --- */
 
-static inline void relock(struct walk *w)
-{
-	if (unlikely(!w->locked)) {
-		spin_lock(&dcache_lock);
-		w->locked = true;
-	}
-}
-
-void walk_relock(struct walk *w) { relock(w); }
-
 /* Anchor the place where the walk is, so that it may sleep. */
 static void walk_unlock(struct walk *w)
 {
@@ -40,24 +30,42 @@ static void walk_unlock(struct walk *w)
 	dentry_put(hold);
 }
 
-void walk_end(struct walk *w)
+/* If all names were cached and no links, nothing was counted. */
+static inline bool holds_something(const struct walk *w) { return w->anchor.dentry || w->root.dentry || w->hold || w->buffer; }
+
+static __attribute__((noinline)) void put_all(struct walk *w)
 {
-	if (likely(w->locked))
-		spin_unlock(&dcache_lock);
-	w->locked = false;
-	if (likely(!w->anchor.dentry && !w->root.dentry && !w->hold && !w->buffer))
-		return;			/* all names were cached and no links: nothing was counted */
 	path_put(&w->anchor);
 	path_put(&w->root);
 	dentry_put(w->hold);
 	kfree(w->buffer);
 }
 
+void walk_end(struct walk *w)
+{
+	if (likely(w->locked))
+		spin_unlock(&dcache_lock);
+	w->locked = false;
+	if (unlikely(holds_something(w)))
+		put_all(w);
+}
+
 void walk_take(struct walk *w, struct path *out)
 {
-	relock(w);
+	walk_relock(w);
 	*out = w->at;
 	path_get(out);
+}
+
+void walk_end_at(struct walk *w, struct path *out)
+{
+	walk_relock(w);
+	*out = w->at;
+	path_get(out);
+	spin_unlock(&dcache_lock);
+	w->locked = false;
+	if (unlikely(holds_something(w)))
+		put_all(w);
 }
 
 int walk_begin(struct walk *w, int dirfd, const char *name)
@@ -77,10 +85,10 @@ int walk_begin(struct walk *w, int dirfd, const char *name)
 			walk_end(w);
 			return -ENOTDIR;
 		}
-		relock(w);
+		walk_relock(w);
 		return 0;
 	}
-	relock(w);
+	walk_relock(w);
 	if (*name == '/')
 		current_root(&w->at);
 	else
@@ -88,7 +96,7 @@ int walk_begin(struct walk *w, int dirfd, const char *name)
 	return 0;
 }
 
-int walk_begin_scoped(struct walk *w, int dirfd, const char *name, u32 resolve)
+int walk_begin_resolve(struct walk *w, int dirfd, const char *name, u32 resolve)
 {
 	const u32 scoped = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
 	const char *relative = name;
@@ -139,7 +147,7 @@ static int step_up(struct walk *w)
 {
 	struct path root;
 
-	relock(w);
+	walk_relock(w);
 	walk_root(w, &root);
 	if (path_equal(&w->at, &root) && w->resolve & RESOLVE_BENEATH)
 		return -EXDEV;
@@ -161,7 +169,7 @@ static int step_up(struct walk *w)
 static int enter_text_link(struct walk *w, struct inode *inode)
 {
 	size_t rest_len = strlen(w->rest);
-	char *text = kmalloc(PATH_MAX + rest_len + 2);
+	char *text = kmalloc(PATH_MAX + rest_len + 2 + NAME_SLACK);
 	ssize_t n;
 
 	if (!text)
@@ -182,7 +190,7 @@ static int enter_text_link(struct walk *w, struct inode *inode)
 
 		if (w->resolve & RESOLVE_BENEATH)
 			return -EXDEV;
-		relock(w);
+		walk_relock(w);
 		walk_root(w, &w->at);
 		if (w->resolve & RESOLVE_NO_XDEV && w->at.mnt != from.mnt)
 			return -EXDEV;
@@ -202,7 +210,7 @@ static int enter_link(struct walk *w, struct dentry *child)
 	if (inode->ops->follow && w->resolve & (RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT))
 		return w->resolve & RESOLVE_NO_MAGICLINKS ? -ELOOP : -EXDEV;
 	dentry_get(child);
-	relock(w);
+	walk_relock(w);
 	walk_unlock(w);
 	inode_touch_atime(inode);
 	if (!inode->ops->follow) {
@@ -230,7 +238,7 @@ static int enter_link(struct walk *w, struct dentry *child)
 
 int walk_enter_child(struct walk *w, struct dentry *child, bool follow)
 {
-	relock(w);
+	walk_relock(w);
 	if (!child->inode)
 		return -ENOENT;
 	if (S_ISLNK(child->inode->mode) && follow)
@@ -250,7 +258,7 @@ static int lookup_slow(struct walk *w, struct dentry **child)
 
 int walk_child(struct walk *w, struct dentry **child)
 {
-	relock(w);
+	walk_relock(w);
 	*child = dentry_find_locked(w->at.dentry, &w->last);
 	if (*child)
 		dentry_get(*child);
@@ -279,81 +287,166 @@ static __attribute__((noinline)) int step_uncached(struct walk *w, bool follow)
 	return walk_enter_child(w, child, follow);
 }
 
-/* walk_step_last(), locked. Inline in the loop over the components, where with dentry_find_locked() it saves 60 instructions for each. */
-static inline __attribute__((always_inline)) int step(struct walk *w, bool follow)
+/* To the component in w->last: 0; 1: it is a link, which was entered; or an error. */
+static int step(struct walk *w, bool follow)
 {
 	struct dentry *child;
 
-	if (unlikely(w->type != LAST_NAME))
+	if (w->type != LAST_NAME)
 		return w->type == LAST_DOTDOT ? step_up(w) : 0;
 	child = dentry_find_locked(w->at.dentry, &w->last);
-	if (unlikely(!child))
-		return step_uncached(w, follow);
-	/* Something that is there, and no link: half of what walk_enter_child() costs. */
-	if (unlikely(!child->inode || S_ISLNK(child->inode->mode)))
-		return walk_enter_child(w, child, follow);
-	w->at.dentry = child;
-	return unlikely(child->mounted) ? cross_mounts(w) : 0;
+	return child ? walk_enter_child(w, child, follow) : step_uncached(w, follow);
 }
 
-int walk_step_last(struct walk *w, bool follow)
+/* The lowest set bit is the top one of the first byte that is NUL or a slash; 0: there is none. */
+static inline u64 find_end(u64 word)
 {
-	relock(w);
-	return step(w, follow);
+	const u64 ones = 0x0101010101010101UL;
+	u64 slash = word ^ ones * '/';
+
+	return (((word - ones) & ~word) | ((slash - ones) & ~slash)) & ones << 7;
 }
 
-/* May the walk look for names here? Where everybody may, it does not matter who asks. */
-static inline int check_directory(const struct walk *w)
+/* A name as it is found: words, for which it can be read some bytes past its end. */
+struct component {
+	const char *text, *end;
+	u64 hash, word;		/* word: the last of the name's words, zeroes behind its end */
+};
+
+static inline __attribute__((always_inline)) struct component scan(const char *p)
+{
+	struct component c = { .text = p };
+	u64 end;
+
+	for (c.word = word_at(p, 8); !(end = find_end(c.word)); c.word = word_at(p, 8)) {
+		c.hash = hash_word(c.hash, c.word);
+		p += 8;
+	}
+	c.end = p + (u32)__builtin_ctzl(end) / 8;
+	c.word &= ((end - 1) & ~end) >> 7;
+	c.hash = hash_word(c.hash, c.word);
+	return c;
+}
+
+/* Take the next component off the rest. LAST_ROOT: there is none. */
+static enum last_type next_component(struct walk *w)
+{
+	struct component c;
+	const char *p;
+	u32 len;
+
+	while (*w->rest == '/')
+		w->rest++;
+	c = scan(w->rest);
+	len = (u32)(c.end - c.text);
+	w->last = (struct name){ c.text, len, (u32)c.hash };
+	w->slash = *c.end;
+	for (p = c.end; *p == '/'; p++)
+		;
+	w->rest = p;
+	if (!len)
+		return LAST_ROOT;
+	if (*c.text != '.' || len > 2)
+		return LAST_NAME;
+	return len == 1 ? LAST_DOT : c.text[1] == '.' ? LAST_DOTDOT : LAST_NAME;
+}
+
+/* May the walk look for names here? */
+static int check_directory(const struct walk *w)
 {
 	struct inode *inode = w->at.dentry->inode;
-	u32 mode = inode->mode;
 
-	if (likely((mode & (S_IFMT | 0111)) == (S_IFDIR | 0111)))
-		return 0;
-	return S_ISDIR(mode) ? inode_permission(inode, MAY_EXEC) : -ENOTDIR;
+	return S_ISDIR(inode->mode) ? inode_permission(inode, MAY_EXEC) : -ENOTDIR;
 }
 
-/* Take the next component off the rest. False: there is none. */
-static inline bool next_component(struct walk *w)
+/* A directory where everybody may: it does not matter who asks. */
+static inline bool free_to_pass(u32 mode) { return likely((mode & (S_IFMT | 0111)) == (S_IFDIR | 0111)); }
+
+/* The usual child: a name that is there, and no link. Short names are compared by the word that the walk has already. */
+static inline __attribute__((always_inline)) struct dentry *find_plain(struct dentry *parent, const struct component *c)
 {
-	const char *p = w->rest, *text;
-	u32 hash = 0;
-	char c;
+	const struct list_head *bucket = dentry_bucket(parent, (u32)c->hash);
+	u32 len = (u32)(c->end - c->text);
+
+	for (struct list_head *node = bucket->next; node != bucket; node = node->next) {
+		struct dentry *d = list_entry(node, struct dentry, hash_node);
+
+		if (d->hash != (u32)c->hash || d->parent != parent || d->name_len != len)
+			continue;
+		if (unlikely(len < 8 ? word_at(d->short_name, 8) != c->word : !same_text(d->name, c->text, len)))
+			continue;
+		if (unlikely(!d->inode || S_ISLNK(d->inode->mode)))
+			return NULL;
+		d->used = true;
+		return d;
+	}
+	return NULL;
+}
+
+/*
+ * As far as there is nothing about the components: cached names without a leading dot, of directories where everybody may search. True: all is
+ * done, as walk_on() would. In registers, where step by step it took twice as many instructions: 190 for two components.
+ */
+static bool walk_plain(struct walk *w, bool whole)
+{
+	struct dentry *dir = w->at.dentry;
+	const char *p = w->rest;
 
 	while (*p == '/')
 		p++;
-	text = p;
-	for (c = *p; c && c != '/'; c = *++p)
-		hash = (hash + (u8)c) * 0x9e3779b1;	/* name_hash() */
-	w->last = (struct name){ text, (u32)(p - text), hash };
-	w->slash = c;
-	while (*p == '/')
-		p++;
-	w->rest = p;
-	w->type = LAST_NAME;
-	if (unlikely(*text == '.') && w->last.len == 1)
-		w->type = LAST_DOT;
-	else if (unlikely(*text == '.') && w->last.len == 2 && text[1] == '.')
-		w->type = LAST_DOTDOT;
-	return w->last.len != 0;
-}
-
-int walk_to_last(struct walk *w)
-{
-	relock(w);
 	for (;;) {
-		int error;
+		struct component c;
 
-		if (unlikely(!next_component(w))) {
-			w->type = LAST_ROOT;
-			return 0;
+		w->rest = p;
+		if (unlikely(*p == '.' || !*p || !free_to_pass(dir->inode->mode)))
+			return false;
+		c = scan(p);
+		for (p = c.end; *p == '/'; p++)
+			;
+		if (!*p && !whole) {
+			w->last = (struct name){ c.text, (u32)(c.end - c.text), (u32)c.hash };
+			w->slash = *c.end;
+			w->type = LAST_NAME;
+			w->rest = p;
+			return true;
 		}
-		error = check_directory(w);
-		if (unlikely(error) || !*w->rest)
-			return error;
-		error = step(w, true);
-		if (unlikely(error < 0))
-			return error;
-		relock(w);
+		dir = find_plain(dir, &c);
+		if (unlikely(!dir))
+			return false;
+		w->at.dentry = dir;
+		if (unlikely(dir->mounted)) {
+			cross_mounts(w);	/* no error: only RESOLVE_NO_XDEV has one */
+			dir = w->at.dentry;
+		}
+		if (!*p) {
+			w->slash = *c.end;
+			return true;
+		}
 	}
 }
+
+/* Over the components; before the last one it stops unless `whole`, where that is a step like the others. */
+static int walk_on(struct walk *w, bool whole, bool follow)
+{
+	for (;;) {
+		bool last;
+		int error;
+
+		walk_relock(w);
+		if (likely(!w->resolve) && walk_plain(w, whole))
+			return 0;
+		w->type = next_component(w);
+		if (w->type == LAST_ROOT)
+			return 0;
+		error = check_directory(w);
+		last = !*w->rest;
+		if (error || (last && !whole))
+			return error;
+		error = step(w, !last || follow || w->slash);
+		if (error < 0 || (last && !error))
+			return error;
+	}
+}
+
+int walk_to_last(struct walk *w) { return walk_on(w, false, true); }
+int walk_to_end(struct walk *w, bool follow) { return walk_on(w, true, follow); }

@@ -267,22 +267,38 @@ static void slab_free_now(struct slab_cache *cache, void *object)
 		slab_destroy(surplus);
 }
 
+/* This CPU's store is full, or there is none. */
+static __attribute__((noinline)) void slab_free_slow(struct slab_cache *cache, void *object)
+{
+	if (!cache->keep_max) {
+		slab_free_now(cache, object);
+		return;
+	}
+	u64 irq = irq_save();
+	if (keep_of(cache)->nr >= cache->keep_max)
+		keep_give_back(cache, cache->keep_max / 2);
+	keep_push(keep_of(cache), object);
+	irq_restore(irq);
+}
+
+/* The usual case saves no registers, which were a third of its 65 instructions. */
 void slab_free(struct slab_cache *cache, void *object)
 {
 	const struct page *slab = object_slab(cache, object);
 
 	ASSERT(slab->kind == PAGE_SLAB && slab->slab_cache == cache);
-	if (unlikely(!cache->keep_max)) {
-		slab_free_now(cache, object);
-		return;
+	if (likely(cache->keep_max)) {
+		u64 irq = irq_save();
+		struct slab_keep *keep = keep_of(cache);
+		if (likely(keep->nr < cache->keep_max)) {
+			ASSERT(keep->head != object);
+			keep_push(keep, object);
+			irq_restore(irq);
+			return;
+		}
+		irq_restore(irq);
 	}
-	u64 irq = irq_save();
-	struct slab_keep *keep = keep_of(cache);
-	ASSERT(keep->head != object);
-	if (unlikely(keep->nr >= cache->keep_max))
-		keep_give_back(cache, cache->keep_max / 2);
-	keep_push(keep, object);
-	irq_restore(irq);
+	slab_free_slow(cache, object);
 }
 
 /* --- any size --- */

@@ -120,7 +120,7 @@ size_t clear_user(void __user *dst, size_t n)
 }
 
 /* Anything that the usual case is not: the string crosses a page, or has more bytes than dst. */
-static __attribute__((noinline)) ssize_t string_slow(char *dst, const char __user *src, size_t size)
+ssize_t strncpy_from_user_slow(char *dst, const char __user *src, size_t size)
 {
 	size_t done = 0;
 
@@ -136,20 +136,6 @@ static __attribute__((noinline)) ssize_t string_slow(char *dst, const char __use
 		done += chunk;
 	}
 	return -ENAMETOOLONG;
-}
-
-/* A name that lies in one page is copied and measured at once: 55 instructions were 140. */
-ssize_t strncpy_from_user(char *dst, const char __user *src, size_t size)
-{
-	vaddr_t va = (__force vaddr_t)src;
-	size_t whole = min(size, PAGE_SIZE - (va & ~PAGE_MASK)) & ~7UL;
-
-	if (sleeping_is_fine() && likely(whole && va < USER_TOP)) {
-		ssize_t len = raw_string_from_user(dst, src, whole);
-		if (likely((size_t)len < whole))
-			return len;
-	}
-	return string_slow(dst, src, size);
 }
 
 int user_cmpxchg32(u32 __user *p, u32 expected, u32 desired, u32 *found)
