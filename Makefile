@@ -39,7 +39,7 @@ KFLAGS  += $(if $(DEBUG),-DDEBUG_BUILD=1 -fno-optimize-sibling-calls)
 # at others' memory as it is when the machine stops.
 KFLAGS  += $(if $(KCSAN),-DKCSAN_BUILD=1)
 SANITIZE := $(if $(KCSAN),-fsanitize=thread --param tsan-distinguish-volatile=1 --param tsan-instrument-func-entry-exit=0 -Wno-tsan -fno-optimize-sibling-calls)
-KCSAN_OFF := boot/% kernel/kcsan.c kernel/lock.c kernel/lockcheck.c kernel/held.c kernel/hang.c kernel/panic.c kernel/backtrace.c kernel/cpu.c \
+KCSAN_OFF := boot/% kernel/kcsan.c kernel/lock.c kernel/sleeplock.c kernel/lockcheck.c kernel/held.c kernel/hang.c kernel/panic.c kernel/backtrace.c kernel/cpu.c \
 	kernel/clock.c kernel/string.c kernel/format.c kernel/explore.c
 # EXPLORE=1 (--explore): another task may run before each atomic operation (kernel/explore.h).
 KFLAGS  += $(if $(EXPLORE),-DEXPLORE_BUILD=1)

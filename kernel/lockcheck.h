@@ -5,7 +5,7 @@
  * What is checked here: the order of ranks (kernel/lockrank.h) against everything held, also where nobody else has the lock; a lock taken
  * again by who has it; spinlocks of interrupt handlers taken with interrupts on, and others taken in a handler; sleeping with a spinlock, with
  * preemption, interrupts or page faults off, also where it happens not to be necessary; a user access that may fault with a lock held that
- * the fault could want. Always on, in kernel/lock.c and kernel/trap.c: releasing what one does not hold, a lock held on return to user mode.
+ * the fault could want. Always on, in kernel/lock.c, kernel/sleeplock.c and kernel/trap.c: releasing what one does not hold, a lock held on return to user mode.
  */
 #pragma once
 

@@ -113,7 +113,7 @@ struct task {
 	stack_t sig_stack;		/* T: sigaltstack */
 	u64 trap_nr, trap_error, trap_address;	/* T: of the last fault, for sigcontext */
 
-	/* Debugging: who holds what (kernel/lock.c) and waits for what */
+	/* Debugging: who holds what (kernel/lock.c, sleeplock.c) and waits for what */
 	struct held_lock held[HELD_MAX];	/* T; read racily by panic and the hang detector */
 	struct held_lock waits_for;		/* T: the lock waited for, object NULL if none: wait_begin(), wait_end() */
 	u64 wait_since_ns;			/* T */
