@@ -17,30 +17,52 @@
 #include "mm/swap.h"
 #include "mm/vmstat.h"
 
-/* Both leaves locked. Gives the child its entry; false: the page cannot be shared and there is no `spare` to copy it to. */
-static bool copy_entry(const struct vma *vma, struct page *to, vaddr_t va, entry_t *from, struct page **spare)
-{
-	u64 value = entry_read(from);
+#define GIVEN (ENTRY_RW | ENTRY_EXCL)	/* what the parent's entry loses */
 
-	if (unlikely(entry_is_swap(value))) {
+/*
+ * Both leaves locked. Up to n entries from `from` on are shared with the child, whose own are empty; how many, before one that is not a private
+ * page, or whose page cannot be shared. 16 to 25 instructions each (in a function of its own with its counters it was 62).
+ */
+static __attribute__((noinline)) unsigned share_run(entry_t *from, entry_t *to, unsigned n)
+{
+	entry_t *const first = from, *const end = from + n;
+
+	for (; from < end; from++, to++) {
+		u64 value = entry_read(from), seen = value;
+		if ((value & (ENTRY_PRIV | ENTRY_SWAP)) != ENTRY_PRIV)
+			break;
+		if (unlikely(value & GIVEN))	/* before the holder: a fast pin looks at the entry after it has pinned */
+			value = atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL)) & ~GIVEN;
+		if (unlikely(!page_share(entry_page(value)))) {
+			atomic64_fetch_or(from, seen & GIVEN);
+			break;
+		}
+		atomic64_xchg(to, value);
+	}
+	return (unsigned)(from - first);
+}
+
+static void trace_run(vaddr_t va, const entry_t *e, unsigned n)
+{
+	for (; n; n--, e++, va += PAGE_SIZE) {
+		struct page *page = entry_page(entry_read(e));
+		trace(TRACE_SHARE, va, page_to_pfn(page), own_holders(atomic64_read(&page->own)));
+	}
+}
+
+/* Both leaves locked; an entry where share_run() stopped. False: the page cannot be shared and there is no `spare` to copy it to. */
+static bool copy_entry(const struct vma *vma, struct page *to, vaddr_t va, u64 value, struct page **spare)
+{
+	if (!(value & ENTRY_PRIV))
+		return true;
+	if (entry_is_swap(value)) {
 		swap_dup(value);
 		entry_exchange_locked(to, leaf_entry(to, va), value);
 		return true;
 	}
-	value = atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL));
-	u64 taken = value & (ENTRY_RW | ENTRY_EXCL);
-	struct page *page = entry_page(value);
-
-	if (page_share(page)) {
-		entry_exchange_locked(to, leaf_entry(to, va), value & ~(ENTRY_RW | ENTRY_EXCL));
-		vmstat_inc(VM_FORK_SHARE);
-		trace(TRACE_SHARE, va, page_to_pfn(page), own_holders(atomic64_read(&page->own)));
-		return true;
-	}
-	atomic64_fetch_or(from, taken);
 	if (!*spare)
 		return false;
-	arch_copy_page(page_address(*spare), page_address(page));
+	arch_copy_page(page_address(*spare), page_address(entry_page(value)));
 	page_ref_to_holder(*spare);
 	value = (value & ~(ENTRY_FRAME | ENTRY_RW)) | page_to_phys(*spare) | ENTRY_EXCL;
 	if (vma->flags & VM_WRITE && value & ENTRY_P)
@@ -51,28 +73,47 @@ static bool copy_entry(const struct vma *vma, struct page *to, vaddr_t va, entry
 	return true;
 }
 
+/* Both leaves locked. Returns where it stopped: end, or at a page that needs a spare one. */
+static vaddr_t copy_locked(const struct vma *vma, struct page *from, struct page *to, vaddr_t va, vaddr_t end, struct page **spare)
+{
+	for (unsigned left = from->live; va < end && left; va += PAGE_SIZE) {
+		entry_t *e = leaf_entry(from, va);
+		if (!entry_read(e))
+			continue;
+		unsigned n = share_run(e, leaf_entry(to, va), min(left, (unsigned)((end - va) >> PAGE_SHIFT)));
+		if (n) {
+			__atomic_store_n(&to->live, to->live + n, __ATOMIC_RELAXED);	/* as entry_exchange_locked() */
+			vmstat_add(VM_FORK_SHARE, n);
+			if (trace_on(TRACE_SHARE))
+				trace_run(va, e, n);
+			left -= n;
+			va += (n - 1) * PAGE_SIZE;
+			continue;
+		}
+		if (!copy_entry(vma, to, va, entry_read(e), spare))
+			return va;
+		left--;
+	}
+	return end;
+}
+
 /* Copy the private entries of [va, end), which one leaf covers. 0 or -ENOMEM. */
 static int copy_leaf(struct page *from, struct mm *new, const struct vma *vma, vaddr_t va, vaddr_t end)
 {
 	struct page *to = leaf_own(new, va), *spare = NULL;
-	bool stuck;
 
 	if (!to)
 		return -ENOMEM;
-	do {
-		stuck = false;
+	for (;;) {
 		table_lock_two(from, to);
-		for (unsigned left = from->live; va < end && left; va += PAGE_SIZE) {
-			entry_t *e = leaf_entry(from, va);
-			u64 value = entry_read(e);
-			left -= value != 0;
-			if (value & ENTRY_PRIV && (stuck = !copy_entry(vma, to, va, e, &spare)))
-				break;
-		}
+		va = copy_locked(vma, from, to, va, end, &spare);
 		table_unlock_two(from, to);
-		if (stuck && !(spare = page_alloc(0, 0)))
+		if (va >= end)
+			break;
+		spare = page_alloc(0, 0);
+		if (!spare)
 			return -ENOMEM;
-	} while (stuck);
+	}
 	if (spare)
 		page_put(spare);
 	return 0;

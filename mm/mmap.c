@@ -293,8 +293,8 @@ static void unmap_vmas(struct mm *mm, unsigned i, vaddr_t end, struct list_head 
 	struct vma *vma;
 
 	tlb_batch_init(&batch, mm, TLB_UNMAP);
-	for (; last < mm->nr_vmas && mm->vmas[last]->start < end; last++)
-		zap_range(mm, mm->vmas[last]->start, mm->vmas[last]->end, ZAP_FILE | ZAP_PRIVATE, &batch);
+	for (; last < mm->nr_vmas && (vma = mm->vmas[last])->start < end; last++)
+		zap_range(mm, vma->start, vma->end, ZAP_FILE | ZAP_PRIVATE | (vma->mapping ? 0 : ZAP_LEAVES), &batch);
 	if (last == i)
 		return;
 	tlb_batch_finish(&batch);

@@ -51,12 +51,15 @@ typedef atomic64_t entry_t;
 #define ENTRY_DIRTY_BELOW BIT(56) /* some page below may be dirty: fsync need not scan the rest */
 
 static inline u64 entry_read(const entry_t *e) { return atomic64_read(e); }
-static inline struct page *entry_page(u64 e) { return phys_to_page(e & ENTRY_FRAME); }
+/* Its page; as phys_to_page(), but one shift fewer: a struct page is a 64th of its frame. */
+static inline struct page *entry_page(u64 e) { return (struct page *)((char *)page_array() + ((e & ENTRY_FRAME) >> (PAGE_SHIFT - 6))); }
 static inline entry_t *table_entries(const struct page *table) { return page_address(table); }
 static inline unsigned table_index(vaddr_t va, unsigned level) { return va >> (PAGE_SHIFT + 9 * level) & 511; }
 
 /* A zeroed table with one owning reference, or NULL. May sleep (reclaim). */
 struct page *table_alloc(enum page_kind kind, unsigned level);
+/* A leaf of an address space that nobody can find any more: drop what its entries hold, and clear them. */
+void leaf_empty(struct page *leaf);
 /* Drop one owning reference; the last one frees the table, whose entries must be clear by then. */
 void table_put(struct page *table);
 

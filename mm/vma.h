@@ -74,6 +74,7 @@ vaddr_t map_cached(struct mm *mm, const struct vma *vma, vaddr_t start, vaddr_t 
 
 #define ZAP_FILE	BIT(0)	/* entries that own nothing: cache pages, the frame of zeroes */
 #define ZAP_PRIVATE	BIT(1)	/* holders */
+#define ZAP_LEAVES	BIT(2)	/* with both: leaves that lie in the range whole may go with their entries. mmap_lock for writing, no file's VMA */
 /* Clear entries in [start, end) of one VMA. What they held is dropped when the batch is finished (which may happen here). i_mmap_lock suffices. */
 void zap_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned what, struct tlb_batch *batch);
 /* Free the tables under [start, end), zapped, that no VMA in [low, high) needs: [low, high) holds no VMA. mmap_lock for writing. */

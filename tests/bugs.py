@@ -56,8 +56,8 @@ BUGS = [
     ("adopt_ignores_readers", "a page with readers is adopted and written in place", [
         ("mm/own.c", " && own_xpins(own) == 0 && own_rpins(own) == 0;", " && own_xpins(own) == 0;")], "all", "all_read_swap_adopt"),
     ("share_check_then_act", "sharing looks for pins first and counts itself in afterwards, in two steps", [
-        ("mm/page.h", "\twhile (likely(!(own & OWN_XPINS) && own < OWN_MAX_HOLDERS * OWN_HOLDER))\n\t\tif (likely(atomic64_cmpxchg(&page->own, &own, own + OWN_HOLDER)))\n\t\t\treturn true;\n\treturn false;",
-         "\tif (own_xpins(own) || own_holders(own) >= OWN_MAX_HOLDERS)\n\t\treturn false;\n\tatomic64_add_return(&page->own, OWN_HOLDER);\n\treturn true;")], "all", "all_share_pin"),
+        ("mm/page.h", "\twhile (likely(!(own & (OWN_XPINS | OWN_FULL))))\n\t\tif (likely(atomic64_cmpxchg(&page->own, &own, own + OWN_HOLDER)))\n\t\t\treturn true;\n\treturn false;",
+         "\tif (own_xpins(own) || own & OWN_FULL)\n\t\treturn false;\n\tatomic64_add_return(&page->own, OWN_HOLDER);\n\treturn true;")], "all", "all_share_pin"),
     ("put_check_then_free", "two droppers both see the last reference: the page is freed twice", [
         ("mm/page.h", "\tif (atomic64_add_return(&page->own, -(s64)unit) == 0)\n", "\tatomic64_add_return(&page->own, -(s64)unit);\n\tif (atomic64_read(&page->own) == 0)\n")], "all", "all_cow_exit_pin"),
     ("get_of_freed", "a reference is taken on a page that may be free by now", [
@@ -156,7 +156,8 @@ BUGS = [
         ("fs/pipering.c", "bufs[i & (n - 1)] = *pipe_slot(p, i);", "bufs[i & (p->nr_slots - 1) & (n - 1)] = *pipe_slot(p, i);")], "all", "all_pipe_resize"),
     # --- found in QEMU ---
     ("qemu_unmap_no_flush", "munmap frees pages and flushes nothing", [
-        ("mm/walk.c", "\t\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n", "")], "explore", "munmap_copy"),
+        ("mm/walk.c", "\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n\tn = clear", "\tn = clear"),
+        ("mm/walk.c", "\ttlb_batch_range(batch, va, va + n * PAGE_SIZE);\n", "")], "explore", "munmap_copy"),
     ("pipe_no_mutex", "a pipe's readers do not exclude each other and the writers", [
         ("fs/pipe.c", "\t\t\tmutex_lock(&p->lock);\n\t\t\tif (likely(!p->claimed)) {", "\t\t\tif (likely(!p->claimed)) {"),
         ("fs/pipe.c", "\t\t\t}\n\t\t\tmutex_unlock(&p->lock);", "\t\t\t}")], "explore", "pipes"),

@@ -16,7 +16,7 @@ MUTANTS = [
     ("fork_without_flush", "mm/fork.c", "tlb_flush_mm(old, TLB_FORK);", "", "cow_fork history_random"),
     ("fork_keeps_excl", "mm/fork.c", "atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL))", "atomic64_fetch_and(from, ~ENTRY_RW)",
      "cow_fork history_random"),                                                      # E2
-    ("share_ignores_pins", "mm/page.h", "while (likely(!(own & OWN_XPINS) && own <", "while (likely(own <", "page_own_rules cow_pinned_fork"),
+    ("share_ignores_pins", "mm/page.h", "while (likely(!(own & (OWN_XPINS | OWN_FULL))))", "while (likely(!(own & OWN_FULL)))", "page_own_rules cow_pinned_fork"),
     ("pin_of_shared", "mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)",
      "page_own_rules page_own_interleaved"),
     ("map_around_of_locked_pages", "mm/faultaround.c", "(ENTRY_P | ENTRY_LOCKED | ENTRY_TABLE)) != ENTRY_P", "(ENTRY_P | ENTRY_TABLE)) != ENTRY_P",
@@ -43,6 +43,7 @@ MUTANTS = [
     ("tail_not_zeroed", "mm/write.c", "int error = pagecache_zero_tail(m);", "int error = 0;", "file_mapped_tail file_truncate_mapped history_random"),  # T3
     ("unmap_drops_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);", "\tfor (unsigned i = 0; i < b->nr; i++)\n\t\tpage_drop_holder(b->holders[i]);\n\tb->nr = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);",
      "race_map_fault"),                                                               # S2
+    ("leaf_emptied_before_flush", "mm/walk.c", "\ttlb_batch_table(batch, leaf);\n", "\tleaf_empty(leaf);\n\ttlb_batch_table(batch, leaf);\n", "mem_whole_leaves"),   # S2
     ("table_freed_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);", "\tfor (unsigned i = 0; i < b->nr_tables; i++)\n\t\ttable_put(b->tables[i]);\n\tb->nr_tables = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);",
      "all_mask_table"),                                                            # S5, S6
     ("swap_ignores_pins", "mm/swapout.c", "\tif (!unpinned(v->page) && !leave_to_pin(v)) {\n\t\tvmstat_inc(VM_SWAP_PINNED);\n\t\tentry_exchange", "\tif (false && !leave_to_pin(v)) {\n\t\tvmstat_inc(VM_SWAP_PINNED);\n\t\tentry_exchange",

@@ -110,6 +110,43 @@ TEST(mem_unmap_flushes, "INV-S2: after munmap, mprotect and MADV_DONTNEED no sta
 	proc_exit(mm);
 }
 
+TEST(mem_whole_leaves, "INV-S2: whole leaves are taken away with what they hold: shared after fork, pinned, read as zeroes; no stale translation works")
+{
+	vaddr_t low = ALIGN_UP(BASE, 512 * PAGE_SIZE), high = low + 2 * 512 * PAGE_SIZE;
+	struct mm *parent = proc_create();
+	struct page *pin;
+	u64 v;
+	map_anon(low, high - low, RW, MAP_PRIVATE | MAP_FIXED);
+	CHECK_EQ(load(low), 0);
+	for (vaddr_t va = low + PAGE_SIZE; va < high; va += PAGE_SIZE)
+		store(va, va);
+	CHECK_EQ(pin_user_pages(low + 7 * PAGE_SIZE, 1, PIN_WRITE, &pin), 1);
+	pin_note(pin, 1, 0);
+	struct mm *child = proc_fork();		/* one page is copied */
+	check_all();
+	proc_run(child);
+	for (vaddr_t va = low + PAGE_SIZE; va < high; va += 16 * PAGE_SIZE)
+		CHECK_EQ(load(va), va);
+	store(high - PAGE_SIZE, 1);
+	CHECK_EQ(mm_unmap(child, low, high - low), 0);
+	CHECK_EQ(user_load(low + 17 * PAGE_SIZE, &v), SIGSEGV);
+	CHECK_EQ(user_store(high - PAGE_SIZE, 1), SIGSEGV);
+	CHECK_EQ(mm_rss_pages(child), 0);
+	check_all();
+	proc_run(parent);
+	CHECK_EQ(load(high - PAGE_SIZE), high - PAGE_SIZE);
+	CHECK_EQ(load(low + 7 * PAGE_SIZE), low + 7 * PAGE_SIZE);
+	CHECK_EQ(mm_unmap(parent, low, high - low), 0);
+	CHECK_EQ(user_load(low + 7 * PAGE_SIZE, &v), SIGSEGV);
+	CHECK_EQ(*(u64 *)page_address(pin), low + 7 * PAGE_SIZE);
+	page_unpin_exclusive(pin);
+	pin_note(pin, -1, 0);
+	check_all();
+	proc_exit(child);
+	proc_exit(parent);
+	check_all();
+}
+
 TEST(mem_mprotect_excl, "INV-E3 E6: mprotect to read-only and back keeps the page and its EXCL bit, pinned or not")
 {
 	struct mm *mm = proc_create();
