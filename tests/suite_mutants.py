@@ -43,7 +43,7 @@ MUTANTS = [
     ("tail_not_zeroed", "mm/write.c", "int error = pagecache_zero_tail(m);", "int error = 0;", "file_mapped_tail file_truncate_mapped history_random"),  # T3
     ("unmap_drops_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);", "\tfor (unsigned i = 0; i < b->nr; i++)\n\t\tpage_drop_holder(b->holders[i]);\n\tb->nr = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);",
      "race_map_fault"),                                                               # S2
-    ("leaf_emptied_before_flush", "mm/walk.c", "\ttlb_batch_table(batch, leaf);\n", "\tleaf_empty(leaf);\n\ttlb_batch_table(batch, leaf);\n", "mem_whole_leaves"),   # S2
+    ("leaf_emptied_before_flush", "mm/walk.c", "\ttlb_batch_table(batch, leaf);\n", "\tleaf_empty(leaf);\n\ttlb_batch_table(batch, leaf);\n", "race_unmap_leaf"),   # S2
     ("table_freed_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);", "\tfor (unsigned i = 0; i < b->nr_tables; i++)\n\t\ttable_put(b->tables[i]);\n\tb->nr_tables = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);",
      "all_mask_table"),                                                            # S5, S6
     ("swap_ignores_pins", "mm/swapout.c", "\tif (!unpinned(v->page) && !leave_to_pin(v)) {\n\t\tvmstat_inc(VM_SWAP_PINNED);\n\t\tentry_exchange", "\tif (false && !leave_to_pin(v)) {\n\t\tvmstat_inc(VM_SWAP_PINNED);\n\t\tentry_exchange",
@@ -51,7 +51,7 @@ MUTANTS = [
     ("swap_without_flush", "mm/swapout.c", "tlb_flush_range(mm, first, last + PAGE_SIZE, TLB_SWAP);", ";", "swap_out_and_in race_swap_fault"),      # S2
     ("swap_owned_under_writeback", "mm/swapin.c", "if (page_adoptable(page)) {", "if (swap_count_of(swap_id(seen)) == 0) {", "swap_out_and_in race_swap_fault"),
     ("swap_fork_without_count", "mm/fork.c", "\t\tswap_dup(value);\n", "", "swap_fork"),
-    ("swap_zap_keeps_slot", "mm/walk.c", "\t\t\tswap_put(value);\n", "", "swap_out_and_in"),
+    ("swap_zap_keeps_slot", "mm/walk.c", "\t\t\tswap_put(value);\n\t\t\tva +=", "\t\t\tva +=", "swap_out_and_in"),
     ("swap_drops_unwritten", "mm/swapio.c", "(unused || (!(e & ENTRY_D) && (shared", "(unused || ((shared", "swap_failing"),
     ("reclaim_ignores_mappings", "mm/reclaim.c", "rmap_try_used(m, index)) {", "false) {", "reclaim_second_chance"),
     ("residue_forgotten", "mm/usercopy.c", "	check_access(caller);\n	return checked_from_user(dst, src, n);", "	check_access(caller);\n	checked_from_user(dst, src, n);\n	return 0;",

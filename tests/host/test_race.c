@@ -344,6 +344,40 @@ TEST(race_map_fault, "INV-S2: munmap, mprotect, DONTNEED and mmap against faults
 	explore(1200, 3, fn, setup_one, finish_one);
 }
 
+#define LEAF (8UL << 20)	/* from BASE: a leaf of its own */
+static void setup_leaf(void)
+{
+	mm = proc_create();
+	map_anon(BASE + LEAF, 512 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
+	for (unsigned i = 0; i < 80; i++)
+		CHECK_EQ(user_store(BASE + LEAF + i * PAGE_SIZE, i), 0);
+}
+static void finish_leaf(void)
+{
+	check_all();
+	proc_exit(mm);
+	check_all();
+}
+static void leaf_unmapper(void *arg)
+{
+	CHECK_EQ(mm_unmap(mm, BASE + LEAF, 512 * PAGE_SIZE), 0);
+	tlb_check(false);
+}
+static void leaf_toucher(void *arg)
+{
+	u64 v;
+	for (unsigned i = 0; i < 12; i++) {
+		vaddr_t va = BASE + LEAF + host_random(80) * PAGE_SIZE + 512;
+		int sig = host_random(2) ? user_load(va, &v) : user_store(va, va);
+		CHECK(sig == 0 || sig == SIGSEGV);
+	}
+}
+TEST(race_unmap_leaf, "INV-S2 S5: a leaf is taken away with all that it has against accesses of other threads")
+{
+	void (*const fn[])(void *) = { leaf_toucher, leaf_unmapper, leaf_toucher };
+	explore(2000, 3, fn, setup_leaf, finish_leaf);
+}
+
 /* --- fork against stores and pins of another thread --- */
 static struct mm *forked;
 static void forker(void *arg)
