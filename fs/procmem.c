@@ -76,7 +76,7 @@ static void add_flags(struct text *t, u64 flags)
 	static const struct { u64 flag; const char *name; } names[] = {
 		{ VM_READ, "rd" }, { VM_WRITE, "wr" }, { VM_EXEC, "ex" }, { VM_SHARED, "sh" }, { VM_MAYREAD, "mr" }, { VM_MAYWRITE, "mw" },
 		{ VM_MAYEXEC, "me" }, { VM_GROWSDOWN, "gd" }, { VM_LOCKED, "lo" }, { VM_DONTFORK, "dc" }, { VM_NORESERVE, "nr" },
-		{ VM_WIPEONFORK, "wf" },
+		{ VM_WIPEONFORK, "wf" }, { VM_HUGEPAGE, "hg" }, { VM_NOHUGEPAGE, "nh" },
 	};
 
 	text_string(t, "VmFlags: ");

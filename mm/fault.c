@@ -51,6 +51,8 @@ static enum fault_result fault_anonymous(struct fault *f, struct page *leaf, ent
 	page_ref_to_holder(page);
 	if (!install_if_zero(f, leaf, e, page_to_phys(page) | vma_owned_bits(f->vma)))
 		page_drop_holder(page);		/* another thread's fault was faster */
+	if (!(f->vma->flags & VM_NOHUGEPAGE) && !f->pin)
+		fault_ahead(f->vma, leaf, f->address);
 	return FAULT_DONE;
 }
 

@@ -81,6 +81,8 @@ static int advise_vma(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t end
 	case MADV_DOFORK:	return change_flags(mm, vma, start, end, 0, VM_DONTFORK);
 	case MADV_WIPEONFORK:	return change_flags(mm, vma, start, end, VM_WIPEONFORK, 0);
 	case MADV_KEEPONFORK:	return change_flags(mm, vma, start, end, 0, VM_WIPEONFORK);
+	case MADV_HUGEPAGE:	return change_flags(mm, vma, start, end, VM_HUGEPAGE, VM_NOHUGEPAGE);
+	case MADV_NOHUGEPAGE:	return change_flags(mm, vma, start, end, VM_NOHUGEPAGE, VM_HUGEPAGE);
 	default:		return 0;	/* a hint that changes nothing here */
 	}
 }

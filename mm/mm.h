@@ -32,6 +32,8 @@ struct vma;
 #define VM_WIPEONFORK	BIT(11)
 #define VM_LOCKED	BIT(12)
 #define VM_NORESERVE	BIT(13)
+#define VM_HUGEPAGE	BIT(14)	/* MADV_HUGEPAGE, MADV_NOHUGEPAGE: for mm/faultahead.c */
+#define VM_NOHUGEPAGE	BIT(15)
 
 /* Given by who made the mapping (fs/mmap.c for files, mm/shmem.c for shared anonymous memory). */
 struct vma_ops {
@@ -50,6 +52,8 @@ struct vma {
 	const struct vma_ops *ops;	/* I: NULL for private anonymous memory */
 	void *owner;			/* I: what keeps the mapping alive: the struct file */
 	u32 lent, loans_broken;		/* racy hints: pages lent from or to here, and copied for a store since (vma_lends()) */
+	vaddr_t ahead;			/* racy hints: where the next fault comes if it is one of a run, and how many pages the last one mapped */
+	u32 ahead_pages;
 	struct list_head i_mmap_node;	/* mapping->i_mmap_lock */
 	struct list_head dead_node;	/* private to the unmapper: list of VMAs to close after mmap_lock */
 };

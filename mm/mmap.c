@@ -47,7 +47,7 @@ bool may_expand(const struct mm *mm, u64 pages, u64 flags)
 }
 
 /* As Linux's heuristic overcommit: only what could never fit is refused. */
-bool enough_memory(u64 pages) { return pages <= page_total_count() + swap_total(); }
+bool enough_memory(u64 pages) { return pages <= page_total_count() || pages <= page_total_count() + swap_total(); }
 
 /* --- places --- */
 

@@ -100,6 +100,11 @@ static inline void page_set_kind(struct page *page, enum page_kind kind) { __ato
 
 /* 2^order frames (order <= 10), own = one lifetime reference on the first; NULL if there are none. */
 struct page *page_alloc(unsigned order, unsigned flags);
+/*
+ * Up to n single frames of zeroes, one holder each, of those that this CPU keeps: how many there are. None when memory is short, or when a failing
+ * allocation is awaited. For guesses. Does not sleep.
+ */
+unsigned page_alloc_kept(struct page **pages, unsigned n);
 /* Give back a block whose own word is zero (called by page_put and its relatives only). */
 void page_free(struct page *page);
 

@@ -72,6 +72,12 @@ static inline u64 vma_owned_bits(const struct vma *vma)
  */
 vaddr_t map_cached(struct mm *mm, const struct vma *vma, vaddr_t start, vaddr_t end);
 
+/*
+ * mm/faultahead.c: after the first store to va, in private anonymous memory that is not VM_NOHUGEPAGE, below leaf: map pages after it, if it is one of
+ * a run. mmap_lock for reading.
+ */
+void fault_ahead(struct vma *vma, struct page *leaf, vaddr_t va);
+
 #define ZAP_FILE	BIT(0)	/* entries that own nothing: cache pages, the frame of zeroes */
 #define ZAP_PRIVATE	BIT(1)	/* holders */
 #define ZAP_LEAVES	BIT(2)	/* with both: leaves that lie in the range whole may go with their entries. mmap_lock for writing, no file's VMA */

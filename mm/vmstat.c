@@ -13,7 +13,7 @@ u64 vmstat_read(enum vmstat_item item)
 const char *const vmstat_names[NR_VMSTAT] = {
 	[VM_PAGE_ALLOC] = "page_alloc", [VM_PAGE_FREE] = "page_free", [VM_ALLOC_FAIL] = "page_alloc_fail", [VM_KEPT_DRAIN] = "page_kept_drain",
 	[VM_FAULT] = "pgfault", [VM_FAULT_MAJOR] = "pgmajfault",
-	[VM_FAULT_ANON] = "fault_anon", [VM_FAULT_ZERO] = "fault_zero", [VM_FAULT_FILE] = "fault_file", [VM_FAULT_AROUND] = "fault_around", [VM_FAULT_BAD] = "fault_bad",
+	[VM_FAULT_ANON] = "fault_anon", [VM_FAULT_ZERO] = "fault_zero", [VM_FAULT_FILE] = "fault_file", [VM_FAULT_AROUND] = "fault_around", [VM_FAULT_AHEAD] = "fault_ahead", [VM_FAULT_BAD] = "fault_bad",
 	[VM_FAULT_RETRY] = "fault_retry", [VM_FAULT_STACK] = "fault_stack",
 	[VM_FIXUP] = "copy_fixup",
 	[VM_COW_COPY] = "cow_copy", [VM_COW_REUSE] = "cow_reuse",

@@ -147,6 +147,59 @@ TEST(mem_whole_leaves, "INV-S2: whole leaves are taken away with what they hold:
 	check_all();
 }
 
+/* How many pages the store to va mapped. */
+static u64 mapped_by(struct mm *mm, vaddr_t va)
+{
+	u64 before = mm_rss_pages(mm);
+
+	store(va, va);
+	return mm_rss_pages(mm) - before;
+}
+TEST(mem_fault_ahead, "stores from front to back map 2, 4, 8, 16 pages each, of zeroes and the process's own; scattered ones, small mappings, MADV_NOHUGEPAGE one")
+{
+	vaddr_t low = ALIGN_UP(BASE, 512 * PAGE_SIZE), va = low;
+	struct mm *mm = proc_create(), *child;
+	static const u64 run[] = { 1, 2, 4, 8, 16, 16, 16 };
+
+	page_keep_begin();
+	map_anon(low, 2 * 512 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
+	for (unsigned i = 0; i < ARRAY_SIZE(run); i++) {
+		CHECK_EQ(mapped_by(mm, va), run[i]);
+		for (u64 k = 0; k < run[i]; k++, va += PAGE_SIZE) {
+			CHECK_EQ(load(va + 8), 0);
+			CHECK_EQ(mapped_by(mm, va), 0);
+		}
+	}
+	CHECK_EQ(mapped_by(mm, low + 300 * PAGE_SIZE), 1);
+	CHECK_EQ(mapped_by(mm, low + 302 * PAGE_SIZE), 1);
+	CHECK_EQ(mapped_by(mm, low + 301 * PAGE_SIZE), 1);
+	CHECK_EQ(mapped_by(mm, low + 511 * PAGE_SIZE), 1);
+	CHECK_EQ(mapped_by(mm, low + 512 * PAGE_SIZE), 2);	/* where one leaf ends the next one goes on */
+	CHECK_EQ(sys_madvise(low, 4 * PAGE_SIZE, MADV_DONTNEED), 0);
+	CHECK_EQ(mapped_by(mm, low), 1);
+	check_all();
+	child = proc_fork();
+	proc_run(child);
+	CHECK_EQ(load(low + 7 * PAGE_SIZE), low + 7 * PAGE_SIZE);
+	CHECK_EQ(mapped_by(child, va), 1);		/* a run is the process's own */
+	proc_exit(child);
+	proc_run(mm);
+	CHECK_EQ(load(va), 0);
+	CHECK_EQ(sys_madvise(low, 512 * PAGE_SIZE, MADV_DONTNEED), 0);
+	CHECK_EQ(sys_madvise(low, 2 * 512 * PAGE_SIZE, MADV_NOHUGEPAGE), 0);
+	for (unsigned i = 0; i < 8; i++)
+		CHECK_EQ(mapped_by(mm, low + i * PAGE_SIZE), 1);
+	CHECK_EQ(sys_madvise(low, 2 * 512 * PAGE_SIZE, MADV_HUGEPAGE), 0);
+	CHECK_EQ(mapped_by(mm, low + 100 * PAGE_SIZE), 16);
+	CHECK_EQ(mapped_by(mm, low + 95 * PAGE_SIZE), 5);	/* up to the ones that are there */
+	CHECK_EQ(mapped_by(mm, low + 508 * PAGE_SIZE), 4);	/* and below one leaf */
+	CHECK_EQ(mm_unmap(mm, low + 500 * PAGE_SIZE, 512 * PAGE_SIZE), 0);
+	CHECK_EQ(mapped_by(mm, low + 200 * PAGE_SIZE), 1);	/* 2 MiB are no more */
+	check_all();
+	proc_exit(mm);
+	check_all();
+}
+
 TEST(mem_mprotect_excl, "INV-E3 E6: mprotect to read-only and back keeps the page and its EXCL bit, pinned or not")
 {
 	struct mm *mm = proc_create();

@@ -226,6 +226,14 @@ static void mapped(int fd)
 	munmap((void *)p, 32 * PAGE);
 }
 
+static void in_a_row(void)
+{
+	volatile char *p = mmap(NULL, 1024 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	MOVES("fault_ahead", for (int i = 0; i < 64; i++) p[i * PAGE] = 1);
+	munmap((void *)p, 1024 * PAGE);
+}
+
 static void drop_caches(int fd)
 {
 	int ctl = open("/proc/sys/vm/drop_caches", O_WRONLY);
@@ -243,6 +251,7 @@ int main(int argc, char **argv)
 	snprintf(name, sizeof(name), "%s/vmstat", argc > 1 ? argv[1] : ".");
 	fd = file(name, 64 * PAGE);
 	faults();
+	in_a_row();
 	copy_on_write();
 	reads(fd);
 	writes(fd, argc > 1 ? argv[1] : ".");
