@@ -1,45 +1,72 @@
 /*
- * /proc/fail (root): one thing of the future fails. Writing "alloc=N", "access=N" or "io=N" makes the Nth allocation, or access to user memory (debug
- * build only), of the writing task, or the Nth request to ram0 of anybody, fail; N = 0: none. Reading: how many are still to come, 0 after it has failed.
+ * /proc/fail (root): one thing of the future fails. Writing "KIND=N[,EVERY] [tree]" makes the Nth of that kind fail, and each EVERYth after it:
+ *
+ *   alloc   an allocation of the writing task
+ *   access  an access of it to user memory (debug build)
+ *   kill    a system call of it: SIGKILL arrives as it begins
+ *   io      a request to ram0, of anybody (no EVERY)
+ *
+ * With "tree" what the writing task starts from now on counts, too. N = 0: none. Reading: how many are still to come, 0 after it has failed.
  */
 #include "fs/procfs.h"
 
 #include "drivers/block.h"
+#include "kernel/inject.h"
 #include "kernel/string.h"
-#include "mm/page.h"
-#include "mm/usercopy.h"
 
-static const struct fail_kind {
-	const char *name;
-	void (*arm)(u64 nth);
-	u64 (*left)(void);
-} kinds[] = {
-	{ "alloc", alloc_fail_arm, alloc_fail_left }, { "access", access_fail_arm, access_fail_left }, { "io", ramdisk_fail_arm, ramdisk_fail_left },
-};
+static const char *const kinds[NR_INJECT] = { [INJECT_ALLOC] = "alloc", [INJECT_ACCESS] = "access", [INJECT_KILL] = "kill" };
 
 int proc_show_fail(struct text *t, const struct proc_subject *s)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		text_printf(t, "%s %lu\n", kinds[i].name, kinds[i].left());
+	for (int i = 0; i < NR_INJECT; i++)
+		text_printf(t, "%s %lu\n", kinds[i], inject_left((enum inject_kind)i));
+	text_printf(t, "io %lu\n", ramdisk_fail_left());
 	return 0;
+}
+
+static int arm(const char *kind, u64 nth, u64 every, enum inject_scope scope)
+{
+	if (!strcmp(kind, "io")) {
+		if (every)
+			return -EINVAL;
+		ramdisk_fail_arm(nth);
+		return 0;
+	}
+	for (int i = 0; i < NR_INJECT; i++)
+		if (!strcmp(kind, kinds[i]) && (i != INJECT_ACCESS || DEBUG_BUILD)) {
+			inject_arm((enum inject_kind)i, nth, every, scope);
+			return 0;
+		}
+	return -EINVAL;
+}
+
+/* Cut the text at the first of `mark`: what is behind it, or NULL. */
+static char *cut(char *text, char mark)
+{
+	char *at = strchr(text, mark);
+
+	if (!at)
+		return NULL;
+	*at = 0;
+	return at + 1;
 }
 
 int proc_write_fail(const struct proc_subject *s, char *buf, size_t n)
 {
-	char *value = strchr(buf, '=');
-	s64 nth;
+	char *value, *word, *more;
+	s64 nth, every = 0;
 	int error;
 
+	cut(buf, '\n');
+	value = cut(buf, '=');
 	if (!value)
 		return -EINVAL;
-	*value++ = 0;
+	word = cut(value, ' ');
+	if (word && strcmp(word, "tree"))
+		return -EINVAL;
+	more = cut(value, ',');
 	error = proc_number(value, 0, 1L << 40, &nth);
-	for (size_t i = 0; !error && i < ARRAY_SIZE(kinds); i++)
-		if (!strcmp(buf, kinds[i].name)) {
-			if (kinds[i].arm == access_fail_arm && !DEBUG_BUILD)
-				return -EINVAL;
-			kinds[i].arm((u64)nth);
-			return 0;
-		}
-	return error ? error : -EINVAL;
+	if (!error && more)
+		error = proc_number(more, 0, 1L << 40, &every);
+	return error ? error : arm(buf, (u64)nth, (u64)every, word ? INJECT_TREE : INJECT_TASK);
 }

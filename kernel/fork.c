@@ -150,6 +150,7 @@ static void copy_thread(struct task *t, const struct clone_request *req)
 	t->policy = current->policy;
 	t->mempolicy = current->mempolicy;
 	t->mempolicy_node = current->mempolicy_node;
+	t->injected = current->injected;
 	t->sig_mask = current->sig_mask;
 	if (!(req->flags & CLONE_VM) || req->flags & CLONE_VFORK)
 		t->sig_stack = current->sig_stack;

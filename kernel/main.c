@@ -14,6 +14,7 @@
 #include "kernel/crash.h"
 #include "kernel/explore.h"
 #include "kernel/hang.h"
+#include "kernel/inject.h"
 #include "kernel/kcsan.h"
 #include "kernel/printk.h"
 #include "kernel/sched.h"
@@ -62,7 +63,7 @@ static void start_system(void *arg)
 	writeback_start();		/* writes dirty pages from time to time */
 	reclaim_start();		/* makes room when somebody runs short of memory */
 	sync_start();			/* writes changed inodes from time to time */
-	alloc_fail_init();		/* fault injection: alloc_fail=N[,EVERY] */
+	inject_init();			/* fault injection: alloc_fail=N[,EVERY] */
 	fs_init();			/* the virtual file system, tmpfs, devfs, procfs */
 	ext2_init();
 	tty_init();			/* terminals */

@@ -8,11 +8,13 @@
 
 #include "fs/syscalls.h"
 #include "kernel/cpu.h"
+#include "kernel/inject.h"
 #include "kernel/printk.h"
 #include "kernel/proc_syscalls.h"
 #include "kernel/signal.h"
 #include "kernel/syscall_names.h"
 #include "kernel/trace.h"
+#include "kernel/usermode.h"
 #include "mm/syscalls.h"
 
 #define NR_SYSCALLS ARRAY_SIZE(syscall_names)
@@ -106,6 +108,8 @@ long syscall_slow(const struct trapframe *frame)
 
 	if (nr >= NR_SYSCALLS || !syscall_table[nr])
 		return unknown_call(nr);
+	if (inject_now(INJECT_KILL))
+		signal_send_task(current, SIGKILL, NULL);
 	return traced_call((syscall_fn)syscall_table[nr], frame);
 }
 
@@ -115,4 +119,4 @@ void syscall_interrupted(void)
 	task_set_flag(current, TF_SIGPENDING);
 }
 
-_Static_assert(ERESTARTSYS == 512 && ERESTART_RESTARTBLOCK == 516 && (1U << TRACE_SYSCALL | 1U << TRACE_SYSRET) == 3, "entry.asm");
+_Static_assert(ERESTARTSYS == 512 && ERESTART_RESTARTBLOCK == 516 && (TRACE_CALLS_SLOW | 1U << TRACE_SYSCALL | 1U << TRACE_SYSRET) == 0x80000003, "entry.asm");

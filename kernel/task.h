@@ -118,6 +118,7 @@ struct task {
 	struct held_lock waits_for;		/* T: the lock waited for, object NULL if none: wait_begin(), wait_end() */
 	u64 wait_since_ns;			/* T */
 	bool kcsan_busy;			/* T: has a watchpoint (kernel/kcsan.c) */
+	bool injected;			/* T: of a tree of tasks whose failures are counted (kernel/inject.h); inherited */
 	bool hang_reported;			/* the hang detector has told of this wait */
 };
 

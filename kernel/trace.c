@@ -57,6 +57,14 @@ static const struct {
 	[TRACE_SYSRET] = { "sysret", { "scall", "dresult" } },
 };
 
+void trace_calls_slow(bool on)
+{
+	if (on)
+		__atomic_fetch_or(&trace_mask, TRACE_CALLS_SLOW, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&trace_mask, ~TRACE_CALLS_SLOW, __ATOMIC_RELAXED);
+}
+
 const char *trace_name(int event) { return event < NR_TRACE ? events[event].name : NULL; }
 
 /* --- writing --- */

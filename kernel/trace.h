@@ -17,7 +17,9 @@ enum trace_event {	/* names and arguments: kernel/trace.c */
 	TRACE_SWITCH, NR_TRACE,
 };
 
-extern u32 trace_mask;			/* bits of enum trace_event */
+extern u32 trace_mask;			/* bits of enum trace_event, and TRACE_CALLS_SLOW */
+#define TRACE_CALLS_SLOW (1U << 31)	/* system calls go through syscall_slow() (entry.asm): not for a record, but for kernel/inject.c */
+void trace_calls_slow(bool on);
 
 /* Not READ_ONCE: a plain read is one TEST of memory, and that a loop may see a change late does not matter. */
 static inline bool trace_on(enum trace_event event) { return __builtin_expect((trace_mask & 1U << event) != 0, 0); }

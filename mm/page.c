@@ -16,6 +16,7 @@
 
 #include "kernel/cmdline.h"
 #include "kernel/cpu.h"
+#include "kernel/inject.h"
 #include "kernel/printk.h"
 #include "kernel/smp.h"
 #include "mm/reclaim.h"
@@ -301,7 +302,7 @@ struct page *page_alloc(unsigned order, unsigned flags)
 	ASSERT(order <= MAX_ORDER);
 	if (!(flags & PA_ATOMIC))
 		debug_might_sleep();
-	if (alloc_fail_now())
+	if (inject_now(INJECT_ALLOC))
 		return NULL;
 	struct page *page = NULL;
 	if (flags & PA_ZERO && !order && READ_ONCE(keeps[cpu_id()].nr_zeroed) && (page = alloc_zeroed()))
@@ -426,62 +427,4 @@ void page_init_end(void)
 	zero_page = page_alloc(0, PA_ZERO);
 	ASSERT(zero_page);
 	page_ref_to_holder(zero_page);
-}
-
-/* --- fault injection --- */
-
-static atomic64_t alloc_fail_countdown;	/* allocations until the failing one; 0 = off */
-static u64 alloc_fail_every;
-static const struct task *alloc_fail_task;	/* only its allocations count; NULL: everybody's */
-
-void alloc_fail_set(u64 nth, u64 every)
-{
-	alloc_fail_every = every;
-	WRITE_ONCE(alloc_fail_task, NULL);
-	atomic64_set(&alloc_fail_countdown, nth);
-}
-
-void alloc_fail_arm(u64 nth)
-{
-	alloc_fail_set(0, 0);
-	WRITE_ONCE(alloc_fail_task, current);
-	atomic64_set(&alloc_fail_countdown, nth);
-}
-
-u64 alloc_fail_left(void) { return atomic64_read(&alloc_fail_countdown); }
-
-bool alloc_fail_now(void)
-{
-	u64 left = atomic64_read(&alloc_fail_countdown);
-
-	if (likely(!left))
-		return false;
-	if (READ_ONCE(alloc_fail_task) && READ_ONCE(alloc_fail_task) != current)
-		return false;
-	while (left && !atomic64_cmpxchg(&alloc_fail_countdown, &left, left == 1 ? alloc_fail_every : left - 1))
-		;
-	if (left == 1)
-		vmstat_inc(VM_ALLOC_FAIL);
-	return left == 1;
-}
-
-void alloc_fail_init(void)
-{
-	char word[48];
-	u64 nth = 0, every = 0, *number = &nth;
-
-	if (!cmdline_get("alloc_fail", word, sizeof(word)))
-		return;
-	for (const char *c = word; *c; c++) {
-		if (*c == ',' && number == &nth)
-			number = &every;
-		else if (*c >= '0' && *c <= '9' && *number < 1UL << 48)
-			*number = *number * 10 + (*c - '0');
-		else {
-			printk("alloc_fail=%s: not N[,EVERY]; ignored\n", word);
-			return;
-		}
-	}
-	printk("alloc_fail: allocation %lu fails, then every %lu\n", nth, every);
-	alloc_fail_set(nth, every);
 }

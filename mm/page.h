@@ -127,13 +127,6 @@ void page_add_range(paddr_t start, paddr_t end);
 void page_init_end(void);
 void page_keep_begin(void);
 
-/* Fault injection: the nth allocation of frames or objects from now on fails, and each `every`-th after it (0: only that one; nth 0: off). */
-void alloc_fail_set(u64 nth, u64 every);
-void alloc_fail_arm(u64 nth);	/* the nth allocation of the current task alone; for /proc/fail */
-u64 alloc_fail_left(void);	/* until the next one that fails; 0: none will */
-void alloc_fail_init(void);	/* from the command line, alloc_fail=N[,EVERY]: called when the system is up */
-bool alloc_fail_now(void);	/* for the allocators: is it this one? */
-
 /* Whoever makes the word zero frees the frame. */
 static inline void own_sub(struct page *page, u64 unit)
 {

@@ -13,6 +13,7 @@
 #include "mm/slab.h"
 
 #include "kernel/cpu.h"
+#include "kernel/inject.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "mm/page.h"
@@ -242,7 +243,7 @@ static void *slab_alloc_flags(struct slab_cache *cache, unsigned flags)
 {
 	if (!(flags & PA_ATOMIC))
 		debug_might_sleep();
-	if (alloc_fail_now())
+	if (inject_now(INJECT_ALLOC))
 		return NULL;
 	if (likely(cache->keep_max)) {
 		u64 irq = irq_save();

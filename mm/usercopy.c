@@ -26,26 +26,6 @@ void pagefault_enable(void)
 	current->pagefault_disabled--;
 }
 
-/* --- fault injection --- */
-
-static const struct task *access_fail_task;
-static atomic64_t access_fail_countdown;
-
-void access_fail_arm(u64 nth)
-{
-	atomic64_set(&access_fail_countdown, 0);
-	WRITE_ONCE(access_fail_task, current);
-	atomic64_set(&access_fail_countdown, nth);
-}
-
-u64 access_fail_left(void) { return atomic64_read(&access_fail_countdown); }
-
-bool access_fail_now(void)
-{
-	return unlikely(atomic64_read(&access_fail_countdown)) && READ_ONCE(access_fail_task) == current &&
-	       atomic64_add_return(&access_fail_countdown, -1) == 0;
-}
-
 /* --- copies --- */
 
 static size_t checked_to_user(void __user *dst, const void *src, size_t n)

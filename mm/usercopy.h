@@ -10,6 +10,7 @@
 #pragma once
 
 #include "kernel/cpu.h"
+#include "kernel/inject.h"
 #include "mm/layout.h"
 #include "mm/usercopy_raw.h"
 
@@ -17,11 +18,8 @@ size_t copy_to_user(void __user *dst, const void *src, size_t n);
 size_t copy_from_user(void *dst, const void __user *src, size_t n);
 size_t clear_user(void __user *dst, size_t n);
 
-/* Fault injection, debug build: the nth access of the current task from now on fails at its first byte (/proc/fail). 0: none. */
-void access_fail_arm(u64 nth);
-u64 access_fail_left(void);
-bool access_fail_now(void);	/* for the copies: is it this one? */
-static inline bool access_fails(void) { return DEBUG_BUILD && access_fail_now(); }
+/* For the copies: is it this one that was asked to fail? The debug build only. */
+static inline bool access_fails(void) { return DEBUG_BUILD && inject_now(INJECT_ACCESS); }
 
 /* How many of n bytes from p on lie in the user half: a copy that leaves it stops at its end, as at unmapped memory. */
 static inline size_t user_range(const void __user *p, size_t n)

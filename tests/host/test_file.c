@@ -1,5 +1,6 @@
 /* Files through the page cache, one task at a time: read, write, truncate, mappings, writeback, errors. */
 #include "host.h"
+#include "kernel/inject.h"
 #include "mm/switches.h"
 #include "mm/syscalls.h"
 #include "mm/vmstat.h"
@@ -419,7 +420,7 @@ TEST(file_no_memory, "INV-W8: the n-th allocation fails, for every n: ENOMEM or 
 		user_access(BASE, data, 16 * PAGE_SIZE, true);
 		long m = hfile_mmap(f, BASE + MB, 8 * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0);
 		CHECK_EQ(m, BASE + MB);
-		alloc_fail_set(n, 3);
+		inject_arm(INJECT_ALLOC, n, 3, INJECT_ALL);
 		for (unsigned i = 0; i < 4; i++) {
 			u64 pos = host_random(14 * PAGE_SIZE), len = 1 + host_random(4 * PAGE_SIZE);
 			ssize_t r = hfile_pwrite_user(f, BASE, len, pos);
@@ -433,7 +434,7 @@ TEST(file_no_memory, "INV-W8: the n-th allocation fails, for every n: ENOMEM or 
 			user_load(BASE + MB + host_random(8) * PAGE_SIZE, &v);
 			host_revive();
 		}
-		alloc_fail_set(0, 0);
+		inject_arm(INJECT_ALLOC, 0, 0, INJECT_ALL);
 		same(f, size);
 		check_all();
 		proc_exit(mm);

@@ -1,5 +1,6 @@
 /* Anonymous memory: mapping, protection, copy on write, fork, pins. The E, G and S invariants of MECHANISMS.md (b). */
 #include "host.h"
+#include "kernel/inject.h"
 #include "mm/syscalls.h"
 #include "mm/vmstat.h"
 
@@ -500,7 +501,7 @@ TEST(mem_fault_injection, "no memory at the n-th allocation, for every n: errno 
 {
 	check_leaks_begin();
 	for (unsigned n = 1; n < 60; n++) {
-		alloc_fail_set(n, 0);
+		inject_arm(INJECT_ALLOC, n, 0, INJECT_ALL);
 		struct mm *mm = proc_create();
 		if (mm) {
 			long a = map_anon(BASE, 8 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
@@ -528,10 +529,10 @@ TEST(mem_fault_injection, "no memory at the n-th allocation, for every n: errno 
 				}
 			}
 			check_all();
-			alloc_fail_set(0, 0);
+			inject_arm(INJECT_ALLOC, 0, 0, INJECT_ALL);
 			proc_exit(mm);
 		}
-		alloc_fail_set(0, 0);
+		inject_arm(INJECT_ALLOC, 0, 0, INJECT_ALL);
 		host_revive();
 		check_all();
 	}

@@ -2,6 +2,7 @@
  * Swap (mm/swap*.c): what goes out to the device (swapdisk.c) and comes back; pins; forks; many schedules of all that at once.
  */
 #include "host.h"
+#include "kernel/inject.h"
 #include "mm/gup.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
@@ -399,7 +400,7 @@ TEST(swap_inject, "the n-th allocation fails, for every n until none does, over 
 		for (unsigned p = 0; p < PAGES; p++)
 			store(p, 100 + p);
 		check_leaks_begin();
-		alloc_fail_set(n, 0);
+		inject_arm(INJECT_ALLOC, n, 0, INJECT_ALL);
 		int error = swap_on(&s);
 		CHECK(!error || error == -ENOMEM);
 		if (!error)
@@ -409,7 +410,7 @@ TEST(swap_inject, "the n-th allocation fails, for every n until none does, over 
 			CHECK(user_load(BASE + p * PAGE_SIZE + 64, &v) || v == 100 + p);
 		int off = swap_off(swap_disk);
 		CHECK(off == (error ? -EINVAL : 0) || off == -ENOMEM || (off == -EINTR && fatal_signal_pending(current)));
-		alloc_fail_set(0, 0);
+		inject_arm(INJECT_ALLOC, 0, 0, INJECT_ALL);
 		bool failed = vmstat_read(VM_ALLOC_FAIL) != fails;
 		check_all();
 		if (child)

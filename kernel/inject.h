@@ -1,0 +1,40 @@
+/*
+ * Fault injection: one thing of the future fails, or each EVERY-th from one on. What is counted is what everybody does, what one task does, or what a
+ * task and all that it starts from now on do (a tree: struct task.injected, inherited by fork and clone).
+ *
+ * Armed through /proc/fail (fs/procfail.c) and by alloc_fail=N[,EVERY] of the command line; requests to the disk are counted by their driver.
+ */
+#pragma once
+
+#include "kernel/atomic.h"
+#include "kernel/types.h"
+
+struct task;
+
+enum inject_kind {
+	INJECT_ALLOC,		/* an allocation of frames or of an object finds none */
+	INJECT_ACCESS,		/* an access to user memory fails at its first byte: the debug build only */
+	INJECT_KILL,		/* a system call begins with SIGKILL pending for its process */
+	NR_INJECT,
+};
+
+enum inject_scope { INJECT_ALL, INJECT_TASK, INJECT_TREE };
+
+extern struct injection {
+	atomic64_t left;	/* how many until the next one; 0: off */
+	u64 every;
+	enum inject_scope scope;
+	const struct task *task;	/* INJECT_TASK: whose */
+} injections[NR_INJECT];
+
+/* The nth from now on fails, and each every-th after it (0: that one alone); nth 0: none. Scope: of all, of the current task, of it and its offspring. */
+void inject_arm(enum inject_kind kind, u64 nth, u64 every, enum inject_scope scope);
+u64 inject_left(enum inject_kind kind);	/* until the next one that fails; 0: none will */
+void inject_init(void);			/* from the command line: called when the system is up */
+bool inject_count(enum inject_kind kind);
+
+/* For those who can fail: is it this one? Anywhere, interrupt handlers too. */
+static inline bool inject_now(enum inject_kind kind)
+{
+	return unlikely(atomic64_read(&injections[kind].left)) && inject_count(kind);
+}

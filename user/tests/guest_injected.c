@@ -1,0 +1,371 @@
+/*
+ * Fault injection into whole programs: each program of the command line runs again and again, each time with one allocation, user access, system call
+ * (SIGKILL arrives with it) or request to the disk of it, or of what it starts, failing (/proc/fail); in every second run further ones follow. The
+ * program may do what it likes then, fail, die or wait for ever. The kernel may not: whatever is left of the program can be killed, no owner is wrong
+ * (debug build), no object and no frame is lost, and a file that nobody wrote has its bytes.
+ *
+ * usage: guest_injected alloc|access|kill|io SEED POINTS PROGRAM...      as init's own child: it kills everybody else
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PLACE "/root/injected"
+#define WITNESS "/root/witness"
+#define SIZE 65536
+#define NEVER (1L << 39)
+#define CACHES 64
+#define SLACK 3			/* objects of a cache that may come or go for other reasons in a run */
+
+static const char *kind, *program;
+static long nth, every;
+static int control;
+static unsigned long seed;
+static sigset_t nothing, everything;
+
+#define MUST(condition) do { if (!(condition)) { \
+	printf("FAIL %s %s %ld,%ld: line %d: %s (%s)\n", kind, program, nth, every, __LINE__, #condition, strerror(errno)); fflush(stdout); _exit(9); } } while (0)
+
+static unsigned long number(unsigned long below)
+{
+	seed = seed * 6364136223846793005UL + 1442695040888963407UL;
+	return below ? (seed >> 20) % below : 0;
+}
+
+static char *contents(const char *path)
+{
+	static char text[1 << 16];
+	int fd = open(path, O_RDONLY);
+	ssize_t n, got = 0;
+
+	if (fd < 0)
+		return NULL;
+	while ((n = read(fd, text + got, sizeof(text) - 1 - (size_t)got)) > 0)
+		got += n;
+	close(fd);
+	text[got] = 0;
+	return text;
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* --- one run --- */
+
+static void arm(long n, long again, const char *more)
+{
+	char text[80];
+	int len = strcmp(kind, "io") ? snprintf(text, sizeof(text), "%s=%ld,%ld%s\n", kind, n, again, more) : snprintf(text, sizeof(text), "%s=%ld\n", kind, n);
+
+	MUST(write(control, text, (size_t)len) == len);
+}
+
+static long left(void)
+{
+	char text[200] = "", *at;
+
+	MUST(pread(control, text, sizeof(text) - 1, 0) > 0);
+	at = strstr(text, kind);
+	MUST(at);
+	return atol(at + strlen(kind));
+}
+
+static void start(void)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	setsid();
+	sigprocmask(SIG_SETMASK, &nothing, NULL);
+	MUST(chdir(PLACE) == 0 && null >= 0);
+	dup2(null, 0);
+	dup2(null, 1);
+	dup2(null, 2);
+	close(null);
+	arm(nth, every, " tree");
+	execl(program, program, (char *)NULL);
+	_exit(99);
+}
+
+/* All that are left but init and us die, however they wait: in a minute at the latest. */
+static void kill_all(void)
+{
+	double end = now() + 60;
+
+	for (;;) {
+		pid_t pid;
+
+		kill(-1, SIGKILL);
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			;
+		if (pid < 0 && errno == ECHILD)
+			return;
+		MUST(now() < end || !"they can be killed");
+		usleep(2000);
+	}
+}
+
+/* The program's status; -1: it had to be killed. */
+static int run(double limit, double *took)
+{
+	double begin = now();
+	int status = -1;
+	pid_t pid = fork();
+
+	MUST(pid >= 0);
+	if (!pid)
+		start();
+	while (waitpid(pid, &status, WNOHANG) != pid) {
+		status = -1;
+		if (now() - begin > limit)
+			break;
+		usleep(2000);
+	}
+	*took = now() - begin;
+	return status;
+}
+
+/* --- what is left behind --- */
+
+static void remove_all(const char *path, int itself)
+{
+	struct dirent *e;
+	DIR *d;
+
+	chmod(path, 0700);
+	d = opendir(path);
+	while (d && (e = readdir(d))) {
+		char name[5000];
+		struct stat st;
+
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", path, e->d_name);
+		if (lstat(name, &st) == 0 && S_ISDIR(st.st_mode))
+			remove_all(name, 1);
+		else
+			unlink(name);
+	}
+	if (d)
+		closedir(d);
+	if (itself)
+		rmdir(path);
+}
+
+static void clean_up(void)
+{
+	char *mounts = contents("/proc/self/mounts"), *line;
+	int again = 0;
+
+	do {
+		again = 0;
+		mounts = contents("/proc/self/mounts");
+		for (line = mounts ? strtok(mounts, "\n") : NULL; line; line = strtok(NULL, "\n")) {
+			char where[4000];
+
+			if (sscanf(line, "%*s %3999s", where) == 1 && !strncmp(where, PLACE "/", sizeof(PLACE)) && umount2(where, MNT_DETACH) == 0)
+				again = 1;
+		}
+	} while (again);
+	swapoff("/dev/ram1");
+	remove_all(PLACE, 0);
+	remove_all("/tmp", 0);
+}
+
+static void drop_caches(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+
+	sync();
+	MUST(fd >= 0 && write(fd, "3\n", 2) == 2);
+	close(fd);
+}
+
+static void look_at_witness(void)
+{
+	static char bytes[SIZE];
+	int fd = open(WITNESS, O_RDONLY);
+
+	MUST(fd >= 0 && pread(fd, bytes, SIZE, 0) == SIZE);
+	for (int i = 0; i < SIZE; i++)
+		MUST(bytes[i] == (char)(i * 7 + (i >> 9)));
+	close(fd);
+}
+
+static void look_at_owners(void)
+{
+	char *text = contents("/proc/check_ownership");
+
+	if (text && strncmp(text, "ok ", 3)) {
+		printf("%s", text);
+		MUST(!"owners");
+	}
+}
+
+/* Objects in use, of each cache; then free memory. */
+struct used {
+	int nr;
+	struct { char name[32]; long objects; } cache[CACHES];
+	long free_kb;
+};
+
+static void count_used(struct used *u)
+{
+	char *text, *line;
+
+	drop_caches();
+	drop_caches();
+	text = contents("/proc/slabinfo");
+	u->nr = 0;
+	MUST(text);
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		if (*line != '#' && u->nr < CACHES && sscanf(line, "%31s %ld", u->cache[u->nr].name, &u->cache[u->nr].objects) == 2 && strcmp(u->cache[u->nr].name, "slabinfo"))
+			u->nr++;
+	text = contents("/proc/meminfo");
+	text = text ? strstr(text, "MemFree:") : NULL;
+	MUST(text);
+	u->free_kb = atol(text + 8);
+}
+
+/* What `after` has more than `before`, the most of it in words; "" if nothing. */
+static const char *lost(const struct used *before, const struct used *after, long slack)
+{
+	static char text[300];
+	size_t n = 0;
+
+	text[0] = 0;
+	for (int i = 0; i < after->nr; i++)
+		for (int j = 0; j < before->nr; j++)
+			if (!strcmp(before->cache[j].name, after->cache[i].name) && after->cache[i].objects > before->cache[j].objects + slack && n < 200)
+				n += (size_t)snprintf(text + n, sizeof(text) - n, " %s %ld -> %ld", after->cache[i].name, before->cache[j].objects, after->cache[i].objects);
+	if (after->free_kb < before->free_kb - 600)
+		snprintf(text + n, sizeof(text) - n, " free %ld KiB -> %ld KiB", before->free_kb, after->free_kb);
+	return text;
+}
+
+/* Frames and objects are given back a little later by some: wait for them. */
+static const char *lost_at_last(const struct used *before, struct used *after, long slack)
+{
+	const char *what = "";
+
+	for (int i = 0; i < 20; i++) {
+		count_used(after);
+		what = lost(before, after, slack);
+		if (!*what)
+			break;
+		usleep(100000);
+	}
+	return what;
+}
+
+/* --- a program --- */
+
+/* The i-th of n points among `count`: each, if there are no more; else small numbers more often than large ones, and some from everywhere. */
+static long point(long i, long n, long count)
+{
+	long low = 1;
+
+	if (count <= n)
+		return i % count + 1;
+	if (i % 3 == 2)
+		return 1 + (long)number((unsigned long)count);
+	for (long k = 0; k < i * 20 / n && low < count / 2; k++)
+		low += low / 2 + 1;
+	low += (long)number((unsigned long)low);
+	return low < count ? low : 1 + (long)number((unsigned long)count);
+}
+
+static void inject_into(const char *name, long points)
+{
+	static struct used before, after;
+	long count, fired = 0, seen = 0, stuck = 0;
+	double took, ignored;
+	const char *what;
+	int status;
+
+	program = strrchr(name, '/') ? name : NULL;
+	MUST(program);
+	nth = NEVER;
+	every = 0;
+	for (int i = 0; i < 2; i++) {		/* the second: what it makes once and keeps is there */
+		status = run(120, &took);
+		count = NEVER - left();
+		arm(0, 0, "");
+		kill_all();
+		clean_up();
+		count_used(&before);
+	}
+	if (count < 1)
+		points = 0;
+	for (long i = 0; i < points; i++) {
+		int got;
+
+		nth = point(i, points, count);
+		every = i & 1 && count > points && strcmp(kind, "io") && strcmp(kind, "kill") ? count / 20 + 1 : 0;
+		got = run(took * 3 + 2, &ignored);
+		fired += left() == 0 || every;
+		seen += got != status;
+		stuck += got == -1;
+		arm(0, 0, "");
+		kill_all();
+		clean_up();
+		look_at_witness();
+		look_at_owners();
+		what = lost_at_last(&before, &after, SLACK + i);	/* one of each for each run at most: the end is stricter */
+		if (*what)
+			printf("lost after %s %s %ld,%ld:%s\n", kind, program, nth, every, what);
+	}
+	what = lost_at_last(&before, &after, SLACK);
+	printf("%s: %ld of %s, %ld runs, in %ld something failed, %ld ended otherwise, %ld had to be killed (%.1f s untouched, status %x)%s%s\n", strrchr(name, '/') + 1, count, kind,
+	       points, fired, seen, stuck, took, (unsigned)status, *what ? "; LOST" : "", what);
+}
+
+int main(int argc, char **argv)
+{
+	char bytes[SIZE];
+	int fd;
+
+	if (argc < 5 || getppid() != 1)
+		return 2;
+	kind = argv[1];
+	seed = strtoul(argv[2], NULL, 0);
+	program = "start";
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	sigemptyset(&nothing);
+	sigfillset(&everything);
+	sigprocmask(SIG_SETMASK, &everything, NULL);	/* a program whose fork failed may kill -1 */
+	setpriority(PRIO_PROCESS, 0, -5);
+	for (int i = 0; i < SIZE; i++)
+		bytes[i] = (char)(i * 7 + (i >> 9));
+	mkdir(PLACE, 0700);
+	control = open("/proc/fail", O_RDWR);
+	fd = open(WITNESS, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	MUST(control >= 0 && fd >= 0 && write(fd, bytes, SIZE) == SIZE && fsync(fd) == 0);
+	close(fd);
+	for (int i = 4; i < argc; i++)
+		inject_into(argv[i], atol(argv[3]));
+	remove_all(PLACE, 1);
+	unlink(WITNESS);
+	sync();
+	printf("done\n");
+	return 0;
+}
