@@ -85,9 +85,34 @@ def failures(kind):
     return run
 
 
+# For each kind: programs of which something fails in a moment, and in how many places each. The whole list: ./cowslip soak --only injected.
+INJECTED = {
+    "alloc": (50, ("hello", "files", "pipes", "filemap", "process", "threads", "fds", "memory", "signals", "seals")),
+    "access": (40, ("hello", "files", "pipes", "process", "fds", "signals")),
+    "kill": (50, ("files", "filemap", "process", "threads", "memory", "pipes", "vmsplice", "timers")),
+    "io": (12, ("hello", "files", "filemap", "holes")),
+}
+
+
+def injected(kind, points, programs, seed=1, smp=1):
+    """user/tests/guest_injected.c: whole programs, of which one thing after the other fails; afterwards e2fsck finds nothing."""
+    with scratch() as directory:
+        image = os.path.join(directory, "image")
+        text = debug([PROGRAMS + "guest_injected", kind, str(seed), str(points), *(PROGRAMS + p for p in programs)], mem=128 << 20, smp=smp, timeout=600, get=image)
+        check(text.endswith("done\n") and "lost" not in text.lower(), text)
+        runs = {name: (int(count), int(seen)) for name, count, seen in re.findall(r"^(\w+): (\d+) of .* in (\d+) something failed", text, re.M)}
+        check(all(runs[p][1] >= min(runs[p][0], points) * 3 // 4 for p in programs), text)
+        if kind != "io":
+            must(["e2fsck", "-fn", image])
+
+
+def injected_test(kind):
+    return lambda: injected(kind, *INJECTED[kind])
+
+
 def tests():
     found = [(f.__name__, f) for f in (notices, agrees_with_programs, only_in_the_debug_build)]
     found += [("random_operations_1", random_operations(1, "/root", "-o", "1")), ("random_operations_1_memory", random_operations(1, "/tmp", "-o", "1")),
               ("random_operations_4", random_operations(4, "/root", "-o", "1", "-w", "3")),
               ("random_operations_4_threads", random_operations(4, "/root", "-o", "4", "-t", "-w", "3"))]
-    return found + [(f"failures_{kind}", failures(kind)) for kind in ("alloc", "access", "io")]
+    return found + [(f"failures_{kind}", failures(kind)) for kind in ("alloc", "access", "io")] + [(f"injected_{kind}", injected_test(kind)) for kind in INJECTED]

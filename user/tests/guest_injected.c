@@ -29,7 +29,8 @@
 #define SIZE 65536
 #define NEVER (1L << 39)
 #define CACHES 64
-#define SLACK 3			/* objects of a cache that may come or go for other reasons in a run */
+#define SLACK 3			/* objects of a cache that may come or go for other reasons */
+#define NAMES 40		/* names that are kept in case somebody asks again */
 
 static const char *kind, *program;
 static long nth, every;
@@ -254,7 +255,8 @@ static const char *lost(const struct used *before, const struct used *after, lon
 	text[0] = 0;
 	for (int i = 0; i < after->nr; i++)
 		for (int j = 0; j < before->nr; j++)
-			if (!strcmp(before->cache[j].name, after->cache[i].name) && after->cache[i].objects > before->cache[j].objects + slack && n < 200)
+			if (!strcmp(before->cache[j].name, after->cache[i].name) && n < 200 &&
+			    after->cache[i].objects > before->cache[j].objects + slack + (strcmp(after->cache[i].name, "dentry") ? 0 : NAMES))
 				n += (size_t)snprintf(text + n, sizeof(text) - n, " %s %ld -> %ld", after->cache[i].name, before->cache[j].objects, after->cache[i].objects);
 	if (after->free_kb < before->free_kb - 600)
 		snprintf(text + n, sizeof(text) - n, " free %ld KiB -> %ld KiB", before->free_kb, after->free_kb);
