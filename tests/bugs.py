@@ -108,6 +108,14 @@ BUGS = [
         ("mm/gup.c", "if (value & ENTRY_PRIV ? !(value & ENTRY_EXCL) : !(vma->flags & VM_SHARED))", "if (false)")], "random", "gup_rules"),
     ("pin_of_shared", "an exclusive pin is given on a page that has a second holder", [
         ("mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)")], "all", "all_share_pin"),
+    ("write_again_early", "writeback writes a page again while its last write is still under way", [
+        ("mm/writeback.c", "\tif (e & ENTRY_WRITEBACK) {\n\t\tif (*wait)", "\tif (false) {\n\t\tif (*wait)")], "random", "race_write_again"),
+    ("truncate_during_write", "a page leaves its file, and its block is free, while it is being written", [
+        ("mm/truncate.c", "\t\tpage_wait_writeback(m, index);\t/* its block", "\t\t/* its block")], "all", "all_punch_writeback"),
+    ("grow_moves_locked", "a file's first table is put over page 0 while somebody has that page locked", [
+        ("mm/pagetree.c", "\tif (!old && root & ENTRY_LOCKED)\n", "\tif (false)\n")], "all", "all_grow_lock"),
+    ("fast_pin_read_only", "the lockless way pins a page for writing that the program may only read", [
+        ("mm/gup.c", "if (!(entry & ENTRY_P) || (flags & PIN_WRITE && !(entry & ENTRY_RW)))", "if (!(entry & ENTRY_P))")], "random", "gup_same"),
     # --- locks ---
     ("copy_faults_under_lock", "write() copies from the user with the page locked and faults there", [
         ("mm/write.c", "k = copy_from_iter_nofault(to,", "k = copy_from_iter(to,")], "all", "all_write_crossed"),

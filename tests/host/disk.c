@@ -101,6 +101,11 @@ static void enqueue(struct request r)
 static void submit(struct hfile *f, u64 index, struct page *page, bool write, int *fail_counter)
 {
 	CHECK(index < f->disk_pages);
+	for (struct list_head *n = write ? queue.next : &queue; n != &queue; n = n->next) {
+		struct request *other = list_entry(n, struct request, node);
+		if (other->write && !other->bio && other->file == f && other->index == index)
+			host_fail("page %lu of %s is written while it still is being written: the older bytes may come last", (unsigned long)index, f->name);
+	}
 	enqueue((struct request){ .file = f, .page = page, .index = index, .write = write, .checksum = write ? checksum(page) : 0,
 				  .fail = *fail_counter > 0 && --*fail_counter == 0 });
 }

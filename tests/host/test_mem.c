@@ -361,6 +361,71 @@ TEST(gup_rules, "pins: write pins need write permission and break sharing first 
 	proc_exit(parent);
 }
 
+/* The pages of the test below, in every state that an entry may be in; the file's first page is dirty, its second clean, its third lent. */
+static unsigned pages_in_all_states(struct hfile *f, vaddr_t at[], struct mm **child)
+{
+	vaddr_t shared = BASE + (1 << 20), private = BASE + (2 << 20);
+	unsigned n = 0;
+
+	map_anon(BASE, 6 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
+	hfile_mmap(f, shared, 3 * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0);
+	hfile_mmap(f, private, 3 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED, 0);
+	store(BASE + PAGE_SIZE, 1);				/* shared with a child */
+	*child = proc_fork();
+	CHECK_EQ(load(BASE + 2 * PAGE_SIZE), 0);		/* the frame of zeroes */
+	store(BASE + 3 * PAGE_SIZE, 1);				/* its own */
+	store(BASE + 4 * PAGE_SIZE, 1);				/* its own, read-only */
+	CHECK_EQ(sys_mprotect(BASE + 4 * PAGE_SIZE, PAGE_SIZE, PROT_READ), 0);
+	store(BASE + 5 * PAGE_SIZE, 1);				/* its own, not to be touched */
+	CHECK_EQ(sys_mprotect(BASE + 5 * PAGE_SIZE, PAGE_SIZE, PROT_NONE), 0);
+	store(shared, 1);
+	load(shared + PAGE_SIZE);
+	load(private);
+	store(private + PAGE_SIZE, 1);
+	for (unsigned i = 0; i < 6; i++)
+		at[n++] = BASE + i * PAGE_SIZE;
+	for (unsigned i = 0; i < 3; i++)
+		at[n++] = shared + i * PAGE_SIZE;
+	for (unsigned i = 0; i < 3; i++)
+		at[n++] = private + i * PAGE_SIZE;
+	return n;
+}
+
+TEST(gup_same, "INV-G6: what the lockless way pins, of pages in every state, the slow one pins, too, and it is the same page")
+{
+	static const unsigned kinds[] = { 0, PIN_WRITE, PIN_LONG, PIN_WRITE | PIN_LONG };
+	struct mm *parent = proc_create(), *child;
+	char data[3 * PAGE_SIZE];
+	struct hfile *f;
+	vaddr_t at[12];
+	unsigned n, pinned = 0;
+
+	memset(data, 'f', sizeof(data));
+	f = hfile_create("states", 8 * PAGE_SIZE, data, sizeof(data));
+	n = pages_in_all_states(f, at, &child);
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
+			struct page *fast, *slow;
+
+			if (!get_user_pages_fast(at[i], 1, kinds[k], &fast))
+				continue;
+			pinned++;
+			if (get_user_pages_unlocked(parent, at[i], 1, kinds[k], &slow) != 1)
+				host_fail("page %u, kind %u: pinned without the lock only", i, kinds[k]);
+			if (slow != fast)
+				host_fail("page %u, kind %u: two pages", i, kinds[k]);
+			unpin_user_pages(&fast, 1, kinds[k]);
+			unpin_user_pages(&slow, 1, kinds[k]);
+		}
+	CHECK(pinned >= 10);
+	check_all();
+	proc_run(child);
+	proc_exit(child);
+	proc_run(parent);
+	proc_exit(parent);
+	hfile_destroy(f);
+}
+
 TEST(gup_long, "INV-G2: a long pin is of the program's own page, or of a slot that nobody else has; a forced one never of a file's page")
 {
 	char data[3 * PAGE_SIZE];

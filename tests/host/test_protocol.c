@@ -368,6 +368,35 @@ static void pin_for_write(void *arg)
 ALL(fork_pin, 1, "D1, G1: fork against an exclusive pin: the pinned page stays the parent's alone",
     setup_anon, finish_fork, &mm, forks, pin_for_write)
 
+/* --- a file's first table --- */
+static void setup_page_0(void)
+{
+	mm = proc_create();
+	memset(text, 1, PAGE_SIZE);
+	f = hfile_create("f", 4 * PAGE_SIZE, text, PAGE_SIZE);	/* the page lock of its last page is not wanted for its tail */
+	CHECK_EQ(hfile_mmap(f, BASE, PAGES * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+}
+static void store_and_sync(void *arg)
+{
+	CHECK_EQ(user_store(BASE + 8, 3), 0);
+	CHECK_EQ(hfile_sync(f), 0);
+}
+static void store_page_0(void *arg) { CHECK_EQ(user_store(BASE + 8, 3), 0); }
+static void write_page_1(void *arg) { CHECK_EQ(hfile_pwrite(f, text, 100, PAGE_SIZE), 100); }
+static void finish_grown(void)
+{
+	u64 v = 0;
+	CHECK_EQ(hfile_pread(f, &v, 8, 8), 8);
+	CHECK_EQ(v, 3);
+	finish_file();
+}
+ALL(grow_lock, 1, "FOREST G1: a file of one page gets its first table while that page is read and stored to",
+    setup_page_0, finish_grown, &mm, store_page_0, write_page_1)
+
+static void punch_page_0(void *arg) { CHECK_EQ(hfile_punch(f, 0, PAGE_SIZE), 0); }
+ALL(punch_writeback, 1, "FOREST W2: a hole is made where a page is being written: the block is free only after that",
+    setup_file, finish_file, &mm, store_and_sync, punch_page_0)
+
 /* --- unmapping --- */
 static void touch_0(void *arg)
 {

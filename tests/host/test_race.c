@@ -127,6 +127,21 @@ TEST(race_write_writeback, "PC4: writes and mapped stores against writeback: pag
 	explore(1200, 3, fn, setup_one, finish_one);
 }
 
+static void write_and_sync(void *arg)
+{
+	u8 buf[200];
+	for (unsigned i = 0; i < 5; i++) {
+		memset(buf, 0x10 * i + current->tid, sizeof(buf));
+		CHECK_EQ(hfile_pwrite(f, buf, sizeof(buf), PAGE_SIZE + 500), (ssize_t)sizeof(buf));
+		CHECK_EQ(hfile_sync(f), 0);
+	}
+}
+TEST(race_write_again, "FOREST W1: three who write a page and sync: it is not written again before its last write has ended, and the last one stays")
+{
+	void (*const fn[])(void *) = { write_and_sync, write_and_sync, write_and_sync };
+	explore(400, 3, fn, setup_one, finish_one);
+}
+
 /* --- two faults on one page, one address space --- */
 static void storer_a(void *arg) { for (unsigned p = 0; p < 8; p++) CHECK_EQ(user_store(BASE + (1 << 20) + p * PAGE_SIZE, p + 1), 0); }
 static void storer_b(void *arg)
