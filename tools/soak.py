@@ -63,6 +63,14 @@ def failures(number, seed):
             f"mkdir /root/t; cd /root/t; p=/usr/lib/cowslip/tests/guest_failures; $p {kind} && $p {kind} exec"]
 
 
+def injected(number, seed):
+    """A whole test program, then the next, with one allocation, user access, system call (SIGKILL) or request after the other failing (user/tests/guest_injected.c)."""
+    names = sorted(n[:-2] for n in os.listdir(os.path.join(ROOT, "user/tests")) if n.endswith(".c") and not n.startswith("guest_") and n[:-2] not in ("hog", "write_own_mmap"))
+    kind = ("alloc", "kill", "access", "io")[number // len(names) % 4]
+    return [COWSLIP, "run", "--debug", "--mem", "128M", "--smp", str((1, 2)[number // len(names) // 4 % 2]), "--timeout", "900", "--", "/usr/lib/cowslip/tests/guest_injected", kind, str(seed),
+            "40", "/usr/lib/cowslip/tests/" + names[number % len(names)]]
+
+
 def history(number, seed):
     """A million operations of the hosted random histories under ASan (tests/host/test_history.c), owners recounted after each 16th; in each fourth run
     100,000, after each."""
@@ -109,7 +117,7 @@ def hosted(number, seed):
     return [sys.executable, os.path.join(ROOT, "tools/hosted.py"), "--minutes", "2", "--limit", "2000", "--seed", str(seed)]
 
 
-KINDS = (scenario, operations, pairs, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, failures, history, hosted_pairs, hosted, scenario, variants, switches)
+KINDS = (scenario, operations, pairs, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, failures, injected, history, hosted_pairs, hosted, scenario, variants, switches)
 
 
 def options(words):
