@@ -331,7 +331,7 @@ unsigned page_alloc_kept(struct page **pages, unsigned n)
 {
 	unsigned got;
 
-	if (!may_keep() || alloc_fail_left())
+	if (!may_keep() || inject_left(INJECT_ALLOC))
 		return 0;
 	for (got = 0; got < n && (pages[got] = alloc_kept()); got++) {
 		struct page *page = pages[got];
