@@ -151,12 +151,17 @@ static inline void inode_touch_atime(struct inode *inode)
 	if (unlikely(inode->sb->flags & MS_STRICTATIME || !atime_will_do(inode)))
 		inode_update_atime(inode);
 }
+/* Before a read already, so that the usual one has nothing to do after it. */
+static inline bool file_atime_will_do(const struct file *file)
+{
+	const struct inode *inode = file->inode;
+
+	return likely(!(inode->sb->flags & MS_STRICTATIME) && atime_will_do(inode));
+}
 static inline void file_touch_atime(const struct file *file)
 {
-	struct inode *inode = file->inode;
-
-	if (unlikely(inode->sb->flags & MS_STRICTATIME || !atime_will_do(inode)) && !(file->flags & O_NOATIME))
-		inode_update_atime(inode);
+	if (!file_atime_will_do(file) && !(file->flags & O_NOATIME))
+		inode_update_atime(file->inode);
 }
 
 /* --- super blocks (fs/super.c) --- */

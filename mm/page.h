@@ -28,7 +28,7 @@
 #define OWN_XPIN	(1UL << 32)
 #define OWN_HOLDER	(1UL << 44)
 #define OWN_XPINS	(0xfffUL * OWN_XPIN)
-#define OWN_MAX_RPINS	0xffffUL
+#define OWN_MANY_RPINS	(0x8000UL * OWN_RPIN)	/* one bit: so many are the most, and that is one test */
 #define OWN_FULL	BIT(63)	/* no more holders, at half of what the field could count: one test of the word tells, together with the pins */
 #define own_refs(w)	((w) & 0xffff)
 #define own_rpins(w)	((w) >> 16 & 0xffff)
@@ -80,7 +80,10 @@ _Static_assert(sizeof(struct page) == 64, "struct page is one cache line");
 extern u64 nr_frames;				/* length of the page array: highest frame of RAM + 1 */
 static inline struct page *pfn_to_page(pfn_t pfn) { return page_array() + pfn; }
 static inline pfn_t page_to_pfn(const struct page *p) { return (pfn_t)(p - page_array()); }
-static inline paddr_t page_to_phys(const struct page *p) { return page_to_pfn(p) << PAGE_SHIFT; }
+static inline paddr_t page_to_phys(const struct page *p)	/* as one shift, not two */
+{
+	return ((paddr_t)p - (paddr_t)page_array()) * (PAGE_SIZE / sizeof(struct page));
+}
 static inline struct page *phys_to_page(paddr_t pa) { return pfn_to_page(pa >> PAGE_SHIFT); }
 /* The frame's contents, through the direct map. */
 static inline void *page_address(const struct page *p) { return phys_to_virt(page_to_phys(p)); }
@@ -162,7 +165,7 @@ static inline bool page_pin_read(struct page *page)	/* false also if own is zero
 {
 	u64 own = atomic64_read(&page->own);
 
-	while (own && own_rpins(own) < OWN_MAX_RPINS)
+	while (likely(own && !(own & OWN_MANY_RPINS)))
 		if (likely(atomic64_cmpxchg(&page->own, &own, own + OWN_RPIN)))
 			return true;
 	return false;

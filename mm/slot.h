@@ -45,7 +45,7 @@ static inline __attribute__((always_inline)) struct page *slot_lookup(struct add
 	u64 e = slot ? entry_read(slot) : 0, now;
 	struct page *page = entry_page(e);
 
-	/* A table: the tree grew between the two reads. No pin: freed since we read the slot (which then has changed), or 65535 readers. */
+	/* A table: the tree grew between the two reads. No pin: freed since we read the slot (which then has changed), or 32768 readers. */
 	if (unlikely((e & (ENTRY_P | ENTRY_TABLE)) != ENTRY_P || !page_pin_read(page)))
 		return NULL;
 	/* Between the read and the pin the frame may have left the slot and been given away: only now it cannot
@@ -62,6 +62,23 @@ static inline __attribute__((always_inline)) struct page *slot_lookup(struct add
 	return NULL;
 }
 struct page *slot_lookup_again(struct address_space *m, u64 index);	/* until it succeeds or the page is not there */
+
+/*
+ * The usual page of a leaf's slot that said e: uptodate, marked as used, and nothing changes meanwhile. The same as slot_lookup() by comparing all of the
+ * entry. NULL: something is unusual; ask slot_lookup_page(). (e may have TABLE, if the slot is the root.)
+ */
+static inline __attribute__((always_inline)) struct page *slot_pin_usual(const entry_t *slot, u64 e)
+{
+	const u64 usual = ENTRY_P | ENTRY_A;
+	struct page *page = entry_page(e);
+
+	if (unlikely((e & (usual | ENTRY_TABLE)) != usual || !page_pin_read(page)))
+		return NULL;
+	if (likely(entry_read(slot) == e))	/* FOREST.md T2 */
+		return page;
+	page_unpin_read(page);
+	return NULL;
+}
 
 /* pagecache_lookup() for the files that do it for each page. */
 static inline __attribute__((always_inline)) struct page *slot_lookup_page(struct address_space *m, u64 index)

@@ -53,6 +53,7 @@ typedef atomic64_t entry_t;
 static inline u64 entry_read(const entry_t *e) { return atomic64_read(e); }
 /* Its page; as phys_to_page(), but one shift fewer: a struct page is a 64th of its frame. */
 static inline struct page *entry_page(u64 e) { return (struct page *)((char *)page_array() + ((e & ENTRY_FRAME) >> (PAGE_SHIFT - 6))); }
+static inline void *entry_address(u64 e) { return phys_to_virt(e & ENTRY_FRAME); }	/* of the page's contents */
 static inline entry_t *table_entries(const struct page *table) { return page_address(table); }
 static inline unsigned table_index(vaddr_t va, unsigned level) { return va >> (PAGE_SHIFT + 9 * level) & 511; }
 

@@ -12,6 +12,7 @@
 
 /* Copy n bytes upwards; return how many bytes, at the end, were not copied. Addresses are in the user half (checked). */
 size_t raw_copy_to_user(void __user *dst, const void *src, size_t n);
+size_t raw_copy_page_to_user(void __user *dst, const void *src);	/* PAGE_SIZE bytes */
 size_t raw_copy_from_user(void *dst, const void __user *src, size_t n);
 /*
  * A string by whole quadwords, n bytes (a multiple of 8, at least one) at most: where its NUL is, n if it is not among them, or -EFAULT. The n

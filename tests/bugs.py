@@ -61,7 +61,7 @@ BUGS = [
     ("put_check_then_free", "two droppers both see the last reference: the page is freed twice", [
         ("mm/page.h", "\tif (atomic64_add_return(&page->own, -(s64)unit) == 0)\n", "\tatomic64_add_return(&page->own, -(s64)unit);\n\tif (atomic64_read(&page->own) == 0)\n")], "all", "all_cow_exit_pin"),
     ("get_of_freed", "a reference is taken on a page that may be free by now", [
-        ("mm/page.h", "\twhile (own && own_rpins(own) < OWN_MAX_RPINS)", "\twhile (own_rpins(own) < OWN_MAX_RPINS)")], "all", "all_lookup_drop"),
+        ("mm/page.h", "\twhile (likely(own && !(own & OWN_MANY_RPINS)))", "\twhile (likely(!(own & OWN_MANY_RPINS)))")], "all", "all_lookup_drop"),
     # --- the page lock, waiting ---
     ("page_lock_not_atomic", "the page lock is tested, then set", [
         ("mm/pagelock.c", "\t\t\tif (!atomic64_cmpxchg(*slot, &e, e | ENTRY_LOCKED))\n\t\t\t\tcontinue;	/* changed: look it up again from the root */\n",

@@ -55,6 +55,16 @@ static int one(u8 *end, u8 *b, unsigned start, unsigned n, unsigned off, int to)
 	return 0;
 }
 
+/* A page to `end - start`: beyond the border nothing is written, the residue is exact. */
+static int page(u8 *end, unsigned start, const u8 *src)
+{
+	size_t left = raw_copy_page_to_user(end - start, src), want = start < 4096 ? 4096 - start : 0;
+
+	if (left != want || memcmp(end - start, src, 4096 - want))
+		return printf("page, start %u: left %zu, want %zu\n", start, left, want);
+	return 0;
+}
+
 static int cmpxchg(u8 *end)
 {
 	u32 found = 0, *w = (u32 *)(end - 4);
@@ -98,6 +108,7 @@ int main(void)
 	u8 *a = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), b[256];
 	mprotect(a + 4096, 4096, PROT_NONE);
 	u8 *end = a + 4096;
+	static u8 source[4096];
 	unsigned cases = 0;
 	for (unsigned start = 0; start <= 40; start++)
 		for (unsigned n = 0; n <= 60; n++)
@@ -110,6 +121,11 @@ int main(void)
 			for (size_t n = 8; n <= (start ? start : 8); n += 8, cases++)
 				if (string(end, b, start, len, n))
 					return 1;
+	for (unsigned i = 0; i < 4096; i++)
+		source[i] = (u8)(i * 11 + i / 256);
+	for (unsigned start = 0; start <= 4096; start += start < 20 || start > 4070 ? 1 : 97, cases++)
+		if (page(end, start, source))
+			return 1;
 	if (cmpxchg(end))
 		return 1;
 	printf("%u copies, %d faults, %ld rows\n", cases, faults, (long)(extable_end - extable_start));

@@ -346,6 +346,7 @@ static size_t copy_user(vaddr_t va, void *buf, size_t n, bool write)
 }
 
 size_t raw_copy_to_user(void __user *dst, const void *src, size_t n) { return copy_user((vaddr_t)dst, (void *)src, n, true); }
+size_t raw_copy_page_to_user(void __user *dst, const void *src) { return raw_copy_to_user(dst, src, PAGE_SIZE); }
 size_t raw_copy_from_user(void *dst, const void __user *src, size_t n) { return copy_user((vaddr_t)src, dst, n, false); }
 
 ssize_t raw_string_from_user(char *dst, const char __user *src, size_t n)
