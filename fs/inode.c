@@ -235,7 +235,7 @@ void inode_set_linkable(struct inode *inode, bool on)
 
 struct timespec64 now_timespec(void)
 {
-	u64 now = realtime_ns();
+	u64 now = realtime_recent_ns();
 
 	return (struct timespec64){ .tv_sec = (s64)(now / 1000000000), .tv_nsec = (s64)(now % 1000000000) };
 }
@@ -249,14 +249,25 @@ void inode_touch(struct inode *inode, u32 which)
 	if (which & ATTR_ATIME)
 		time_store(&inode->atime, now);
 	if (which & ATTR_MTIME) {
+		WRITE_ONCE(inode->read_ns, 0);
 		time_store(&inode->mtime, now);
 		time_store(&inode->ctime, now);
 	}
 	inode_mark_dirty(inode);
 }
 
+void inode_touch_written(struct inode *inode)
+{
+	u64 now = realtime_recent_ns();		/* the tick may come before inode_touch() looks: then the next write touches again */
+
+	inode_touch(inode, ATTR_MTIME);
+	if (!inode_read_only(inode))
+		WRITE_ONCE(inode->written_ns, now);
+}
+
 void inode_touch_ctime(struct inode *inode)
 {
+	WRITE_ONCE(inode->read_ns, 0);
 	time_store(&inode->ctime, now_timespec());
 	inode_mark_dirty(inode);
 }

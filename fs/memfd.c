@@ -87,6 +87,8 @@ static struct file *memfd_open(const char *text, bool sealable)
 		return ERR_PTR(-ENOMEM);
 	inode->nlink = 0;
 	ti(inode)->seals = sealable ? 0 : F_SEAL_SEAL;
+	if (sealable)
+		inode->fops = &tmpfs_sealable_fops;
 	path.dentry = dentry_unplaced(memfd_sb, &n, inode);
 	if (!path.dentry) {
 		inode_put(inode);

@@ -31,7 +31,7 @@ static void pos_unlock(struct file *file, bool locked)
 
 /* --- one transfer --- */
 
-static inline int check_direction(const struct file *file, bool write)
+static inline __attribute__((always_inline)) int check_direction(const struct file *file, bool write)
 {
 	return file->mode & (write ? FMODE_WRITE : FMODE_READ) ? 0 : -EBADF;
 }

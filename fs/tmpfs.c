@@ -212,11 +212,13 @@ static loff_t seek_data(struct inode *inode, loff_t pos, bool hole)
 	return found == index ? pos : (loff_t)(found << PAGE_SHIFT);
 }
 
-static const struct file_ops file_fops = {
-	.read = generic_file_read, .write = generic_file_write, .share = generic_file_share, .give = generic_file_give, .llseek = generic_llseek, .mmap = file_mmap, .fsync = tmpfs_no_fsync,
-	.may_write = seals_allow_write, .fallocate = fallocate, .seek_data = seek_data,
-	.direct = &file_fops,	/* there is no device to go to directly: allowed, as on Linux, and no different */
-};
+#define COMMON_FOPS \
+	.read = generic_file_read, .write = generic_file_write, .share = generic_file_share, .give = generic_file_give, .llseek = generic_llseek, \
+	.mmap = file_mmap, .fsync = tmpfs_no_fsync, .fallocate = fallocate, .seek_data = seek_data
+
+/* ->direct: there is no device to go to directly: allowed, as on Linux, and no different. */
+static const struct file_ops file_fops = { COMMON_FOPS, .direct = &file_fops };
+const struct file_ops tmpfs_sealable_fops = { COMMON_FOPS, .may_write = seals_allow_write, .direct = &tmpfs_sealable_fops };
 
 /* --- the file system --- */
 

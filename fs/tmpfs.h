@@ -55,5 +55,6 @@ extern const struct file_ops tmpfs_dir_fops;
 /* What memfd's seals forbid (fs/memfd.c): 0 or EPERM. i_rwsem exclusive in the first two. */
 int seals_allow_resize(struct inode *inode, loff_t size);
 ssize_t seals_allow_write(struct inode *inode, loff_t pos, size_t n);	/* how many of the n bytes */
+extern const struct file_ops tmpfs_sealable_fops;	/* of files that can be sealed: only their writes ask */
 int seals_allow_mmap(struct inode *inode, struct map_request *req);
 int memfd_init(void);

@@ -123,6 +123,8 @@ struct inode {
 	u32 nlink;			/* W */
 	u64 rdev;			/* I */
 	struct timespec64 atime, mtime, ctime;	/* written under W, atime without; read racily: time_load() */
+	u64 read_ns;			/* racy: since this tick atime says that it was read, as far as it has to; 0: unknown */
+	u64 written_ns;			/* racy: mtime and ctime are at least of this tick, whose next write need not touch them (inode_touch_written); 0: unknown */
 	u64 blocks;			/* file system's lock: 512-byte units */
 	struct rwsem i_rwsem;
 	struct address_space mapping;	/* contents; mapping.size is the size */
@@ -319,6 +321,7 @@ struct inode *inode_new(struct super_block *sb, u64 ino);	/* fresh, not hashed f
 void inode_get(struct inode *inode);
 void inode_put(struct inode *inode);				/* the last one evicts: sleeps */
 void inode_mark_dirty(struct inode *inode);			/* attributes changed: write_inode later */
+void inode_touch_written(struct inode *inode);			/* ATTR_MTIME by a write, i_rwsem exclusive */
 void inode_touch(struct inode *inode, u32 which);		/* ATTR_ATIME | ATTR_MTIME (mtime sets ctime too) now */
 int sync_inodes(struct super_block *sb);			/* all data and inodes of sb: written and waited for */
 int sync_all(void);						/* sync(2) */
@@ -332,10 +335,13 @@ static inline void inode_copy_attr(struct inode *inode, const struct iattr *attr
 		inode->uid = attr->uid;
 	if (attr->valid & ATTR_GID)
 		inode->gid = attr->gid;
+	WRITE_ONCE(inode->read_ns, 0);
 	if (attr->valid & ATTR_ATIME)
 		time_store(&inode->atime, attr->atime);
-	if (attr->valid & ATTR_MTIME)
+	if (attr->valid & ATTR_MTIME) {
 		time_store(&inode->mtime, attr->mtime);
+		WRITE_ONCE(inode->written_ns, 0);
+	}
 }
 
 /* --- start (fs/fs.c): before any driver registers a device --- */

@@ -50,9 +50,16 @@ u64 ktime_ns(void)
 	return scale(rdtsc() - tsc_boot, tsc_to_ns);	/* 0 until clock_init() */
 }
 
+u64 recent_realtime_ns;
 s64 recent_realtime_s;
 
-void clock_tick(void) { WRITE_ONCE(recent_realtime_s, (s64)(realtime_ns() / 1000000000)); }
+void clock_tick(void)
+{
+	u64 now = realtime_ns();
+
+	WRITE_ONCE(recent_realtime_ns, now);
+	WRITE_ONCE(recent_realtime_s, (s64)(now / 1000000000));
+}
 
 u64 realtime_ns(void) { return boot_realtime_ns + ktime_ns(); }
 
@@ -178,6 +185,7 @@ void clock_init(void)
 	tsc_to_ns = (1000000UL << 32) / tsc_per_ms;
 	choose_clock();
 	boot_realtime_ns = rtc_seconds() * 1000000000UL - ktime_ns();
+	clock_tick();
 	printk("clock: %s; TSC %lu kHz by %s, local APIC timer %lu kHz\n", clock_counter ? clock_counter->name : "TSC", tsc_per_ms,
 	       cpu_features.tsc_khz ? "CPUID" : c ? c->name : "guess", apic_per_ms);
 }

@@ -22,9 +22,13 @@ struct iov_iter {
 /* One user buffer; longer ones are cut to MAX_RW_COUNT. -EFAULT: it does not lie below USER_TOP. */
 static inline int iter_init_user_buf(struct iov_iter *it, void __user *buf, size_t n)
 {
-	if (unlikely(n > USER_TOP || (__force vaddr_t)buf > USER_TOP - n))
+	if (unlikely(n > MAX_RW_COUNT)) {	/* all of it must lie there, not only what is done of it */
+		if (n > USER_TOP || (__force vaddr_t)buf > USER_TOP - n)
+			return -EFAULT;
+		n = MAX_RW_COUNT;
+	}
+	if (unlikely((__force vaddr_t)buf > USER_TOP - n))
 		return -EFAULT;
-	n = min(n, (size_t)MAX_RW_COUNT);
 	*it = (struct iov_iter){ .at = (__force char *)buf, .room = n, .count = n };
 	return 0;
 }

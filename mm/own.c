@@ -45,11 +45,6 @@ void page_drop_holder(struct page *page)
 	own_sub(page, OWN_HOLDER);
 }
 
-bool page_sole_holder(const struct page *page)
-{
-	return own_holders(atomic64_read(&page->own)) == 1;
-}
-
 bool page_adoptable(const struct page *page)
 {
 	u64 own = atomic64_read(&page->own);

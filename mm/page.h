@@ -156,7 +156,7 @@ static inline bool page_share(struct page *page)
 	return false;
 }
 void page_drop_holder(struct page *page);	/* one less; the last user frees */
-bool page_sole_holder(const struct page *page);	/* exactly one holder (pins not asked) */
+static inline bool page_sole_holder(const struct page *page) { return own_holders(atomic64_read(&page->own)) == 1; }	/* pins not asked */
 /* One holder, no pin of either kind: the caller, that holder, may take it over (DESIGN.md 6, rule 1). */
 bool page_adoptable(const struct page *page);
 

@@ -303,28 +303,27 @@ static ssize_t write_lend(struct address_space *m, loff_t pos, struct iov_iter *
 
 /*
  * The commonest write: into a page that is there, dirty already, its place on the device reserved, and nobody else's. Nothing is to be prepared,
- * and nothing published but the bytes. The lock is only tried, and held for the copy. Bytes that arrived; fewer than n: the long way. Saves 400 instructions.
+ * and nothing published but the bytes. The lock is only tried, and held for the copy, which never sleeps: so it is not recorded, and costs 12 instructions.
+ * Bytes that arrived; fewer than n: the long way, which takes 500 more.
  */
 static __attribute__((always_inline)) inline size_t write_dirty(struct address_space *m, loff_t pos, size_t n, struct iov_iter *from)
 {
 	const u64 ready = ENTRY_P | ENTRY_D | ENTRY_A | ENTRY_RESERVED;
 	entry_t *slot = slot_find(m, (u64)pos >> PAGE_SHIFT);
 	u64 e = slot ? entry_read(slot) : 0;
-	struct page *page = entry_page(e);
 	size_t k = 0;
 
-	if ((e & (ready | ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_TABLE)) != ready || pos + (loff_t)n > m->size || !switch_atomic_copy)
+	if ((e & (ready | ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_TABLE)) != ready || pos + (loff_t)n > m->size || !switch_atomic_copy ||
+	    READ_ONCE(switch_copy_fail))
 		return 0;
-	preempt_disable();
-	if (likely(atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED))) {
-		if (page_sole_holder(page))
-			k = copy_from_iter_nofault((char *)page_address(page) + (pos & ~PAGE_MASK), copy_fail_limit(n), from);
-		vmstat_inc(VM_WRITE_INPLACE);
-		atomic64_fetch_and(slot, ~ENTRY_LOCKED);
-		if (unlikely(atomic_read(&page_waiters)))
-			page_wake(m, (u64)pos >> PAGE_SHIFT);
-	}
-	preempt_enable();
+	if (unlikely(!atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED)))
+		return 0;
+	if (likely(page_sole_holder(entry_page(e))))
+		k = copy_from_iter_nofault((char *)entry_address(e) + (pos & ~PAGE_MASK), n, from);
+	vmstat_inc(VM_WRITE_INPLACE);
+	atomic64_fetch_and(slot, ~ENTRY_LOCKED);
+	if (unlikely(atomic_read(&page_waiters)))
+		page_wake(m, (u64)pos >> PAGE_SHIFT);
 	return k;
 }
 
@@ -380,20 +379,21 @@ static __attribute__((noinline)) ssize_t write_other(struct address_space *m, lo
 	return k < 0 ? (done ? (ssize_t)done : k) : (ssize_t)done + k;
 }
 
-ssize_t pagecache_write_iter(struct address_space *m, loff_t *pos, struct iov_iter *from)
+/* `first`: bytes that write_dirty() has put at *pos already, maybe 0; -1: it was not asked. */
+static __attribute__((noinline)) ssize_t write_all(struct address_space *m, loff_t *pos, struct iov_iter *from, size_t n, ssize_t first)
 {
-	ssize_t done = 0, k = 0;
+	ssize_t done = 0, k = first;
 	loff_t ask = 0;		/* not lent here: do not ask again before */
 
-	if (from->count && *pos > m->size) {
+	if (n && *pos > m->size) {
 		int error = pagecache_zero_tail(m);
 		if (error)
 			return error;
 	}
-	while (from->count) {
-		size_t n = min(from->count, PAGE_SIZE - (*pos & ~PAGE_MASK));
-
-		k = from->room < LEND_MIN || *pos < ask ? (ssize_t)write_dirty(m, *pos, n, from) : 0;
+	while (n) {
+		n = min(n, PAGE_SIZE - (*pos & ~PAGE_MASK));
+		if (k < 0)
+			k = from->room < LEND_MIN || *pos < ask ? (ssize_t)write_dirty(m, *pos, n, from) : 0;
 		if (unlikely(k < (ssize_t)n))
 			k = write_other(m, *pos, n, (size_t)k, from, &ask);
 		if (k < 0)
@@ -402,12 +402,30 @@ ssize_t pagecache_write_iter(struct address_space *m, loff_t *pos, struct iov_it
 		done += k;
 		if (k < (ssize_t)n)
 			break;
-		if (fatal_signal_pending(current)) {
-			k = -EINTR;
+		n = from->count;
+		if (n && fatal_signal_pending(current))
 			break;
-		}
+		k = -1;
 	}
 	if (done && !m->no_writeback)
 		writeback_balance(m);
 	return done ? done : k;
+}
+
+/* First the write of a part of one page, without the loop and what else it needs: 60 instructions less. */
+ssize_t pagecache_write_iter(struct address_space *m, loff_t *pos, struct iov_iter *from)
+{
+	size_t n = from->count;
+	ssize_t k = -1;
+
+	if (likely(n <= PAGE_SIZE - (*pos & ~PAGE_MASK))) {
+		k = (ssize_t)write_dirty(m, *pos, n, from);
+		if (likely(k == (ssize_t)n)) {
+			*pos += k;
+			if (!m->no_writeback)
+				writeback_balance(m);
+			return k;
+		}
+	}
+	return write_all(m, pos, from, n, k);
 }

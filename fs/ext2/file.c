@@ -5,14 +5,16 @@
 #include "fs/ext2/ext2.h"
 
 #include "fs/direct.h"
+#include "kernel/clock.h"
 #include "kernel/task.h"
 
 /* --- attributes --- */
 
 void ext2_touch_ctime(struct inode *inode)
 {
-	u64 now = realtime_ns();
+	u64 now = realtime_recent_ns();		/* as all inodes */
 
+	WRITE_ONCE(inode->read_ns, 0);
 	time_store(&inode->ctime, (struct timespec64){ .tv_sec = now / 1000000000UL, .tv_nsec = now % 1000000000UL });
 	inode_mark_dirty(inode);
 }

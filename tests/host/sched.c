@@ -33,6 +33,7 @@ struct task *get_current(void)
 }
 u64 ktime_ns(void) { return now_ns; }
 u64 realtime_ns(void) { return now_ns; }
+u64 recent_realtime_ns;
 u64 rdtsc(void) { return now_ns; }
 
 u64 irq_save(void)
