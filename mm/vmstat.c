@@ -24,6 +24,7 @@ const char *const vmstat_names[NR_VMSTAT] = {
 	[VM_SHORT_COPY] = "short_copy", [VM_PREFAULT] = "prefault", [VM_PINNED_COPY] = "pinned_copy",
 	[VM_READ_FAULTING] = "read_faulting", [VM_READ_FILL] = "read_fill",
 	[VM_LOAN_READ] = "loan_read", [VM_LOAN_WRITE] = "loan_write", [VM_LOAN_COPY] = "loan_copy",
+	[VM_LOAN_AHEAD] = "loan_ahead",
 	[VM_LOAN_SAME] = "loan_same", [VM_LOAN_REPLACED] = "loan_replaced", [VM_LOAN_PROTECT] = "loan_protect",
 	[VM_WRITE_INPLACE] = "write_inplace", [VM_WRITE_SWAP] = "write_swap", [VM_WRITE_BREAK] = "write_break",
 	[VM_CACHE_READ] = "cache_read", [VM_CACHE_READAHEAD] = "cache_readahead", [VM_CACHE_DIRTY] = "cache_dirty", [VM_PAGE_LOCK_WAIT] = "page_lock_wait",

@@ -19,6 +19,7 @@ enum vmstat_item {
 	VM_DIRECT_READ, VM_DIRECT_WRITE, VM_DIRECT_BUFFERED, VM_DIRECT_DETACH,	/* bytes; bytes through the cache after all; pages taken out of it */
 	VM_SHORT_COPY, VM_PREFAULT, VM_PINNED_COPY, VM_READ_FAULTING, VM_READ_FILL,	/* read/write: first copy short; faulted in; third attempts */
 	VM_LOAN_READ, VM_LOAN_WRITE, VM_LOAN_COPY,	/* pages lent by read(), write(), from file to file */
+	VM_LOAN_AHEAD,			/* copied or taken over before they were stored to, because those before were */
 	VM_LOAN_SAME, VM_LOAN_REPLACED, VM_LOAN_PROTECT,	/* the same page was there; an earlier loan was; stores had to be stopped first */
 	VM_WRITE_INPLACE, VM_WRITE_SWAP, VM_WRITE_BREAK,
 	VM_CACHE_READ, VM_CACHE_READAHEAD, VM_CACHE_DIRTY, VM_PAGE_LOCK_WAIT,

@@ -77,7 +77,7 @@ TEST(page_pin_limits, "pins and shares fail at the limit of their field instead 
 	unsigned n = 0;
 	while (page_pin_read(p))
 		n++;
-	CHECK_EQ(n, 0xffff);
+	CHECK_EQ(n, OWN_MANY_RPINS / OWN_RPIN);
 	CHECK_EQ(own_xpins(p->own.v), 0);
 	while (n--)
 		page_unpin_read(p);
