@@ -36,7 +36,8 @@ BUGS = [
     ("overwrite_reads", "a page is read from the disk although all of it is overwritten", [
         ("mm/write.c", "\treturn !(e & ENTRY_P) ||", "\tif (!(e & ENTRY_P))\n\t\treturn p->pos - p->offset >= p->m->size;\n\treturn")], "guest_inv INV_W4_no_read"),
     ("lock_per_segment", "writev() locks and commits the page once for each segment", [
-        ("mm/write.c", "size_t n = min(from->count, PAGE_SIZE - (*pos & ~PAGE_MASK));", "size_t n = min(from->count, PAGE_SIZE - (*pos & ~PAGE_MASK)), room;\n\n\t\titer_address(from, &room);\n\t\tn = min(n, room);")],
+        ("mm/write.c", "\tif (likely(n <= PAGE_SIZE - (*pos & ~PAGE_MASK))) {", "\tif (false) {"),
+        ("mm/write.c", "\t\tn = min(n, PAGE_SIZE - (*pos & ~PAGE_MASK));\n", "\t\tn = min(min(n, PAGE_SIZE - (*pos & ~PAGE_MASK)), from->room);\n")],
      "guest_inv INV_W5_one_change"),
     ("error_hides_bytes", "write() that wrote something and then met a bad address gives EFAULT", [
         ("mm/write.c", "\treturn done ? done : k;\n", "\treturn k < 0 ? k : done;\n"), ("mm/write.c", "\treturn done ? (ssize_t)done : error;", "\treturn error ? error : (ssize_t)done;")], "inv_w INV_W6_bad_middle"),
