@@ -3,8 +3,9 @@
  *
  * A store to a lent page (mm/loan.h) copies it, or takes it over if the other side has let go. A program that reads into memory and then works on it, or
  * fills a buffer again that a pipe has had, does so page after page, in order; the fault costs as much as the copy. So the mapping remembers where the last
- * fault ended: one that goes on there does twice as many pages, up to RUN_MAX; one elsewhere half as many as the last, and from one page on it is an
- * ordinary fault of mm/cow.c. What a page becomes is the same, only earlier. Pages that are not lent from or to this mapping are never touched ahead.
+ * fault ended (as mm/faultahead.c, in the same place): one that goes on there does twice as many pages, up to RUN_MAX. One elsewhere copies only its own
+ * page. Taking pages over costs next to nothing: that goes up to RUN_MAX in any case. What a page becomes is the same, only earlier. Nothing is done
+ * ahead in mappings that nothing was lent from or to.
  */
 #include "mm/vma.h"
 
@@ -24,22 +25,8 @@ struct run {
 	struct page *copy[RUN_MAX];
 };
 
-/* How many pages this fault is to do, and what that says about the next one. */
-static unsigned run_length(struct vma *vma, vaddr_t va)
-{
-	u32 last = READ_ONCE(vma->ahead_pages);
-	unsigned n = va == READ_ONCE(vma->ahead) ? min(2 * last, RUN_MAX) : last / 2;
-
-	n = max(n, 1U);
-	WRITE_ONCE(vma->ahead_pages, n);
-	n = (unsigned)min((u64)n, (vma->end - va) >> PAGE_SHIFT);
-	n = min(n, 512 - table_index(va, 0));
-	WRITE_ONCE(vma->ahead, va + n * PAGE_SIZE);
-	return n;
-}
-
-/* Take over what is nobody else's, pin what has to be copied, up to the first page that is neither. How many are to be copied. */
-static unsigned look_at(struct run *run, struct page *leaf, unsigned n)
+/* Take over what is nobody else's, pin what has to be copied of the first `copy` pages, up to the first of n that is neither. How many are to be copied. */
+static unsigned look_at(struct run *run, struct page *leaf, unsigned n, unsigned copy)
 {
 	unsigned copies = 0, reused = 0;
 
@@ -54,7 +41,7 @@ static unsigned look_at(struct run *run, struct page *leaf, unsigned n)
 			atomic64_fetch_or(e, ENTRY_RW | ENTRY_EXCL | ENTRY_D | ENTRY_A);
 			run->seen[run->n] = 0;
 			reused++;
-		} else if (page_pin_read(entry_page(value))) {
+		} else if (run->n < copy && page_pin_read(entry_page(value))) {
 			run->seen[run->n] = value;
 			copies++;
 		} else {
@@ -67,7 +54,7 @@ static unsigned look_at(struct run *run, struct page *leaf, unsigned n)
 }
 
 /* Copy what is pinned, and unpin it. Without memory the run ends where it came to an end. How many copies there are. */
-static unsigned fill_copies(struct run *run)
+static unsigned fill_copies(struct run *run, vaddr_t va)
 {
 	unsigned done = 0, n = run->n;
 
@@ -79,6 +66,7 @@ static unsigned fill_copies(struct run *run)
 		run->copy[i] = i < run->n ? page_alloc(0, PA_PROGRAM) : NULL;
 		if (run->copy[i]) {
 			arch_copy_page(page_address(run->copy[i]), page_address(old));
+			trace(TRACE_COW, va + i * PAGE_SIZE, page_to_pfn(old), page_to_pfn(run->copy[i]));
 			done++;
 		} else if (i < run->n) {
 			run->n = i;
@@ -117,22 +105,24 @@ static void exchange(struct fault *f, struct page *leaf, struct run *run)
 
 bool loan_break_run(struct fault *f, struct page *leaf, entry_t *e)
 {
-	unsigned n = run_length(f->vma, f->address), copies;
+	struct vma *vma = f->vma;
+	unsigned copies, n = (unsigned)min((vma->end - f->address) >> PAGE_SHIFT, (u64)RUN_MAX);
 	struct run run;
 
-	if (n == 1)
-		return false;
+	n = min(n, 512 - table_index(f->address, 0));
 	run.entry = e;
-	copies = look_at(&run, leaf, n);
+	copies = look_at(&run, leaf, n, READ_ONCE(vma->ahead) == f->address ? min(2 * READ_ONCE(vma->ahead_pages), RUN_MAX) : 1);
 	if (copies) {
-		copies = fill_copies(&run);
+		copies = fill_copies(&run, f->address);
 		if (run.n)
 			exchange(f, leaf, &run);
 		vmstat_add(VM_COW_COPY, copies);
-		trace(TRACE_COW, f->address, run.n, copies);
 		while (copies--)
-			vma_loan_broken(f->vma);
+			vma_loan_broken(vma);
 	}
-	vmstat_add(VM_LOAN_AHEAD, run.n ? run.n - 1 : 0);
+	n = max(run.n, 1U);
+	WRITE_ONCE(vma->ahead_pages, n);
+	WRITE_ONCE(vma->ahead, f->address + n * PAGE_SIZE);
+	vmstat_add(VM_LOAN_AHEAD, n - 1);
 	return run.n != 0;
 }
