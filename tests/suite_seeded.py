@@ -17,8 +17,8 @@ def tests():
 
 def one(name, what, edits, tool, test):
     def run():
-        program = mutate.build(name, edits)
-        status, _, _ = command([program] + test.split(), timeout=120)
+        program = mutate.build(name, edits, "pairstest" if tool == "pairs" else None)
+        status, _, _ = command([program] + test.split() + (["schedules=1500"] if tool == "pairs" else []), timeout=120)
         if not status:
             raise Fail(f"{what}: not found by {test}")
         mutate.remove(name)

@@ -18,13 +18,14 @@ from common import VARIANTS  # noqa: E402
 
 PAGE = os.path.join(ROOT, "docs", "seeded-bugs.md")
 TREE = os.path.join(BUILD, "seeded")       # a copy of the source for the kernels that are built with a bug
-TOOLS = {"all": "all schedules", "random": "random schedules", "explore": "explored in QEMU", "explore2": "explored in QEMU, 2 CPUs", "debug": "debug build", "program": "in QEMU"}
+TOOLS = {"all": "all schedules", "random": "random schedules", "explore": "explored in QEMU", "explore2": "explored in QEMU, 2 CPUs", "debug": "debug build", "program": "in QEMU",
+         "pairs": "hosted pairs", "qpairs": "pairs in QEMU", "randomops": "random operations"}
 SCHEDULES = 10000
 
 
-def hosted(name, edits, test):
+def hosted(name, edits, test, program=None):
     """(schedules until it was found, what the tool said), or None."""
-    program = mutate.build(name, edits)
+    program = mutate.build(name, edits, program)
     words = test.split()
     status, out, err = command([program] + words, timeout=600)
     text = (out + err).decode("utf-8", "replace")
@@ -110,7 +111,44 @@ def program(name, edits, test):
     return "-", said.strip()
 
 
-FINDERS = {"program": program, "all": hosted, "random": hosted, "explore": explored, "explore2": explored2, "debug": debug}
+def pairs(name, edits, test):
+    return hosted(name, edits, f"{test} schedules={SCHEDULES}", "pairstest")
+
+
+passed = set()
+
+
+def beside(words, options):
+    """What the kernel without the bug says to the same, once: it is built where this file is."""
+    if (*options, *words) not in passed:
+        done = subprocess.run(["timeout", "300", os.path.join(ROOT, "cowslip"), "run"] + options + ["--"] + words, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True)
+        if done.returncode:
+            raise Fail(f"{' '.join(words)} fails without a bug, too: {done.stdout.decode('utf-8', 'replace')[-300:]}")
+        passed.add((*options, *words))
+
+
+def at_random(edits, words, options, number):
+    """number: what a failure says about the schedule or operation."""
+    status, text = run_tree(edits, words, options)
+    if not status:
+        return None
+    beside(words, options)
+    found = re.search(number, text)
+    said = re.search(r"FAIL .*?: (.*)|panic: (.*)|(PANIC.*)", text)
+    return found[1] if found else "-", next(group for group in said.groups() if group).strip() if said else f"status {status}"
+
+
+def qpairs(name, edits, test):
+    a, b, *options = shlex.split(test)
+    return at_random(edits, ["/bin/pairs", a, b, "2000", "1", "/root"], ["--icount", "--mem", "64M", "--append", "sched=explore:1", *options], r"schedule (\d+)")
+
+
+def randomops(name, edits, test):
+    seed, count, directory, *options = shlex.split(test)
+    return at_random(edits, ["randomops", "-o", "1", seed, count, directory], ["--debug", "--mem", "64M", *options], r"operation (\d+)")
+
+
+FINDERS = {"pairs": pairs, "qpairs": qpairs, "randomops": randomops, "program": program, "all": hosted, "random": hosted, "explore": explored, "explore2": explored2, "debug": debug}
 
 
 def main():

@@ -53,6 +53,7 @@ static struct file file_f, file_direct, file_g;
 static struct mm *mm, *child;
 static u64 b_first;			/* what B held before */
 static unsigned ended;			/* a bit for each of the two */
+static bool cow_truncated;		/* copy-on-write had ended when truncate began */
 static unsigned phase;			/* which word of 8 is looked at */
 
 static void __printf(1, 2) fail(const char *format, ...)
@@ -237,32 +238,50 @@ static void look_at(bool private, u64 at)
 	else if (private && copied_private(at) && w != WORD('p') && before & 1U << is(1, "cow") && !truncates())
 		fail("the private mapping: byte %lu is %02x, but was stored to", (unsigned long)at, (unsigned)(w & 255));
 }
+static void look_at_b(u64 at)
+{
+	u64 w;
+
+	if (user_load(B + at, &w))
+		CHECK(shaken());
+	else if (!possible_in_b(at, w, false, 0))
+		fail("B: byte %lu is %02x", (unsigned long)at, (unsigned)(w & 255));
+}
 static void do_fault(void)
 {
 	for (unsigned twice = 0; twice < 2; twice++)
 		for (u64 p = 0; p < FPAGES; p++) {
 			look_at(false, p * PAGE_SIZE + 512);
 			look_at(true, p * PAGE_SIZE + 1024);
+			if (p < BPAGES)
+				look_at_b(p * PAGE_SIZE + 1536);
 		}
 }
 
-static void store_to(vaddr_t mapping, u8 letter)
+/* Halves of pages 2 to 5. */
+static void store_to(vaddr_t mapping, u8 letter, bool first, bool second)
 {
-	u8 page[PAGE_SIZE];
+	u8 half[PAGE_SIZE / 2];
 
-	memset(page, letter, sizeof(page));
+	memset(half, letter, sizeof(half));
 	for (u64 p = 2; p < 6; p++) {
-		int sig = user_access(mapping + p * PAGE_SIZE, page, PAGE_SIZE / 2, true);
-		if (!sig)
-			sig = user_access(mapping + p * PAGE_SIZE + PAGE_SIZE / 2, page, PAGE_SIZE / 2, true);
+		int sig = first ? user_access(mapping + p * PAGE_SIZE, half, sizeof(half), true) : 0;
+		if (!sig && second)
+			sig = user_access(mapping + p * PAGE_SIZE + sizeof(half), half, sizeof(half), true);
 		CHECK(!sig || (sig == SIGBUS && truncates()));
 	}
 }
-static void do_store(void) { store_to(SHARED, 's'); }
-static void do_cow(void) { store_to(PRIVATE, 'p'); }
+static void do_store(void) { store_to(SHARED, 's', true, true); }
+static void do_cow(void)
+{
+	bool both = !(is(0, "cow") && is(1, "cow")), a = strcmp(current->name, "B") != 0;
+
+	store_to(PRIVATE, 'p', both || a, both || !a);	/* each his half: none of them may be lost */
+}
 
 static void do_truncate(void)
 {
+	cow_truncated = ended && either("cow");
 	CHECK_EQ(hfile_truncate(f, 2 * PAGE_SIZE + 1000), 0);
 	CHECK_EQ(hfile_truncate(f, FBYTES), 0);
 }
@@ -276,33 +295,41 @@ static void do_punch(void)
 }
 
 /* A child's B is of one moment, and its own. */
+static void live_as_child(void)
+{
+	u8 first[BBYTES], page[PAGE_SIZE];
+	bool there[BPAGES];
+
+	for (u64 p = 0; p < BPAGES; p++) {
+		there[p] = !get(B + p * PAGE_SIZE, first + p * PAGE_SIZE, PAGE_SIZE);
+		CHECK(there[p] || shaken());
+		each_word(i, there[p] ? PAGE_SIZE : 0)
+			if (!possible_in_b(p * PAGE_SIZE + i, word_at(first, p * PAGE_SIZE + i), false, 0))
+				fail("the child's B: byte %lu is %02x", (unsigned long)(p * PAGE_SIZE + i), first[p * PAGE_SIZE + i]);
+	}
+	sched_yield_cpu();
+	for (u64 p = 0; p < BPAGES; p++) {
+		if (!there[p])
+			continue;
+		must_get(B + p * PAGE_SIZE, page, PAGE_SIZE);
+		if (memcmp(first + p * PAGE_SIZE, page, PAGE_SIZE))
+			fail("the child's page %lu of B changed", (unsigned long)p);
+		memset(page, 'c', PAGE_SIZE);
+		if (user_access(B + p * PAGE_SIZE, page, PAGE_SIZE, true)) {
+			CHECK(shaken());		/* forked while it was read-only */
+			continue;
+		}
+		must_get(B + p * PAGE_SIZE, page, PAGE_SIZE);
+		check_letter(page, PAGE_SIZE, WORD('c'), "the child's B after its store");
+	}
+}
 static void do_fork(void)
 {
-	u8 page[PAGE_SIZE], again[PAGE_SIZE];
 	struct mm *forked = proc_fork();
 
 	CHECK(forked);
 	proc_run(forked);
-	for (u64 p = 0; p < BPAGES; p++) {
-		vaddr_t va = B + p * PAGE_SIZE;
-		if (get(va, page, PAGE_SIZE)) {
-			CHECK(shaken());
-			continue;
-		}
-		each_word(i, PAGE_SIZE)
-			if (!possible_in_b(p * PAGE_SIZE + i, word_at(page, i), false, 0))
-				fail("the child's B: byte %lu is %02x", (unsigned long)(p * PAGE_SIZE + i), page[i]);
-		must_get(va, again, PAGE_SIZE);
-		if (memcmp(page, again, PAGE_SIZE))
-			fail("the child's page %lu of B changed", (unsigned long)p);
-		memset(page, 'c', PAGE_SIZE);
-		if (user_access(va, page, PAGE_SIZE, true)) {
-			CHECK(shaken());		/* forked while it was read-only */
-			continue;
-		}
-		must_get(va, again, PAGE_SIZE);
-		check_letter(again, PAGE_SIZE, WORD('c'), "the child's B after its store");
-	}
+	live_as_child();
 	proc_run(mm);
 	proc_exit(forked);
 }
@@ -337,10 +364,16 @@ static void do_fsync(void) { CHECK_EQ(generic_fsync(&file_f, false), 0); }
 
 static void do_reclaim(void)
 {
-	reclaim_clean();
-	reclaim_pages(FPAGES);
-	sys_madvise(B, BBYTES, MADV_PAGEOUT);
-	sys_madvise(L, FBYTES, MADV_PAGEOUT);
+	bool files_first = host_random(2);
+
+	for (unsigned i = 0; i < 2; i++)
+		if (files_first == !i) {
+			reclaim_clean();
+			reclaim_pages(FPAGES);
+		} else {
+			sys_madvise(B, BBYTES, MADV_PAGEOUT);
+			sys_madvise(L, FBYTES, MADV_PAGEOUT);
+		}
 }
 
 /* fs/sendfile.c asks for its files by their numbers. */
@@ -452,11 +485,25 @@ static void prepare_memory(void)
 	}
 }
 
+/* A third CPU, on which the program ran before, keeps translations of all that there is. */
+static void look_around(void)
+{
+	u64 w;
+
+	if (host_random(2))
+		return;
+	for (u64 p = 0; p < BPAGES; p++)
+		CHECK_EQ(user_load(B + p * PAGE_SIZE, &w), 0);
+	for (u64 p = 0; p < FPAGES; p++)
+		CHECK_EQ(user_load(L + p * PAGE_SIZE, &w), 0);
+}
+
 static void prepare(void)
 {
 	boot();
 	phase = host_random(8);
 	ended = 0;
+	cow_truncated = false;
 	swap_disk_on(HOST_SWAP_SLOTS);
 	hfile_reset(f, olds, FBYTES);
 	hfile_reset(g, gees, FBYTES);
@@ -469,6 +516,7 @@ static void prepare(void)
 	CHECK_EQ(map_anon(ARGUMENTS, FBYTES, RW, MAP_PRIVATE | MAP_FIXED), ARGUMENTS);
 	prepare_memory();
 	prepare_cache();
+	look_around();
 }
 
 static u64 used_of_b(void) { return either("munmap") ? 2 * PAGE_SIZE : BBYTES; }
@@ -506,6 +554,8 @@ static u64 check_contents(void)
 	must_get(PRIVATE + 2 * PAGE_SIZE, again, 4 * PAGE_SIZE);
 	if (either("cow") && !truncates())
 		check_letter(again, 4 * PAGE_SIZE, WORD('p'), "the private mapping");
+	if (cow_truncated)
+		check_letter(again + PAGE_SIZE, 3 * PAGE_SIZE, 0, "private copies behind the end");
 	return size;
 }
 
