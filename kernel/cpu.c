@@ -235,7 +235,7 @@ int cpu_prepare(int id, u32 apic_id, struct task *idle)
 	idle->on_cpu = 1;
 	idle->cpu = id;
 	idle->state = TASK_RUNNABLE;
-	*cpu = (struct cpu){ .self = cpu, .task = idle, .idle = idle, .preempt_count = 1, .stack_canary = cpus[0].stack_canary,
+	*cpu = (struct cpu){ .self = cpu, .task = idle, .idle = idle, .rq = cpu->rq, .preempt_count = 1, .stack_canary = cpus[0].stack_canary,
 			     .id = id, .apic_id = apic_id };
 	return 0;
 }

@@ -25,6 +25,7 @@ struct cpu {
 	u32 apic_id;
 	struct mm *active_mm;		/* whose tables CR3 holds (lazy: may be a dead task's) */
 	struct task *idle;
+	struct runqueue *rq;		/* its own (kernel/runqueue.h) */
 	u64 nr_switches;		/* by this CPU only; read racily, as the next two */
 	u64 user_ns, system_ns;		/* that tasks ran on it */
 	int irq_depth;			/* interrupt handlers that run now */

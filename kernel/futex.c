@@ -30,35 +30,29 @@ struct futex_waiter {
 	struct futex_key key;		/* bucket lock */
 	struct bucket *bucket;		/* bucket lock (of both when it moves) */
 	u32 bitset;			/* fixed */
-	bool woken;			/* bucket lock */
+	bool woken;			/* bucket lock; read without it */
+	bool left;			/* who woke does not look at it any more */
 	struct task *task;		/* fixed: who sleeps; futex_waitv has several waiters for one */
 };
 
 static struct bucket {
 	struct spinlock lock;
 	struct list_head waiters;
-} buckets[NR_BUCKETS];
-static struct spinlock init_lock = SPINLOCK_INIT("futex init", RANK_LAST_SPIN);
-static bool buckets_ready;
+} __attribute__((aligned(64))) buckets[NR_BUCKETS];
 
-static void init_buckets(void)
+void futex_init(void)
 {
-	spin_lock(&init_lock);
-	for (int i = 0; i < NR_BUCKETS && !buckets_ready; i++) {
+	for (int i = 0; i < NR_BUCKETS; i++) {
 		spin_init(&buckets[i].lock, "futex", RANK_FUTEX);
 		list_init(&buckets[i].waiters);
 	}
-	smp_store_release(&buckets_ready, true);
-	spin_unlock(&init_lock);
 }
 
-static struct bucket *bucket_of(const struct futex_key *key)
+static inline struct bucket *bucket_of(const struct futex_key *key)
 {
-	if (!smp_load_acquire(&buckets_ready))
-		init_buckets();
 	u64 h = ((u64)key->space >> 4) ^ (key->where >> 2);
-	h *= 0x9e3779b97f4a7c15UL;
-	return &buckets[h >> 58];
+
+	return &buckets[h * 0x9e3779b97f4a7c15UL >> 58];
 }
 
 static bool same_key(const struct futex_key *a, const struct futex_key *b)
@@ -66,21 +60,13 @@ static bool same_key(const struct futex_key *a, const struct futex_key *b)
 	return a->space == b->space && a->where == b->where;
 }
 
-/* Name the word. `touch`: a shared word must be mapped (Linux looks at the page): -EFAULT otherwise. */
-static int get_key(u32 __user *uaddr, bool private, struct futex_key *key)
+/* A word that may lie in a shared mapping must be mapped (Linux looks at the page): -EFAULT otherwise. */
+static __attribute__((noinline)) int shared_key(u32 __user *uaddr, struct futex_key *key)
 {
 	vaddr_t va = (vaddr_t)uaddr;
 	struct mm *mm = current->mm;
 	u32 word;
 
-	if (va % sizeof(u32))
-		return -EINVAL;
-	if (va >= USER_TOP)
-		return -EFAULT;
-	key->space = mm;
-	key->where = va;
-	if (private)
-		return 0;
 	if (get_user(word, uaddr))
 		return -EFAULT;
 	down_read(&mm->mmap_lock);
@@ -95,11 +81,26 @@ static int get_key(u32 __user *uaddr, bool private, struct futex_key *key)
 	return bad ? -EFAULT : 0;
 }
 
+/* Name the word. */
+static inline int get_key(u32 __user *uaddr, bool private, struct futex_key *key)
+{
+	vaddr_t va = (vaddr_t)uaddr;
+
+	if (unlikely(va % sizeof(u32)))
+		return -EINVAL;
+	if (unlikely(va >= USER_TOP))
+		return -EFAULT;
+	key->space = current->mm;
+	key->where = va;
+	return likely(private) ? 0 : shared_key(uaddr, key);
+}
+
 static void wake_waiter(struct futex_waiter *w)
 {
 	list_del(&w->node);
 	WRITE_ONCE(w->woken, true);	/* the waiter looks without the lock */
-	task_wake(w->task);		/* it takes the bucket lock before its stack goes away */
+	task_wake(w->task);		/* it does not leave, and its stack stays, before this: */
+	smp_store_release(&w->left, true);
 }
 
 static int wake_key(const struct futex_key *key, int nr, u32 bitset)
@@ -143,9 +144,11 @@ static struct bucket *lock_waiter(struct futex_waiter *w)
 	}
 }
 
-/* Off the queue: was it woken? */
+/* Off the queue: was it woken? Mostly by somebody who has gone on since: no need of the lock, which keeps him from being still at it. */
 static bool unqueue_waiter(struct futex_waiter *w)
 {
+	if (likely(smp_load_acquire(&w->left)))
+		return true;
 	struct bucket *b = lock_waiter(w);
 	bool woken = w->woken;
 
@@ -206,10 +209,13 @@ static inline int sleep_queued(const struct futex_waiter *w, unsigned nr, u64 de
 
 static long futex_wait(u32 __user *uaddr, bool private, u32 val, u64 deadline, u32 bitset)
 {
-	struct futex_waiter w = { .bitset = bitset, .task = current };
+	struct futex_waiter w;
 
 	if (!bitset)
 		return -EINVAL;
+	w.bitset = bitset;
+	w.woken = w.left = false;
+	w.task = current;
 	int r = get_key(uaddr, private, &w.key);
 	if (r)
 		return r;
@@ -372,7 +378,8 @@ static int get_deadline(int command, bool realtime, const struct __kernel_timesp
 	return 0;
 }
 
-long sys_futex(u32 __user *uaddr, int op, u32 val, const struct __kernel_timespec __user *timeout, u32 __user *uaddr2, u32 val3)
+static __attribute__((noinline)) long futex_any(u32 __user *uaddr, int op, u32 val, const struct __kernel_timespec __user *timeout,
+						u32 __user *uaddr2, u32 val3)
 {
 	bool private = op & FUTEX_PRIVATE_FLAG, realtime = op & FUTEX_CLOCK_REALTIME;
 	int command = op & FUTEX_CMD_MASK, val2 = (int)(u64)timeout;
@@ -404,6 +411,16 @@ long sys_futex(u32 __user *uaddr, int op, u32 val, const struct __kernel_timespe
 		return futex_wake_op(uaddr, uaddr2, private, (int)val, val2, val3);
 	}
 	return -ENOSYS;
+}
+
+long sys_futex(u32 __user *uaddr, int op, u32 val, const struct __kernel_timespec __user *timeout, u32 __user *uaddr2, u32 val3)
+{
+	/* What mutexes are made of, without the frame and the tests that the other operations need: 50 instructions less. */
+	if (likely(op == (FUTEX_WAKE | FUTEX_PRIVATE_FLAG)))
+		return futex_wake(uaddr, true, (int)val, FUTEX_BITSET_MATCH_ANY);
+	if (op == (FUTEX_WAIT | FUTEX_PRIVATE_FLAG) && !timeout)
+		return futex_wait(uaddr, true, val, ~0UL, FUTEX_BITSET_MATCH_ANY);
+	return futex_any(uaddr, op, val, timeout, uaddr2, val3);
 }
 
 /* --- futex_waitv: on several words at once --- */

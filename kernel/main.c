@@ -13,6 +13,7 @@
 #include "kernel/cpu.h"
 #include "kernel/crash.h"
 #include "kernel/explore.h"
+#include "kernel/futex.h"
 #include "kernel/hang.h"
 #include "kernel/inject.h"
 #include "kernel/kcsan.h"
@@ -83,6 +84,7 @@ void kmain(void)
 	vt_init();			/* the screen, if there is one: the log is on it from now on */
 	apic_init();			/* interrupt controllers */
 	sched_init();			/* run queues */
+	futex_init();			/* wait queues of words in user memory */
 	fpu_init();			/* how big a signal frame's image is */
 	time_init();			/* clocks and the timer */
 	smp_init();			/* the other processors: idle until there are tasks */
