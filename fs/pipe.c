@@ -121,7 +121,7 @@ static int wait_readable(struct pipe *p, bool nonblock)
 {
 	if (nonblock)
 		return -EAGAIN;
-	return wait_event(&p->read_wait, WAIT_INTERRUPTIBLE, !READ_ONCE(p->claimed) && (pipe_readable(p) || !READ_ONCE(p->writers)));
+	return wait_event_lasting(&p->read_wait, WAIT_INTERRUPTIBLE, !READ_ONCE(p->claimed) && (pipe_readable(p) || !READ_ONCE(p->writers)));
 }
 
 ssize_t pipe_read_iter(struct pipe *p, struct iov_iter *to, bool nonblock)
@@ -195,7 +195,7 @@ ssize_t pipe_write(struct file *file, struct iov_iter *from, loff_t *pos)
 		else if (from->count && !error && file->flags & O_NONBLOCK)
 			error = -EAGAIN;
 		else if (from->count && !error)
-			error = wait_event(&p->write_wait, WAIT_INTERRUPTIBLE, !pipe_full(p) || !READ_ONCE(p->readers));
+			error = wait_event_lasting(&p->write_wait, WAIT_INTERRUPTIBLE, !pipe_full(p) || !READ_ONCE(p->readers));
 	}
 	if (error == -EPIPE)
 		signal_send_task(current, SIGPIPE, NULL);

@@ -148,7 +148,7 @@ int pipe_reserve(struct pipe *p, unsigned want, bool nonblock)
 			return (int)got;
 		if (nonblock)
 			return -EAGAIN;
-		error = wait_event(&p->write_wait, WAIT_INTERRUPTIBLE, !pipe_full(p) || !READ_ONCE(p->readers));
+		error = wait_event_lasting(&p->write_wait, WAIT_INTERRUPTIBLE, !pipe_full(p) || !READ_ONCE(p->readers));
 		if (error)
 			return error;
 	}
@@ -195,7 +195,7 @@ int pipe_claim(struct pipe *p, bool nonblock, struct pipe_buf *bufs, unsigned ma
 			return 0;
 		if (nonblock)
 			return -EAGAIN;
-		error = wait_event(&p->read_wait, WAIT_INTERRUPTIBLE,
+		error = wait_event_lasting(&p->read_wait, WAIT_INTERRUPTIBLE,
 				   !READ_ONCE(p->claimed) && (pipe_readable(p) || !READ_ONCE(p->writers)));
 		if (error)
 			return error;

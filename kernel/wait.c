@@ -33,8 +33,11 @@ void wait_prepare(struct wait_queue *wq, struct wait_entry *entry, enum wait_mod
 
 void wait_finish(struct wait_queue *wq, struct wait_entry *entry)
 {
+	if (entry->auto_remove && !smp_load_acquire(&entry->task)) {
+		WRITE_ONCE(current->state, TASK_RUNNABLE);
+		return;
+	}
 	u64 flags = spin_lock_irqsave(&wq->lock);
-
 	WRITE_ONCE(current->state, TASK_RUNNABLE);
 	if (entry->task)
 		list_del(&entry->node);
@@ -73,8 +76,13 @@ int wake_up_nr(struct wait_queue *wq, u64 key, int nr)
 			break;
 		if (key && entry->key && entry->key != key)
 			continue;
-		if (entry->wake ? entry->wake(entry, key) : task_wake(entry->task))
-			woken++;
+		if (!(entry->wake ? entry->wake(entry, key) : task_wake(entry->task)))
+			continue;
+		woken++;
+		if (entry->auto_remove) {
+			list_del(&entry->node);
+			smp_store_release(&entry->task, NULL);
+		}
 	}
 	spin_unlock_irqrestore(&wq->lock, flags);
 	return woken;
