@@ -7,13 +7,12 @@
 #include "fs/internal.h"
 #include "kernel/string.h"
 
-#define DENTRY_HASH_SIZE 4096
-
-extern struct list_head dentry_hash[DENTRY_HASH_SIZE];	/* dcache_lock */
+extern struct list_head *dentry_hash;	/* dcache_lock; the array is made at boot, for the memory there is */
+extern u32 dentry_hash_mask;
 
 static inline struct list_head *dentry_bucket(const struct dentry *parent, u32 hash)
 {
-	return &dentry_hash[(hash >> 8 ^ hash ^ (u32)((u64)parent >> 6)) % DENTRY_HASH_SIZE];
+	return &dentry_hash[(hash ^ (u32)((u64)parent >> 6)) & dentry_hash_mask];
 }
 
 /*

@@ -16,7 +16,8 @@
 #include "mm/slab.h"
 
 struct spinlock dcache_lock = SPINLOCK_INIT("dcache", RANK_DCACHE);
-struct list_head dentry_hash[DENTRY_HASH_SIZE];
+struct list_head *dentry_hash;
+u32 dentry_hash_mask;
 static LIST_HEAD(lru);			/* every dentry but roots, new ones first */
 static unsigned nr_dentries;		/* dcache_lock */
 static unsigned max_dentries;		/* fixed at boot */
@@ -24,12 +25,19 @@ static struct slab_cache *dentry_cache;
 
 void dcache_init(void)
 {
-	for (int i = 0; i < DENTRY_HASH_SIZE; i++)
-		list_init(&dentry_hash[i]);
-	max_dentries = max(512UL, min(page_total_count() / 8, 32768UL));
+	u32 size = 256;
+
+	/* With the inodes that they keep some 3 % of memory. Two names to a bucket. */
+	max_dentries = (unsigned)max(512UL, min(page_total_count() / 8, 262144UL));
+	while (size < max_dentries / 2)
+		size *= 2;
+	dentry_hash = kmalloc(size * sizeof(*dentry_hash));
 	dentry_cache = slab_cache_create("dentry", sizeof(struct dentry));
-	if (!dentry_cache)
+	if (!dentry_cache || !dentry_hash)
 		panic("no memory for dentries");
+	for (u32 i = 0; i < size; i++)
+		list_init(&dentry_hash[i]);
+	dentry_hash_mask = size - 1;
 }
 
 u32 name_hash(const char *text, size_t len)

@@ -1,6 +1,6 @@
 /*
  * Directories of tmpfs: names are entries of the directory's inode, in the order of their making, and found through one
- * hash per file system; an entry owns its inode.
+ * hash per file system, which grows with their number; an entry owns its inode. Who reads a directory in several calls has a cursor in it.
  */
 #include "fs/tmpfs.h"
 
@@ -8,13 +8,59 @@
 #include "kernel/string.h"
 #include "mm/slab.h"
 
-void tmpfs_entry_free(struct inode *dir, struct tmpfs_entry *e)
+/* --- the hash --- */
+
+#define FIRST_HASH_SIZE 64
+
+static struct list_head *hash_alloc(u64 size)
 {
-	list_del(&e->node);
-	mutex_lock(&ts(dir)->lock);
-	list_del(&e->hash_node);
-	mutex_unlock(&ts(dir)->lock);
-	kfree(e);
+	struct list_head *hash = kmalloc(size * sizeof(*hash));
+
+	for (u64 i = 0; hash && i < size; i++)
+		list_init(&hash[i]);
+	return hash;
+}
+
+int tmpfs_hash_init(struct tmpfs_sb *t)
+{
+	t->hash = hash_alloc(FIRST_HASH_SIZE);
+	t->hash_size = FIRST_HASH_SIZE;
+	return t->hash ? 0 : -ENOMEM;
+}
+
+/* Lock held. */
+static struct list_head *bucket(const struct tmpfs_sb *t, const struct inode *dir, u32 hash)
+{
+	return &t->hash[(hash ^ dir->ino) & (t->hash_size - 1)];
+}
+
+/* Twice as large, if that is due and there is memory: otherwise the chains get longer. */
+static void hash_grow(struct tmpfs_sb *t)
+{
+	u64 size = READ_ONCE(t->hash_size);
+	struct list_head *fresh, *old;
+
+	if (likely(READ_ONCE(t->nr_entries) < 2 * size))
+		return;
+	fresh = hash_alloc(2 * size);
+	if (!fresh)
+		return;
+	mutex_lock(&t->lock);
+	old = t->hash;
+	if (t->hash_size == size) {	/* nobody was faster */
+		t->hash = fresh;
+		WRITE_ONCE(t->hash_size, 2 * size);
+		for (u64 i = 0; i < size; i++)
+			while (!list_empty(&old[i])) {
+				struct tmpfs_entry *e = list_first(&old[i], struct tmpfs_entry, hash_node);
+
+				list_del(&e->hash_node);
+				list_add(&e->hash_node, bucket(t, e->dir, e->hash));
+			}
+		fresh = old;
+	}
+	mutex_unlock(&t->lock);
+	kfree(fresh);
 }
 
 static struct tmpfs_entry *entry_find(struct inode *dir, const char *text, size_t len)
@@ -23,7 +69,7 @@ static struct tmpfs_entry *entry_find(struct inode *dir, const char *text, size_
 	struct tmpfs_entry *e, *found = NULL;
 
 	mutex_lock(&ts(dir)->lock);
-	list_for_each(e, &ts(dir)->hash[(hash ^ dir->ino) % TMPFS_HASH_SIZE], hash_node)
+	list_for_each(e, bucket(ts(dir), dir, hash), hash_node)
 		if (e->hash == hash && e->dir == dir && e->len == len && !memcmp(e->name, text, len)) {
 			found = e;
 			break;
@@ -32,19 +78,40 @@ static struct tmpfs_entry *entry_find(struct inode *dir, const char *text, size_
 	return found;
 }
 
+/* --- entries --- */
+
+void tmpfs_entry_free(struct inode *dir, struct tmpfs_entry *e)
+{
+	struct tmpfs_sb *t = ts(dir);
+	struct tmpfs_cursor *c;
+
+	mutex_lock(&t->lock);
+	list_for_each(c, &ti(dir)->cursors, node)
+		if (c->last == &e->node)
+			c->last = e->node.prev;
+	list_del(&e->hash_node);
+	WRITE_ONCE(t->nr_entries, t->nr_entries - 1);
+	mutex_unlock(&t->lock);
+	list_del(&e->node);
+	kfree(e);
+}
+
 /* The reference on inode is taken over on success. */
 static int entry_add(struct inode *dir, const char *text, size_t len, struct inode *inode)
 {
 	struct tmpfs_entry *e = kmalloc(sizeof(*e) + len);
+	struct tmpfs_sb *t = ts(dir);
 
 	if (!e)
 		return -ENOMEM;
 	*e = (struct tmpfs_entry){ .dir = dir, .inode = inode, .cookie = ti(dir)->next_cookie++, .len = (u32)len, .hash = name_hash(text, len) };
 	memcpy(e->name, text, len);
 	list_add_tail(&e->node, &ti(dir)->entries);
-	mutex_lock(&ts(dir)->lock);
-	list_add(&e->hash_node, &ts(dir)->hash[(e->hash ^ dir->ino) % TMPFS_HASH_SIZE]);
-	mutex_unlock(&ts(dir)->lock);
+	hash_grow(t);
+	mutex_lock(&t->lock);
+	list_add(&e->hash_node, bucket(t, dir, e->hash));
+	WRITE_ONCE(t->nr_entries, t->nr_entries + 1);
+	mutex_unlock(&t->lock);
 	ti(dir)->nr_entries++;
 	inode_touch(dir, ATTR_MTIME);
 	return 0;
@@ -224,10 +291,47 @@ static int tmpfile(struct inode *dir, u32 mode, struct inode **out)
 
 static unsigned dirent_type(u32 mode) { return mode >> 12 & 15; }
 
+/* --- reading --- */
+
+/* What was read last when the file stood at its position; without a cursor there it is looked for. */
+static struct list_head *last_read(struct file *file)
+{
+	struct tmpfs_cursor *c = file->private;
+	struct list_head *head = &ti(file->inode)->entries, *node;
+
+	if (c && c->pos == file->pos)
+		return c->last;
+	if (!list_empty(head) && list_entry(head->prev, struct tmpfs_entry, node)->cookie < file->pos)
+		return head->prev;	/* all: the call that ends a reading */
+	for (node = head->next; node != head && list_entry(node, struct tmpfs_entry, node)->cookie < file->pos; node = node->next)
+		;
+	return node->prev;
+}
+
+/* The reading stopped behind `last`. Without memory the next call will have to look for it. */
+static void set_cursor(struct file *file, struct list_head *last)
+{
+	struct inode *dir = file->inode;
+	struct tmpfs_cursor *c = file->private;
+
+	if (!c) {
+		c = kmalloc(sizeof(*c));
+		if (!c)
+			return;
+		c->last = last;
+		mutex_lock(&ts(dir)->lock);
+		list_add(&c->node, &ti(dir)->cursors);
+		mutex_unlock(&ts(dir)->lock);
+		file->private = c;
+	}
+	c->last = last;
+	c->pos = file->pos;
+}
+
 static int iterate(struct file *file, struct dir_context *ctx)
 {
 	struct inode *dir = file->inode;
-	struct tmpfs_entry *e;
+	struct list_head *last, *node, *head = &ti(dir)->entries;
 
 	if (!dir->nlink)
 		return -ENOENT;
@@ -241,14 +345,30 @@ static int iterate(struct file *file, struct dir_context *ctx)
 			return 0;
 		file->pos = 2;
 	}
-	list_for_each(e, &ti(dir)->entries, node) {
-		if (e->cookie < file->pos)
-			continue;
-		if (!ctx->emit(ctx, e->name, e->len, e->inode->ino, dirent_type(e->inode->mode), e->cookie + 1))
-			return 0;
+	last = last_read(file);
+	for (node = last->next; node != head; node = node->next) {
+		const struct tmpfs_entry *e = list_entry(node, struct tmpfs_entry, node);
+
+		if (!ctx->emit(ctx, e->name, e->len, e->inode->ino, dirent_type(e->inode->mode), e->cookie + 1)) {
+			set_cursor(file, last);
+			break;
+		}
 		file->pos = e->cookie + 1;
+		last = node;
 	}
 	return 0;
+}
+
+static void dir_release(struct file *file)
+{
+	struct tmpfs_cursor *c = file->private;
+
+	if (!c)
+		return;
+	mutex_lock(&ts(file->inode)->lock);
+	list_del(&c->node);
+	mutex_unlock(&ts(file->inode)->lock);
+	kfree(c);
 }
 
 static loff_t dir_llseek(struct file *file, loff_t offset, int whence)
@@ -260,7 +380,7 @@ static loff_t dir_llseek(struct file *file, loff_t offset, int whence)
 	return offset < 0 ? -EINVAL : (file->pos = offset);
 }
 
-const struct file_ops tmpfs_dir_fops = { .iterate = iterate, .llseek = dir_llseek, .fsync = tmpfs_no_fsync };
+const struct file_ops tmpfs_dir_fops = { .iterate = iterate, .llseek = dir_llseek, .release = dir_release, .fsync = tmpfs_no_fsync };
 
 const struct inode_ops tmpfs_dir_ops = {
 	.lookup = lookup, .create = create, .mkdir = mkdir, .symlink = symlink, .link = link, .unlink = unlink, .rmdir = rmdir,

@@ -75,6 +75,7 @@ static struct inode *alloc_inode(struct super_block *sb)
 		return NULL;
 	memset(t, 0, sizeof(*t));
 	list_init(&t->entries);
+	list_init(&t->cursors);
 	return &t->vfs;
 }
 
@@ -237,7 +238,10 @@ static int statfs(struct super_block *sb, struct statfs *out)
 
 static void put_super(struct super_block *sb)
 {
-	kfree(sb->private);
+	struct tmpfs_sb *t = sb->private;
+
+	kfree(t->hash);
+	kfree(t);
 	sb->private = NULL;
 }
 
@@ -251,11 +255,9 @@ int tmpfs_make(const char *type, u32 root_mode, struct super_block **out)
 	struct tmpfs_sb *t = kzalloc(sizeof(*t));
 	struct inode *root = NULL;
 
-	if (!sb || !t)
+	if (!sb || !t || tmpfs_hash_init(t))
 		goto out_free;
 	mutex_init(&t->lock, "tmpfs names", RANK_FSDATA);
-	for (int i = 0; i < TMPFS_HASH_SIZE; i++)
-		list_init(&t->hash[i]);
 	t->limit = page_total_count() / 2;
 	sb->private = t;
 	sb->ops = &tmpfs_sops;
@@ -273,6 +275,8 @@ out_free:
 	inode_put(root);
 	if (sb)
 		super_free(sb);
+	if (t)
+		kfree(t->hash);
 	kfree(t);
 	return -ENOMEM;
 }

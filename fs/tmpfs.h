@@ -5,12 +5,12 @@
 
 #include "fs/vfs.h"
 
-#define TMPFS_HASH_SIZE 1024
 #define TMPFS_ENTRY_COST 20			/* what a name adds to a directory's size, as on Linux */
 
 struct tmpfs_sb {
-	struct mutex lock;		/* RANK_FSDATA; protects the hash */
-	struct list_head hash[TMPFS_HASH_SIZE];
+	struct mutex lock;		/* RANK_FSDATA; protects the hash, and the lists of cursors */
+	struct list_head *hash;		/* lock: of entries, by name and directory */
+	u64 hash_size, nr_entries;	/* lock: a power of two, doubled when there are twice as many entries */
 	u64 limit;			/* I: pages */
 	atomic64_t pages;		/* A: charged */
 	atomic64_t next_ino;
@@ -24,9 +24,20 @@ struct tmpfs_entry {
 	char name[];
 };
 
+/*
+ * Where the reading of a directory has come, of an open file that did not read it in one go. An entry that goes away moves those that stand
+ * on it to the one before (tmpfs_entry_free), so that the next call goes on from there without a search.
+ */
+struct tmpfs_cursor {
+	struct list_head node;		/* lock: ti(dir)->cursors */
+	struct list_head *last;		/* the entry read last, or the list's head: pos_lock of the file and i_rwsem; or i_rwsem exclusive */
+	loff_t pos;			/* pos_lock: the file's position then; after a seek it is another */
+};
+
 struct tmpfs_inode {
 	struct inode vfs;
 	struct list_head entries;	/* W */
+	struct list_head cursors;	/* lock of the super block */
 	u64 parent_ino;			/* W */
 	loff_t next_cookie;		/* W: 0 and 1 are "." and ".." */
 	u64 nr_entries;			/* W */
@@ -45,6 +56,8 @@ int tmpfs_add(struct inode *dir, const char *name, u32 mode, u64 rdev, const cha
 
 /* A new inode of that mode, its owner and times set; dir NULL: the root, or without a directory. NULL: no memory. */
 struct inode *tmpfs_make_inode(struct super_block *sb, struct inode *dir, u32 mode, u64 rdev);
+/* The hash of a new super block: 0 or -ENOMEM. */
+int tmpfs_hash_init(struct tmpfs_sb *t);
 /* Forget a name; its reference on the inode is the caller's. */
 void tmpfs_entry_free(struct inode *dir, struct tmpfs_entry *e);
 void tmpfs_getattr(struct inode *inode, struct kstat *st);
