@@ -20,11 +20,12 @@ static unsigned map_ahead(struct vma *vma, struct page *leaf, vaddr_t va, unsign
 {
 	struct page *pages[AHEAD_MAX];
 	entry_t *e = leaf_entry(leaf, va);
-	unsigned got, done;
+	unsigned got = 0, done;
 
 	if (entry_read(e))
 		return 0;
-	got = page_alloc_kept(pages, n);
+	while (got < n && (pages[got] = page_alloc_kept()))
+		got++;
 	/* Not used yet: if they are not before memory gets short, they are the first to go. */
 	u64 bits = vma_owned_bits(vma) & ~ENTRY_A;
 	spin_lock(&leaf->lock);

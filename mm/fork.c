@@ -53,8 +53,6 @@ static void trace_run(vaddr_t va, const entry_t *e, unsigned n)
 /* Both leaves locked; an entry where share_run() stopped. False: the page cannot be shared and there is no `spare` to copy it to. */
 static bool copy_entry(const struct vma *vma, struct page *to, vaddr_t va, u64 value, struct page **spare)
 {
-	if (!(value & ENTRY_PRIV))
-		return true;
 	if (entry_is_swap(value)) {
 		swap_dup(value);
 		entry_exchange_locked(to, leaf_entry(to, va), value);
@@ -73,26 +71,31 @@ static bool copy_entry(const struct vma *vma, struct page *to, vaddr_t va, u64 v
 	return true;
 }
 
+/* The first entry of [va, end) that owns something; end: none. What is no swap entry or private page now, stays so: nobody faults. */
+static vaddr_t first_owned(struct page *leaf, vaddr_t va, vaddr_t end)
+{
+	for (entry_t *e = leaf_entry(leaf, va); va < end && !(entry_read(e) & ENTRY_PRIV); e++)
+		va += PAGE_SIZE;
+	return va;
+}
+
 /* Both leaves locked. Returns where it stopped: end, or at a page that needs a spare one. */
 static vaddr_t copy_locked(const struct vma *vma, struct page *from, struct page *to, vaddr_t va, vaddr_t end, struct page **spare)
 {
-	for (unsigned left = from->live; va < end && left; va += PAGE_SIZE) {
+	for (; va < end; va = first_owned(from, va, end)) {
 		entry_t *e = leaf_entry(from, va);
-		if (!entry_read(e))
-			continue;
-		unsigned n = share_run(e, leaf_entry(to, va), min(left, (unsigned)((end - va) >> PAGE_SHIFT)));
+		unsigned n = share_run(e, leaf_entry(to, va), (unsigned)((end - va) >> PAGE_SHIFT));
 		if (n) {
 			__atomic_store_n(&to->live, to->live + n, __ATOMIC_RELAXED);	/* as entry_exchange_locked() */
 			vmstat_add(VM_FORK_SHARE, n);
 			if (trace_on(TRACE_SHARE))
 				trace_run(va, e, n);
-			left -= n;
-			va += (n - 1) * PAGE_SIZE;
-			continue;
-		}
-		if (!copy_entry(vma, to, va, entry_read(e), spare))
+		} else if (!copy_entry(vma, to, va, entry_read(e), spare)) {
 			return va;
-		left--;
+		} else {
+			n = 1;
+		}
+		va += n * PAGE_SIZE;
 	}
 	return end;
 }
@@ -100,8 +103,12 @@ static vaddr_t copy_locked(const struct vma *vma, struct page *from, struct page
 /* Copy the private entries of [va, end), which one leaf covers. 0 or -ENOMEM. */
 static int copy_leaf(struct page *from, struct mm *new, const struct vma *vma, vaddr_t va, vaddr_t end)
 {
-	struct page *to = leaf_own(new, va), *spare = NULL;
+	struct page *to, *spare = NULL;
 
+	va = first_owned(from, va, end);
+	if (va == end)
+		return 0;		/* the child needs no table for it yet: a program's code, the vDSO */
+	to = leaf_own(new, va);
 	if (!to)
 		return -ENOMEM;
 	for (;;) {

@@ -122,9 +122,9 @@ static struct page *pin_locked(const struct vma *vma, entry_t *e, unsigned flags
 	return entry_page(value);
 }
 
-void fault_pin_installed(struct fault *f, entry_t *e)
+void fault_pin(struct fault *f, entry_t *e)
 {
-	if (f->pin && !f->pin->page)
+	if (!f->pin->page)
 		f->pin->page = pin_locked(f->vma, e, f->pin->flags);
 }
 

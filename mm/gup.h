@@ -52,5 +52,10 @@ struct pin_request {
 	unsigned flags;		/* PIN_* */
 	struct page *page;	/* NULL until it is pinned */
 };
+void fault_pin(struct fault *f, entry_t *e);		/* f->pin is not NULL */
 /* Leaf locked: the entry was just made, or made to allow more: pin it for f->pin before anybody can take it away again. */
-void fault_pin_installed(struct fault *f, entry_t *e);
+static inline void fault_pin_installed(struct fault *f, entry_t *e)
+{
+	if (unlikely(f->pin))
+		fault_pin(f, e);
+}

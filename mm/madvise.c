@@ -105,12 +105,11 @@ static bool known_advice(int advice)
 static int populate(struct mm *mm, vaddr_t start, vaddr_t end, bool write)
 {
 	for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
-		bool mapped;
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		switch (mm_fault_mapped(mm, va, write, false, &mapped)) {
+		switch (mm_fault(mm, va, write, false)) {
 		case FAULT_DONE:	break;
-		case FAULT_SIGSEGV:	return mapped ? -EFAULT : -ENOMEM;
+		case FAULT_MAPERR:	return -ENOMEM;
 		case FAULT_OOM:		return -ENOMEM;
 		default:		return -EFAULT;
 		}

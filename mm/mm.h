@@ -136,7 +136,8 @@ void mm_unmap_all(struct mm *mm);			/* exec, exit */
 enum fault_result {
 	FAULT_DONE,		/* mapped, or somebody else did: run the instruction again */
 	FAULT_RETRY,		/* mmap_lock was dropped: look everything up again */
-	FAULT_SIGSEGV,
+	FAULT_SIGSEGV,		/* there is a mapping, which does not allow it (SEGV_ACCERR) */
+	FAULT_MAPERR,		/* SIGSEGV: there is none (SEGV_MAPERR) */
 	FAULT_SIGBUS,
 	FAULT_OOM,		/* no memory: the process that asked dies */
 };
@@ -155,8 +156,6 @@ struct fault {
  * Gives FAULT_DONE or the failure, never FAULT_RETRY.
  */
 enum fault_result mm_fault(struct mm *mm, vaddr_t va, bool write, bool exec);
-/* The same; *mapped tells, of FAULT_SIGSEGV, whether there is a mapping (SEGV_ACCERR) or not (SEGV_MAPERR). */
-enum fault_result mm_fault_mapped(struct mm *mm, vaddr_t va, bool write, bool exec, bool *mapped);
 /* One attempt for who holds mmap_lock and has checked that f->vma allows it. FAULT_RETRY: mmap_lock was dropped. (mm/gup.c) */
 enum fault_result fault_handle(struct fault *f);
 /* Called by the file fault (mm/filemap.c) with the page locked, to install what it found. Take the leaf's lock. */

@@ -185,7 +185,7 @@ static __attribute__((noinline)) void keep_fill(struct frame_keep *keep)
 }
 
 /* A frame from this CPU's; NULL: ask the lists. */
-static struct page *alloc_kept(void)
+static inline struct page *alloc_kept(void)
 {
 	u64 irq = irq_save();
 	struct frame_keep *keep = &keeps[cpu_id()];
@@ -327,22 +327,19 @@ struct page *page_alloc(unsigned order, unsigned flags)
 	return page;
 }
 
-unsigned page_alloc_kept(struct page **pages, unsigned n)
+struct page *page_alloc_kept(void)
 {
-	unsigned got;
+	struct page *page;
 
-	if (!may_keep() || inject_left(INJECT_ALLOC))
-		return 0;
-	for (got = 0; got < n && (pages[got] = alloc_kept()); got++) {
-		struct page *page = pages[got];
-		ASSERT(atomic64_read(&page->own) == 0);
-		page->order = 0;
-		page->live = 0;
-		arch_clear_page(page_address(page));
-		__atomic_store_n(&page->own.v, OWN_HOLDER, __ATOMIC_RELEASE);	/* last, as in page_alloc() */
-	}
-	vmstat_add(VM_PAGE_ALLOC, got);
-	return got;
+	if (unlikely(inject_left(INJECT_ALLOC) || !(page = alloc_kept())))
+		return NULL;
+	ASSERT(atomic64_read(&page->own) == 0);
+	page->order = 0;
+	page->live = 0;
+	arch_clear_page(page_address(page));
+	__atomic_store_n(&page->own.v, OWN_HOLDER, __ATOMIC_RELEASE);	/* last, as in page_alloc() */
+	vmstat_inc(VM_PAGE_ALLOC);
+	return page;
 }
 
 void page_free(struct page *page)

@@ -104,10 +104,10 @@ static inline void page_set_kind(struct page *page, enum page_kind kind) { __ato
 /* 2^order frames (order <= 10), own = one lifetime reference on the first; NULL if there are none. */
 struct page *page_alloc(unsigned order, unsigned flags);
 /*
- * Up to n single frames of zeroes, one holder each, of those that this CPU keeps: how many there are. None when memory is short, or when a failing
- * allocation is awaited. For guesses. Does not sleep.
+ * One frame of zeroes, with a holder, of those that this CPU keeps; NULL: there is none, as when memory is short, or a failing allocation is awaited.
+ * 40 instructions fewer than page_alloc(). Does not sleep, does not reclaim.
  */
-unsigned page_alloc_kept(struct page **pages, unsigned n);
+struct page *page_alloc_kept(void);
 /* Give back a block whose own word is zero (called by page_put and its relatives only). */
 void page_free(struct page *page);
 

@@ -27,25 +27,14 @@ static void oom_kill(vaddr_t address)
 	signal_send(current->process, SIGKILL, NULL);
 }
 
-static void user_fault(const struct trapframe *frame, vaddr_t address)
+static __attribute__((noinline)) void user_fault_failed(enum fault_result result, vaddr_t address)
 {
-	bool mapped;
-
-	switch (mm_fault_mapped(current->mm, address, frame->error & PF_WRITE, frame->error & PF_FETCH, &mapped)) {
-	case FAULT_DONE:
-	case FAULT_RETRY:
-		break;
-	case FAULT_SIGSEGV:
-		if (!fatal_signal_pending(current))
-			signal_fault(SIGSEGV, mapped ? SEGV_ACCERR : SEGV_MAPERR, address);
-		break;
-	case FAULT_SIGBUS:
-		signal_fault(SIGBUS, BUS_ADRERR, address);
-		break;
-	case FAULT_OOM:
+	if (result == FAULT_OOM)
 		oom_kill(address);
-		break;
-	}
+	else if (result == FAULT_SIGBUS)
+		signal_fault(SIGBUS, BUS_ADRERR, address);
+	else if (!fatal_signal_pending(current))
+		signal_fault(SIGSEGV, result == FAULT_SIGSEGV ? SEGV_ACCERR : SEGV_MAPERR, address);
 }
 
 static bool kernel_fault(struct trapframe *frame, vaddr_t address)
@@ -70,10 +59,12 @@ static bool kernel_fault(struct trapframe *frame, vaddr_t address)
 bool page_fault(struct trapframe *frame, vaddr_t address)
 {
 	trace(TRACE_FAULT, address, frame->error, frame->rip);
-	if (frame->error & PF_RSVD)
+	if (unlikely(frame->error & PF_RSVD))
 		return false;		/* an entry that we made is wrong */
-	if (!from_user(frame))
+	if (unlikely(!from_user(frame)))
 		return kernel_fault(frame, address);
-	user_fault(frame, address);
+	enum fault_result result = mm_fault(current->mm, address, frame->error & PF_WRITE, frame->error & PF_FETCH);
+	if (unlikely(result != FAULT_DONE))
+		user_fault_failed(result, address);
 	return true;
 }

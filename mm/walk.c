@@ -97,6 +97,16 @@ static vaddr_t zap_run(struct page *leaf, vaddr_t va, vaddr_t end, struct tlb_ba
 	return va + n * PAGE_SIZE;
 }
 
+/* Of n entries from e on, how many are empty before one that is not. */
+static inline unsigned empty_run(const entry_t *e, unsigned n)
+{
+	unsigned i = 0;
+
+	while (i < n && !entry_read(e + i))
+		i++;
+	return i;
+}
+
 /* Clear in one leaf, from va to end or until the batch is full; returns where it stopped. */
 static vaddr_t zap_leaf(struct page *leaf, vaddr_t va, vaddr_t end, unsigned what, struct tlb_batch *batch)
 {
@@ -104,7 +114,9 @@ static vaddr_t zap_leaf(struct page *leaf, vaddr_t va, vaddr_t end, unsigned wha
 	while (va < end && leaf->live && !tlb_batch_full(batch)) {
 		entry_t *e = leaf_entry(leaf, va);
 		u64 value = entry_read(e);
-		if (!value || !(what & (value & ENTRY_PRIV ? ZAP_PRIVATE : ZAP_FILE))) {
+		if (!value) {
+			va += empty_run(e, (unsigned)((end - va) >> PAGE_SHIFT)) * PAGE_SIZE;
+		} else if (!(what & (value & ENTRY_PRIV ? ZAP_PRIVATE : ZAP_FILE))) {
 			va += PAGE_SIZE;
 		} else if (!(value & ENTRY_PRIV)) {
 			tlb_batch_range(batch, va, va + PAGE_SIZE);
