@@ -3,11 +3,11 @@
  *
  * Private pages are shared: the parent's entry loses RW and EXCL, the page gains a holder, the child's entry
  * is equal. A page that somebody has pinned exclusively cannot be shared (its holder writes it behind
- * our back): the child gets a copy at once and the parent keeps the page (DESIGN.md 6, rule 6). Entries that own nothing
- * are not copied: the child faults them in again.
+ * our back): the child gets a copy at once and the parent keeps the page (DESIGN.md 6, rule 6). Entries of private mappings that own
+ * nothing are copied as they are, 10 instructions each: the child would fault them in again, and needs most of them.
  *
- * Two leaf locks are held at once, parent's then child's, so that an entry is never in neither table while truncate walks both (it
- * meets the parent first: vma_insert()).
+ * Two leaf locks are held at once, so that an entry is never in neither table while truncate walks both: it
+ * meets the parent first (vma_insert()), and then either we find the entry gone, or it finds ours in the child.
  */
 #include "mm/vma.h"
 
@@ -42,6 +42,20 @@ static __attribute__((noinline)) unsigned share_run(entry_t *from, entry_t *to, 
 	return (unsigned)(from - first);
 }
 
+/* The same of entries that own nothing: cache pages, not writable, and the frame of zeroes. */
+static unsigned copy_run(const entry_t *from, entry_t *to, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		u64 value = entry_read(from + i);
+		if (!value || value & ENTRY_PRIV)
+			break;
+		atomic64_xchg(to + i, value);
+	}
+	return i;
+}
+
 static void trace_run(vaddr_t va, const entry_t *e, unsigned n)
 {
 	for (; n; n--, e++, va += PAGE_SIZE) {
@@ -71,43 +85,53 @@ static bool copy_entry(const struct vma *vma, struct page *to, vaddr_t va, u64 v
 	return true;
 }
 
-/* The first entry of [va, end) that owns something; end: none. What is no swap entry or private page now, stays so: nobody faults. */
-static vaddr_t first_owned(struct page *leaf, vaddr_t va, vaddr_t end)
+/* The first entry of [va, end) that is not empty; end: none. */
+static vaddr_t first_used(struct page *leaf, vaddr_t va, vaddr_t end)
 {
-	for (entry_t *e = leaf_entry(leaf, va); va < end && !(entry_read(e) & ENTRY_PRIV); e++)
+	for (const entry_t *e = leaf_entry(leaf, va); va < end && !entry_read(e); e++)
 		va += PAGE_SIZE;
 	return va;
+}
+
+/* Both leaves locked; the entry at va is in use. A run that begins there: how many entries. 0: at a page that needs a spare one. */
+static unsigned copy_some(const struct vma *vma, struct page *from, struct page *to, vaddr_t va, vaddr_t end, struct page **spare)
+{
+	entry_t *e = leaf_entry(from, va), *child = leaf_entry(to, va);
+	unsigned n = (unsigned)((end - va) >> PAGE_SHIFT);
+	bool private = entry_read(e) & ENTRY_PRIV;
+
+	n = private ? share_run(e, child, n) : copy_run(e, child, n);
+	if (!n)
+		return copy_entry(vma, to, va, entry_read(e), spare);
+	__atomic_store_n(&to->live, to->live + n, __ATOMIC_RELAXED);	/* as entry_exchange_locked() */
+	if (private) {
+		vmstat_add(VM_FORK_SHARE, n);
+		if (trace_on(TRACE_SHARE))
+			trace_run(va, e, n);
+	}
+	return n;
 }
 
 /* Both leaves locked. Returns where it stopped: end, or at a page that needs a spare one. */
 static vaddr_t copy_locked(const struct vma *vma, struct page *from, struct page *to, vaddr_t va, vaddr_t end, struct page **spare)
 {
-	for (; va < end; va = first_owned(from, va, end)) {
-		entry_t *e = leaf_entry(from, va);
-		unsigned n = share_run(e, leaf_entry(to, va), (unsigned)((end - va) >> PAGE_SHIFT));
-		if (n) {
-			__atomic_store_n(&to->live, to->live + n, __ATOMIC_RELAXED);	/* as entry_exchange_locked() */
-			vmstat_add(VM_FORK_SHARE, n);
-			if (trace_on(TRACE_SHARE))
-				trace_run(va, e, n);
-		} else if (!copy_entry(vma, to, va, entry_read(e), spare)) {
-			return va;
-		} else {
-			n = 1;
-		}
+	while ((va = first_used(from, va, end)) < end) {
+		unsigned n = copy_some(vma, from, to, va, end, spare);
+		if (!n)
+			break;
 		va += n * PAGE_SIZE;
 	}
-	return end;
+	return va;
 }
 
-/* Copy the private entries of [va, end), which one leaf covers. 0 or -ENOMEM. */
+/* Copy the entries of [va, end), which one leaf covers. 0 or -ENOMEM. */
 static int copy_leaf(struct page *from, struct mm *new, const struct vma *vma, vaddr_t va, vaddr_t end)
 {
 	struct page *to, *spare = NULL;
 
-	va = first_owned(from, va, end);
+	va = first_used(from, va, end);
 	if (va == end)
-		return 0;		/* the child needs no table for it yet: a program's code, the vDSO */
+		return 0;		/* the child needs no table for it yet */
 	to = leaf_own(new, va);
 	if (!to)
 		return -ENOMEM;

@@ -84,14 +84,33 @@ static unsigned clear_run(entry_t *e, unsigned n, struct page **out)
 	return i;
 }
 
-/* Leaf locked. Clear a run of private pages at va; returns its end. */
-static vaddr_t zap_run(struct page *leaf, vaddr_t va, vaddr_t end, struct tlb_batch *batch)
+/* The same of entries that own nothing. */
+static unsigned clear_file_run(entry_t *e, unsigned n)
 {
-	unsigned n = min((unsigned)((end - va) >> PAGE_SHIFT), TLB_BATCH - batch->nr);
+	unsigned i;
+
+	for (i = 0; i < n; i++, e++) {
+		u64 value = entry_read(e);
+		if (!value || value & ENTRY_PRIV)
+			break;
+		atomic64_xchg(e, 0);
+	}
+	return i;
+}
+
+/* Leaf locked. Clear a run of private pages at va, or one of entries that own nothing; returns its end. */
+static vaddr_t zap_run(struct page *leaf, vaddr_t va, vaddr_t end, bool private, struct tlb_batch *batch)
+{
+	unsigned n = (unsigned)((end - va) >> PAGE_SHIFT);
+	entry_t *e = leaf_entry(leaf, va);
 
 	tlb_batch_range(batch, va, va + PAGE_SIZE);
-	n = clear_run(leaf_entry(leaf, va), n, batch->holders + batch->nr);
-	batch->nr += n;
+	if (private) {
+		n = clear_run(e, min(n, TLB_BATCH - batch->nr), batch->holders + batch->nr);
+		batch->nr += n;
+	} else {
+		n = clear_file_run(e, n);
+	}
 	__atomic_store_n(&leaf->live, leaf->live - n, __ATOMIC_RELAXED);	/* as entry_exchange_locked() */
 	tlb_batch_range(batch, va, va + n * PAGE_SIZE);
 	return va + n * PAGE_SIZE;
@@ -118,16 +137,12 @@ static vaddr_t zap_leaf(struct page *leaf, vaddr_t va, vaddr_t end, unsigned wha
 			va += empty_run(e, (unsigned)((end - va) >> PAGE_SHIFT)) * PAGE_SIZE;
 		} else if (!(what & (value & ENTRY_PRIV ? ZAP_PRIVATE : ZAP_FILE))) {
 			va += PAGE_SIZE;
-		} else if (!(value & ENTRY_PRIV)) {
-			tlb_batch_range(batch, va, va + PAGE_SIZE);
-			entry_exchange_locked(leaf, e, 0);
-			va += PAGE_SIZE;
 		} else if (unlikely(entry_is_swap(value))) {
 			entry_exchange_locked(leaf, e, 0);
 			swap_put(value);
 			va += PAGE_SIZE;
 		} else {
-			va = zap_run(leaf, va, end, batch);
+			va = zap_run(leaf, va, end, value & ENTRY_PRIV, batch);
 		}
 	}
 	bool empty = !leaf->live;
