@@ -85,6 +85,8 @@ void mapping_destroy(struct address_space *m);
 struct page *pagecache_lookup(struct address_space *m, u64 index);
 /* The entry's value now (0 if there is no table). */
 u64 pagecache_peek(struct address_space *m, u64 index);
+/* Is there nothing, nowhere? A file without a disk has zeroes there, if it is that long. Others: do not know, false. */
+static inline bool pagecache_hole(struct address_space *m, u64 index) { return m->no_writeback && !pagecache_peek(m, index); }
 /* The first cached page in [index, last], or last + 1. */
 u64 pagecache_next(struct address_space *m, u64 index, u64 last);
 

@@ -77,18 +77,26 @@ static ssize_t copy_out(struct address_space *m, struct page *page, loff_t pos, 
 	return (ssize_t)copied;
 }
 
-/* A hole of a file without a disk: zeroes, and no page is made for it, which would stay. Bytes; 0: it is none (any more). */
+/*
+ * A hole of a file without a disk: zeroes, and no page is made for it, which would stay. Bytes; 0: it is none (any more). Where the destination is not
+ * there yet it gets the frame of zeroes, as by a load (INV-R15).
+ */
 static size_t read_hole(struct address_space *m, loff_t pos, struct iov_iter *to)
 {
+	size_t n, done, filled;
 	loff_t size;
-	size_t n;
 
-	if (!m->no_writeback || pagecache_peek(m, (u64)pos >> PAGE_SHIFT))
+	if (!pagecache_hole(m, (u64)pos >> PAGE_SHIFT))
 		return 0;
 	size = READ_ONCE(m->size);
 	n = min(to->count, PAGE_SIZE - (pos & ~PAGE_MASK));
 	n = size > pos ? min(n, (size_t)(size - pos)) : 0;
-	return n ? zero_iter(n, to) : 0;
+	done = copy_to_iter_nofault(page_address(zero_page), n, to);
+	if (done == n)
+		return n;
+	vmstat_inc(VM_SHORT_COPY);
+	filled = done ? 0 : pagecache_read_fill(m, pos, to);
+	return filled ? filled : done + zero_iter(n - done, to);
 }
 
 /* The page at pos is not in the cache: a hole, or read it. As copy_out(), or -EIO, -ENOMEM, -EAGAIN... */

@@ -5,7 +5,7 @@
  * pages of private anonymous memory, the file's pages themselves are mapped there, read-only and lent (mm/loan.h): everything
  * that the read wants under one hold of mmap_lock. A later store copies, by either side. Where the page cannot be lent, or lending does
  * not pay (vma_lends(); zerocopy_read=0), new frames are filled from the cache and mapped when they have their contents.
- * Nobody sees zeroes on the way. A page: 4,677 instructions by a fault each, 940 by filling, some 60 by lending.
+ * Nobody sees zeroes on the way. A hole of a file without a disk has no page to lend: the frame of zeroes is mapped. A page: 4,677 instructions by a fault each, 940 by filling, some 60 by lending.
  */
 #include "mm/slot.h"
 
@@ -67,6 +67,36 @@ static unsigned fill(struct mm *mm, const struct vma *vma, struct address_space 
 	return done;
 }
 
+/* --- holes --- */
+
+/*
+ * As fill(), where the file has holes and no disk: the frame of zeroes, which nobody owns. A write that fills the hole meanwhile comes after
+ * this read.
+ */
+static unsigned map_zeroes(struct mm *mm, const struct vma *vma, struct address_space *m, u64 index, vaddr_t va, unsigned n)
+{
+	struct page *leaf = pagecache_hole(m, index) ? leaf_own(mm, va) : NULL;
+	u64 value = page_to_phys(zero_page) | vma_entry_bits(vma);
+	unsigned done;
+	bool empty = true;
+
+	for (done = 0; leaf && done < n && pagecache_hole(m, index + done); done++, va += PAGE_SIZE) {
+		entry_t *e = leaf_entry(leaf, va);
+
+		if (smp_load_acquire(&m->size) < (loff_t)((index + done + 1) << PAGE_SHIFT))
+			break;
+		spin_lock(&leaf->lock);
+		empty = entry_read(e) == 0;
+		if (empty)
+			entry_exchange_locked(leaf, e, value);
+		spin_unlock(&leaf->lock);
+		if (!empty)
+			break;
+	}
+	vmstat_add(VM_FAULT_ZERO, done);
+	return done;
+}
+
 /* --- lending --- */
 
 static unsigned lend(struct mm *mm, const struct vma *vma, struct address_space *m, u64 index, vaddr_t va, unsigned n)
@@ -90,6 +120,8 @@ static vaddr_t map_run(struct mm *mm, struct vma *vma, struct address_space *m, 
 
 		if (lends)
 			k = lend(mm, vma, m, index, va, n);
+		if (!k && lends)
+			k = map_zeroes(mm, vma, m, index, va, n);
 		if (!k)
 			k = fill(mm, vma, m, index, va, lends ? 1 : n);
 		if (!k)

@@ -140,6 +140,14 @@ BUGS = [
         ("mm/loanuser.c", "if (2 * broken > lent + BROKEN_FREE) {", "if (false) {")], "guest_loans INV_Z4_believed --smp 1"),
     ("copy_of_mapped_target", "a page is put into a file without a look whether the old one is mapped", [
         ("mm/loan.c", "if (atomic_read(&m->nr_mapped) || (old &&", "if ((old &&")], "guest_loans INV_C1_mapped --smp 1"),
+    ("hole_zeroes_writable", "read() of a hole maps the frame of zeroes with the right to write to it", [
+        ("mm/readfill.c", "u64 value = page_to_phys(zero_page) | vma_entry_bits(vma);", "u64 value = page_to_phys(zero_page) | vma_entry_bits(vma) | ENTRY_RW;")], "guest_loans INV_R15_holes --smp 1"),
+    ("writer_waits_for_reader", "write() to a page that is lent gives the reader a moment to give it back", [
+        ("mm/pagecache.c", "\tif (page_sole_holder(old))\n\t\treturn 0;", "\tif (page_sole_holder(old))\n\t\treturn 0;\n\tsleep_until_ns(ktime_ns() + 1000000, WAIT_UNINTERRUPTIBLE);"),
+        ("mm/pagecache.c", '#include "mm/vmstat.h"\n', '#include "kernel/task.h"\n#include "mm/vmstat.h"\n')], "guest_loans INV_R12_no_wait --smp 1"),
+    ("copy_past_the_end", "copy_file_range() shares the page that holds the end of the file, with what lies behind it", [
+        ("mm/loan.c", "if (unlikely(got > keep)) {", "if (false) {"), ("mm/loan.c", "while (!error && done + PAGE_SIZE <= n) {", "while (!error && done < n) {"),
+        ("mm/loan.c", "(unsigned)min((n - done) >> PAGE_SHIFT,", "(unsigned)min((n - done + PAGE_SIZE - 1) >> PAGE_SHIFT,")], "guest_loans INV_C2_end --smp 1"),
     ("write_breaks_nothing", "write() changes a lent page in place", [
         ("mm/pagecache.c", "\tif (page_sole_holder(old))\n\t\treturn 0;", "\tif (true)\n\t\treturn 0;")], "inv_r INV_R4_both_sides"),
     ("copy_copies", "copy_file_range() copies", [

@@ -2,7 +2,7 @@
  * Fault injection into whole programs: each program of the command line runs again and again, each time with one allocation, user access, system call
  * (SIGKILL arrives with it) or request to the disk of it, or of what it starts, failing (/proc/fail); in every second run further ones follow. The
  * program may do what it likes then, fail, die or wait for ever. The kernel may not: whatever is left of the program can be killed, no owner is wrong
- * (debug build), no object and no frame is lost, and a file that nobody wrote has its bytes.
+ * (debug build), no object and no frame is lost (then the status is 1), and a file that nobody wrote has its bytes.
  *
  * usage: guest_injected alloc|access|kill|io SEED POINTS PROGRAM...      as init's own child: it kills everybody else
  */
@@ -34,7 +34,7 @@
 
 static const char *kind, *program;
 static long nth, every;
-static int control;
+static int control, failed;
 static unsigned long seed;
 static sigset_t nothing, everything;
 
@@ -189,6 +189,7 @@ static void clean_up(void)
 	swapoff("/dev/ram1");
 	remove_all(PLACE, 0);
 	remove_all("/tmp", 0);
+	remove_all("/dev/shm", 0);
 }
 
 static void drop_caches(void)
@@ -336,6 +337,7 @@ static void inject_into(const char *name, long points)
 			printf("lost after %s %s %ld,%ld:%s\n", kind, program, nth, every, what);
 	}
 	what = lost_at_last(&before, &after, SLACK);
+	failed |= *what != 0;
 	printf("%s: %ld of %s, %ld runs, in %ld something failed, %ld ended otherwise, %ld had to be killed (%.1f s untouched, status %x)%s%s\n", strrchr(name, '/') + 1, count, kind,
 	       points, fired, seen, stuck, took, (unsigned)status, *what ? "; LOST" : "", what);
 }
@@ -383,6 +385,6 @@ int main(int argc, char **argv)
 	remove_all(PLACE, 1);
 	unlink(WITNESS);
 	sync();
-	printf("done\n");
-	return 0;
+	printf(failed ? "something is lost\n" : "done\n");
+	return failed;
 }
