@@ -43,7 +43,7 @@ static int reserve(struct address_space *m, u64 index, unsigned from, unsigned t
 	return pagecache_peek(m, index) & ENTRY_D ? 0 : -ENOSPC;
 }
 
-static u64 room(struct address_space *m, u64 n)
+static u64 room(struct address_space *m, u64 index, u64 n)
 {
 	u64 used = charge(m->owner, atomic64_read(&m->nr_pages)), limit = ts(m->owner)->limit;
 

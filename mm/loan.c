@@ -92,14 +92,15 @@ unsigned loan_from_file(struct address_space *m, u64 index, unsigned n, struct p
 #define SLOT_READY (ENTRY_P | ENTRY_D | ENTRY_RESERVED)
 
 /*
- * Where nobody maps the file, nothing is to be reserved (`room`, or the slot is so already) or to be told to writeback, and the slot is at rest: the page
- * goes in by two operations. Returns how many went in; the next one needs pagecache_put_frame().
+ * Where nobody maps the file, nothing is to be reserved (`room`, or the slot is so already), and the slot is at rest: the page
+ * goes in by two operations; writeback is told once of all. Returns how many went in; the next one needs pagecache_put_frame().
  */
 static unsigned put_slots(struct address_space *m, u64 index, entry_t *slot, struct page **loan, unsigned n, bool room)
 {
 	const u64 must = room ? 0 : SLOT_READY, looked_at = must | ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_RW | ENTRY_TABLE;
 	unsigned done, added = 0, same = 0;
 
+	dirty_count(m, n);	/* before any can be written */
 	preempt_disable();
 	for (done = 0; done < n; done++, slot++) {
 		u64 e = entry_read(slot), value = page_to_phys(loan[done]) | ENTRY_US | ENTRY_P | ENTRY_D | ENTRY_A | ENTRY_RESERVED;
@@ -111,7 +112,7 @@ static unsigned put_slots(struct address_space *m, u64 index, entry_t *slot, str
 			same++;
 			continue;
 		}
-		if ((e ^ must) & looked_at || !atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED))
+		if ((e ^ must) & looked_at || (old && !(e & ENTRY_D) && !m->no_writeback) || !atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED))
 			break;
 		/* A fault maps a page only under its lock, so nobody begins to map this one; an exclusive pin stays in its slot. */
 		if (atomic_read(&m->nr_mapped) || (old && own_xpins(atomic64_read(&old->own)))) {
@@ -128,7 +129,12 @@ static unsigned put_slots(struct address_space *m, u64 index, entry_t *slot, str
 	}
 	preempt_enable();
 	slot_count(m, added);
-	vmstat_add(VM_CACHE_DIRTY, added);
+	dirty_count(m, (s64)added - (s64)n);
+	if (added) {
+		vmstat_add(VM_CACHE_DIRTY, added);
+		if (!m->no_writeback)
+			mapping_mark_dirty(m, index);	/* after D; all are below one leaf, which is one tag */
+	}
 	vmstat_add(VM_LOAN_SAME, same);
 	wake_slots(m, index, min(done + 1, n));
 	return done;
@@ -143,7 +149,7 @@ unsigned loan_to_file(struct address_space *m, u64 index, struct page **loan, un
 	while (done < n) {
 		k = 0;
 		if (m->whole_blocks) {
-			bool room = m->ops->room && m->ops->room(m, n - done) == n - done;
+			bool room = m->ops->room && m->ops->room(m, index + done, n - done) == n - done;
 			*error = slot_own(m, index + done, &slot);
 			if (*error)
 				break;

@@ -35,8 +35,11 @@ struct address_space_ops {
 	 * ENOSPC, EDQUOT, EIO, EFBIG. NULL: nothing to reserve (tmpfs).
 	 */
 	int (*reserve)(struct address_space *mapping, u64 index, unsigned from, unsigned to);
-	/* There is room for that many of n more pages: ->reserve() need not be asked for each. NULL: it must be. Without side effects. */
-	u64 (*room)(struct address_space *mapping, u64 n);
+	/*
+	 * Whole pages [index, index + n) are about to be filled, under i_rwsem exclusive: for how many of them, from the first on, is there room, so that
+	 * ->reserve() need not be asked for each? It may have been reserved by this: what is not used is given up with the rest of the call. NULL: 0.
+	 */
+	u64 (*room)(struct address_space *mapping, u64 index, u64 n);
 	/* A shared mapping is about to be written for the first time since writeback: update times. May be NULL. */
 	void (*touched)(struct address_space *mapping);
 	/* Keep the owner (inode) alive over a wait without locks. */

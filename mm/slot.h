@@ -168,6 +168,8 @@ size_t pagecache_read_fill(struct address_space *m, loff_t pos, struct iov_iter 
 /* D of a slot of m went from clear to set (or back): counters, tags, writeback's list. */
 void slot_dirtied(struct address_space *m, u64 index);
 void slot_cleaned(struct address_space *m);
+/* The counter alone, for who does many slots at once: D will be set in n slots of m (or, below 0, was not). mapping_mark_dirty() after D. */
+void dirty_count(struct address_space *m, s64 n);
 /* After a write: if too much is dirty, help writing it. Holds nothing but i_rwsem. */
 void writeback_balance(struct address_space *m);
 bool writeback_kick(void);		/* wake the thread now; any context. False: there is none */

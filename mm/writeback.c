@@ -49,11 +49,13 @@ void slot_dirtied(struct address_space *m, u64 index)
 	mapping_mark_dirty(m, index);
 }
 
-void slot_cleaned(struct address_space *m)
+void dirty_count(struct address_space *m, s64 n)
 {
-	if (!m->no_writeback)
-		atomic64_add_return(&dirty_pages, -1);
+	if (!m->no_writeback && n)
+		atomic64_add_return(&dirty_pages, n);
 }
+
+void slot_cleaned(struct address_space *m) { dirty_count(m, -1); }
 
 /* --- one page --- */
 

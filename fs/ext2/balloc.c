@@ -78,8 +78,32 @@ static u32 choose_bit(const u8 *bitmap, u32 want, u32 limit)
 	return bit < limit ? bit : ext2_find_zero(bitmap, 0, limit);
 }
 
-/* alloc_lock held. 0 and *block, -ENOSPC if the group has none after all, or an error. */
-static int alloc_in_group(struct ext2_sb *s, u32 group, u32 want, u32 *block)
+/* How many blocks of the group, from `block` on (at most n), are none of its own structures: without this a run would ask for each. */
+static u32 before_system_block(const struct ext2_sb *s, u32 group, u32 block, u32 n)
+{
+	const struct ext2_group_disk *g = &s->groups[group];
+	const u32 starts[] = { g->block_bitmap, g->inode_bitmap, g->inode_table };
+
+	if (is_system_block(s, group, block))
+		return 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(starts); i++)
+		if (starts[i] > block)
+			n = min(n, starts[i] - block);
+	return n;	/* what belongs to a copy of the super block is at the group's start, before any free block */
+}
+
+/* Take the free blocks that follow bit `bit`, taken already, n in all if there are so many. How many in all. */
+static u32 extend_run(u8 *bitmap, u32 bit, u32 n)
+{
+	u32 got = 1;
+
+	for (bit++; got < n && !(bitmap[bit / 8] >> (bit % 8) & 1); bit++, got++)
+		bitmap[bit / 8] |= 1 << (bit % 8);
+	return got;
+}
+
+/* alloc_lock held. 0, *block and *got, -ENOSPC if the group has none after all, or an error. */
+static int alloc_in_group(struct ext2_sb *s, u32 group, u32 want, u32 n, u32 *block, u32 *got)
 {
 	struct ext2_group_disk *g = &s->groups[group];
 	u32 first = ext2_group_first(s, group), limit = ext2_group_size(s, group), bit;
@@ -99,30 +123,34 @@ static int alloc_in_group(struct ext2_sb *s, u32 group, u32 want, u32 *block)
 			break;
 		ext2_error(s, "the bitmap of group %u calls block %u of the file system's own free", group, first + bit);
 	}
+	if (bit < limit) {
+		n = min(n, limit - bit);
+		n = min(n, (u32)g->free_blocks_count);
+		*got = extend_run(bitmap, bit, before_system_block(s, group, first + bit, n));
+	}
 	ext2_meta_end(s, &c, true);
 	if (bit == limit) {
 		ext2_error(s, "group %u has no free block where its descriptor counts %u", group, g->free_blocks_count);
 		return -ENOSPC;
 	}
 	*block = first + bit;
-	g->free_blocks_count--;
+	g->free_blocks_count -= *got;
 	s->group_dirty[group] = 1;
-	s->free_blocks--;
+	s->free_blocks -= *got;
 	return 0;
 }
 
-/* Blocks kept back for root. */
-static bool may_take_block(const struct ext2_sb *s)
+/* How many blocks the caller may take: some are kept back for root. */
+static u32 blocks_allowed(const struct ext2_sb *s)
 {
-	u32 uid;
+	u32 uid = current->process ? current->process->fsuid : 0;
 
-	if (s->free_blocks > s->reserved_blocks)
-		return true;
-	uid = current->process ? current->process->fsuid : 0;
-	return s->free_blocks && (uid == 0 || uid == s->reserved_uid);
+	if (uid == 0 || uid == s->reserved_uid)
+		return s->free_blocks;
+	return s->free_blocks > s->reserved_blocks ? s->free_blocks - s->reserved_blocks : 0;
 }
 
-int ext2_alloc_block(struct ext2_sb *s, u32 goal, u32 *block)
+int ext2_alloc_run(struct ext2_sb *s, u32 goal, u32 n, u32 *block, u32 *got)
 {
 	u32 start, want, group;
 	int error = -ENOSPC;
@@ -133,16 +161,24 @@ int ext2_alloc_block(struct ext2_sb *s, u32 goal, u32 *block)
 	want = (goal - s->first_data_block) % s->blocks_per_group;
 
 	mutex_lock(&s->alloc_lock);
-	for (u32 i = 0; may_take_block(s) && i < s->group_count; i++) {
+	n = min(n, blocks_allowed(s));
+	for (u32 i = 0; n && i < s->group_count; i++) {
 		group = (start + i) % s->group_count;
 		if (!s->groups[group].free_blocks_count)
 			continue;
-		error = alloc_in_group(s, group, i ? 0 : want, block);
+		error = alloc_in_group(s, group, i ? 0 : want, n, block, got);
 		if (error != -ENOSPC)
 			break;
 	}
 	mutex_unlock(&s->alloc_lock);
 	return error;
+}
+
+int ext2_alloc_block(struct ext2_sb *s, u32 goal, u32 *block)
+{
+	u32 got;
+
+	return ext2_alloc_run(s, goal, 1, block, &got);
 }
 
 /* alloc_lock held; all in one group. */

@@ -141,6 +141,8 @@ void ext2_io_submit(struct ext2_io *io);
 bool ext2_block_ok(const struct ext2_sb *s, u32 block);
 /* Take a free block near `goal` (any number). -ENOSPC, -EIO, -ENOMEM, -EROFS. Takes alloc_lock. */
 int ext2_alloc_block(struct ext2_sb *s, u32 goal, u32 *block);
+/* The same for up to n (> 0) of them, neighbours: *got of them, from *block on. */
+int ext2_alloc_run(struct ext2_sb *s, u32 goal, u32 n, u32 *block, u32 *got);
 /* Free blocks; those out of range or free already are reported, not touched. Takes alloc_lock. */
 void ext2_free_blocks(struct ext2_sb *s, u32 block, u32 count);
 static inline u32 ext2_group_first(const struct ext2_sb *s, u32 group) { return s->first_data_block + group * s->blocks_per_group; }
@@ -168,6 +170,7 @@ int ext2_map_many(struct inode *inode, u64 lblock, unsigned n, u32 *phys);
 /* The first block in [lblock, last] that has a place on the device, or (hole) that has none; last + 1: none. Errors as above. */
 s64 ext2_map_next(struct inode *inode, u64 lblock, u64 last, bool hole);
 /* Give blocks [first, last] of the file room on the device; all or (on error) none of those that are new. Takes map_lock. */
+#define EXT2_RESERVE_MAX 64U	/* at once */
 int ext2_map_reserve(struct inode *inode, u64 first, u64 last);
 /* Free every block of the file from `first` on, and the indirect blocks not needed any more; the caller marks the inode dirty. Takes
  * map_lock. Errors are logged. */

@@ -213,6 +213,73 @@ out_blocks:
 	return error;
 }
 
+/* How many pointers from `slot` on (at most n) of the place that `where` names (0: the inode) are empty. Or an error. */
+static int count_empty(struct inode *inode, u32 where, u32 slot, u32 n)
+{
+	struct ext2_sb *s = ext2_s(inode);
+	const u32 *ptr = ext2_i(inode)->block;
+	struct page *page = NULL;
+	u32 i, limit = where ? s->ptrs : EXT2_NDIR;
+
+	if (where) {
+		int error = ext2_meta_read(s, where, &page);
+
+		if (error)
+			return error;
+		ptr = page_address(page);
+	}
+	n = min(n, limit - slot);
+	for (i = 0; i < n && !READ_ONCE(ptr[slot + i]); i++)
+		;
+	if (page)
+		page_unpin_read(page);
+	return (int)i;
+}
+
+/* Pointers from `slot` on: to `got` blocks that are neighbours. */
+static int set_pointers(struct inode *inode, u32 where, u32 slot, u32 block, u32 got)
+{
+	struct ext2_change c = { .data = ext2_i(inode)->block };
+	int error = where ? ext2_meta_begin(ext2_s(inode), where, false, &c) : 0;
+
+	if (error)
+		return error;
+	for (u32 i = 0; i < got; i++)
+		((u32 *)c.data)[slot + i] = block + i;
+	if (where)
+		ext2_meta_end(ext2_s(inode), &c, true);
+	return 0;
+}
+
+/*
+ * Give up to n blocks from lblock on, whose pointers are neighbours, a place: of the same kind each, so once for all the search for it, the change of the
+ * bitmap and that of the pointers. The first is empty; the place for its pointer exists. How many, or an error. map_lock held.
+ */
+static int add_run(struct inode *inode, u64 lblock, u32 where, u32 slot, u32 n)
+{
+	struct ext2_inode *ei = ext2_i(inode);
+	struct ext2_sb *s = ext2_s(inode);
+	u32 block, got;
+	int empty = count_empty(inode, where, slot, n), error;
+
+	if (empty <= 0)
+		return empty < 0 ? empty : -EUCLEAN;
+	if (inode->blocks + (u64)empty * s->sectors_per_block > ~0U)
+		return -EFBIG;
+	error = ext2_alloc_run(s, find_goal(inode, lblock), (u32)empty, &block, &got);
+	if (error)
+		return error;
+	error = set_pointers(inode, where, slot, block, got);
+	if (error) {
+		ext2_free_blocks(s, block, got);
+		return error;
+	}
+	inode->blocks += (u64)got * s->sectors_per_block;
+	ei->last_lblock = (u32)lblock + got - 1;
+	ei->last_phys = block + got - 1;
+	return (int)got;
+}
+
 /* Undo what map_reserve did for one block: the indirect blocks above it stay, empty perhaps. map_lock held. */
 static void unmap_one(struct inode *inode, u64 lblock)
 {
@@ -235,45 +302,53 @@ static void unmap_one(struct inode *inode, u64 lblock)
 	inode->blocks -= s->sectors_per_block;
 }
 
+/* Block lblock and, if that is new, some behind it, up to `last`: how many of them are new; 0: it was there. Or an error. map_lock held. */
+static int reserve_some(struct inode *inode, u64 lblock, u64 last)
+{
+	u32 slot[4], where[4], phys;
+	int levels = block_path(ext2_s(inode), lblock, slot), depth;
+	int error;
+
+	if (!levels)
+		return -EFBIG;
+	depth = walk(inode, slot, levels, where, &phys);
+	if (depth < 0 || depth == levels)
+		return min(depth, 0);
+	if (depth == levels - 1 && lblock < last)
+		return add_run(inode, lblock, depth ? where[depth] : 0, slot[depth], (u32)(last - lblock) + 1);
+	error = add_branch(inode, lblock, slot, levels, depth, where);
+	return error ? error : 1;
+}
+
 int ext2_map_reserve(struct inode *inode, u64 first, u64 last)
 {
 	struct ext2_inode *ei = ext2_i(inode);
-	u64 fresh[PAGE_SIZE / 1024], lblock;
-	unsigned nr_fresh = 0;
-	int error = 0;
+	u64 lblock = first, fresh = 0;		/* bits: new ones */
+	int n = 0;
 
+	ASSERT(last - first < EXT2_RESERVE_MAX);
 	mutex_lock(&ei->map_lock);
-	for (lblock = first; lblock <= last && !error; lblock++) {
-		u32 slot[4], where[4], phys;
-		int levels = block_path(ext2_s(inode), lblock, slot), depth;
-
-		if (!levels) {
-			error = -EFBIG;
+	for (; lblock <= last; lblock += max(n, 1)) {
+		n = reserve_some(inode, lblock, last);
+		if (n < 0)
 			break;
-		}
-		depth = walk(inode, slot, levels, where, &phys);
-		if (depth < 0)
-			error = depth;
-		else if (depth < levels) {
-			ASSERT(nr_fresh < ARRAY_SIZE(fresh));
-			error = add_branch(inode, lblock, slot, levels, depth, where);
-			if (!error)
-				fresh[nr_fresh++] = lblock;
-		}
+		if (n)
+			fresh |= ~0UL >> (64 - n) << (lblock - first);
 	}
-	if (error) {
+	if (n < 0) {
 		/* Nobody will write them: as they are, they hold an older file's bytes. */
-		for (unsigned i = nr_fresh; i-- > 0; )
-			unmap_one(inode, fresh[i]);
-	} else if (nr_fresh) {
+		for (lblock = last + 1; lblock-- > first; )
+			if (fresh >> (lblock - first) & 1)
+				unmap_one(inode, lblock);
+	} else if (fresh) {
 		ei->reserved_end = max(ei->reserved_end, (u32)(last + 1));
 	}
 	mutex_unlock(&ei->map_lock);
-	if (nr_fresh) {
+	if (fresh) {
 		inode_mark_dirty(inode);
 		ext2_begin_changes(ext2_s(inode));	/* a sync between the two did not see the inode: the disk is not clean */
 	}
-	return error;
+	return min(n, 0);
 }
 
 /* --- truncate --- */
