@@ -71,9 +71,21 @@ def fsx(operations, **options):
     return test
 
 
+def copy_runs(**options):
+    """Copies into fresh files, whose blocks are reserved in runs, until the disk is full."""
+    def test():
+        with scratch() as folder:
+            image = os.path.join(folder, "image")
+            status, out, err, log = guest(["/usr/lib/cowslip/tests/guest_copyruns"], get=image, timeout=120, **options)
+            want = b"in turns: 1\ninto holes: 13, 1\nbehind a hole: 300, 1\nfull: 1, errno 28\ngiven back: 1\n"
+            check(status == 0 and out == want, f"status {status}\n{out[-1000:]}\n{err[-500:]}\n{log[-1500:]}")
+            fsck(image)
+    return test
+
+
 def tests():
     return [("stress_4k", stress()), ("stress_1k", stress(block=1024)), ("stress_2k", stress(block=2048)),
             ("stress_slow_disk", stress(append="ramdisk_latency_us=300")), ("stress_little_memory", stress(mem=112 << 20)),
             ("killed_1k", killed(block=1024)), ("killed_4k", killed()), ("killed_24m", killed(mem=24 << 20, size=8 << 20)),
-            ("fsx_1k", fsx(5000, block=1024)), ("fsx_4k", fsx(5000)), ("fsx_slow_disk", fsx(1200, block=1024, append="ramdisk_latency_us=500")),
+            ("copy_runs_4k", copy_runs()), ("copy_runs_1k", copy_runs(block=1024)), ("fsx_1k", fsx(5000, block=1024)), ("fsx_4k", fsx(5000)), ("fsx_slow_disk", fsx(1200, block=1024, append="ramdisk_latency_us=500")),
             ("fsx_copies_fail", fsx(3000, block=2048, append="copy_fail=3"))]
