@@ -35,6 +35,17 @@ static int change_flags(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t e
 	return 0;
 }
 
+/*
+ * MADV_HUGEPAGE and MADV_NOHUGEPAGE, for mm/faultahead.c. A mapping without room for a huge page gets none whatever is said, so it keeps its flags, and
+ * goes on to be joined with its neighbours.
+ */
+static int advise_huge(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t end, u64 set, u64 clear)
+{
+	const u64 huge = PAGE_SIZE << 9;
+
+	return ALIGN_UP(vma->start, huge) + huge > vma->end ? 0 : change_flags(mm, vma, start, end, set, clear);
+}
+
 /* MADV_COLD: as if it had not been used for long. */
 static void forget_use(struct mm *mm, vaddr_t start, vaddr_t end)
 {
@@ -81,8 +92,8 @@ static int advise_vma(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t end
 	case MADV_DOFORK:	return change_flags(mm, vma, start, end, 0, VM_DONTFORK);
 	case MADV_WIPEONFORK:	return change_flags(mm, vma, start, end, VM_WIPEONFORK, 0);
 	case MADV_KEEPONFORK:	return change_flags(mm, vma, start, end, 0, VM_WIPEONFORK);
-	case MADV_HUGEPAGE:	return change_flags(mm, vma, start, end, VM_HUGEPAGE, VM_NOHUGEPAGE);
-	case MADV_NOHUGEPAGE:	return change_flags(mm, vma, start, end, VM_NOHUGEPAGE, VM_HUGEPAGE);
+	case MADV_HUGEPAGE:	return advise_huge(mm, vma, start, end, VM_HUGEPAGE, VM_NOHUGEPAGE);
+	case MADV_NOHUGEPAGE:	return advise_huge(mm, vma, start, end, VM_NOHUGEPAGE, VM_HUGEPAGE);
 	default:		return 0;	/* a hint that changes nothing here */
 	}
 }

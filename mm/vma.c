@@ -44,10 +44,13 @@ vaddr_t vma_start_gap(const struct vma *vma)
 	return vma->start > STACK_GUARD_GAP ? vma->start - STACK_GUARD_GAP : 0;
 }
 
-unsigned vma_index(const struct mm *mm, vaddr_t va)
+__attribute__((noinline)) unsigned vma_index(const struct mm *mm, vaddr_t va)
 {
-	unsigned low = 0, high = mm->nr_vmas;
+	unsigned low = 0, high = mm->nr_vmas, i = READ_ONCE(mm->vma_hint);
 
+	/* Where something was found last; mmap() and munmap() in turns come to the same place, and save 30 instructions each. */
+	if (i < high && mm->vmas[i]->end > va && (i == 0 || mm->vmas[i - 1]->end <= va))
+		return i;
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
 		if (mm->vmas[middle]->end > va)
@@ -118,14 +121,17 @@ static void count_pages(struct vma *vma, s64 pages)
 /* Gives its index. */
 static unsigned array_insert(struct mm *mm, struct vma *vma)
 {
-	unsigned i = vma_index(mm, vma->start);
+	unsigned i = mm->nr_vmas;
 
+	if (i && mm->vmas[i - 1]->end > vma->start)	/* fork adds each behind the last */
+		i = vma_index(mm, vma->start);
 	ASSERT(mm->nr_vmas < mm->cap_vmas);
 	ASSERT(vma->start < vma->end && vma->end <= USER_TOP);
 	ASSERT(i == mm->nr_vmas || vma->end <= mm->vmas[i]->start);	/* MM1 */
 	memmove(&mm->vmas[i + 1], &mm->vmas[i], (mm->nr_vmas - i) * sizeof(mm->vmas[0]));
 	mm->vmas[i] = vma;
 	mm->nr_vmas++;
+	WRITE_ONCE(mm->vma_hint, i);
 	return i;
 }
 
