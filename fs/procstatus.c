@@ -82,7 +82,7 @@ static void take_task(struct snapshot *s, const struct task *t, bool alone)
 	memcpy(s->name, t->name, sizeof(s->name));
 	s->nice = t->nice;
 	s->pending = t->pending.signals;
-	s->blocked = t->sig_mask;
+	s->blocked = READ_ONCE(t->sig_mask);
 	s->state = state_letter(t);
 	if (t->process->stopping && t->state == TASK_SLEEPING_KILLABLE)
 		s->state = 'T';		/* parked (kernel/jobctl.c) */

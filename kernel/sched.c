@@ -181,35 +181,34 @@ static void wake_locked(struct runqueue *rq, struct task *t)
 	rq_unlock_irqs_off(rq);
 }
 
+/* The end of a wake-up: whoever was woken may have to run now. Interrupts off are enough to be alone before: 10 instructions less than a count, too. */
+static inline void wake_end(u64 flags)
+{
+	irq_restore(flags);
+	if (unlikely(need_resched())) {
+		preempt_disable();
+		preempt_enable();
+	}
+}
+
 bool task_wake(struct task *t)
 {
-	struct runqueue *rq;
-	u64 flags;
-	bool asleep;
-
-	preempt_disable();
-	flags = irq_save();
-	rq = task_rq_lock(t);
-	asleep = READ_ONCE(t->state) != TASK_RUNNABLE && READ_ONCE(t->state) != TASK_DEAD;
-	if (asleep)
+	u64 flags = irq_save();
+	struct runqueue *rq = task_rq_lock(t);
+	bool asleep = READ_ONCE(t->state) != TASK_RUNNABLE && READ_ONCE(t->state) != TASK_DEAD;
+	if (likely(asleep))
 		wake_locked(rq, t);
 	else
 		rq_unlock_irqs_off(rq);
-	irq_restore(flags);
-	preempt_enable();
+	wake_end(flags);
 	return asleep;
 }
 
 bool task_wake_signal(struct task *t, bool is_fatal)
 {
-	struct runqueue *rq;
-	u64 flags;
-	bool asleep;
-
-	preempt_disable();
-	flags = irq_save();
-	rq = task_rq_lock(t);
-	asleep = READ_ONCE(t->state) == TASK_SLEEPING || (is_fatal && READ_ONCE(t->state) == TASK_SLEEPING_KILLABLE);
+	u64 flags = irq_save();
+	struct runqueue *rq = task_rq_lock(t);
+	bool asleep = READ_ONCE(t->state) == TASK_SLEEPING || (is_fatal && READ_ONCE(t->state) == TASK_SLEEPING_KILLABLE);
 	if (asleep) {
 		wake_locked(rq, t);
 	} else {
@@ -217,8 +216,7 @@ bool task_wake_signal(struct task *t, bool is_fatal)
 			smp_interrupt(t->cpu);	/* it may be in user mode: TF_SIGPENDING is looked at on the way back there */
 		rq_unlock_irqs_off(rq);
 	}
-	irq_restore(flags);
-	preempt_enable();
+	wake_end(flags);
 	return asleep;
 }
 

@@ -251,7 +251,7 @@ static int kill_one(struct process *p, int sig, const struct ksiginfo *info)
 }
 
 /* To a group (pgid > 0), or to all but init and ourselves (0). tasklist_lock held. */
-static int kill_many(int pgid, int sig, const struct ksiginfo *info)
+static __attribute__((noinline)) int kill_many(int pgid, int sig, const struct ksiginfo *info)
 {
 	struct process *p;
 	int result = -ESRCH;
@@ -273,7 +273,7 @@ long sys_kill(int pid, int sig)
 
 	if (pid == -2147483647 - 1)
 		return -ESRCH;
-	siginfo_user(&info, sig, SI_USER);
+	siginfo_user(&info, sig, SI_USER, current->process);
 	spin_lock(&tasklist_lock);
 	struct process *p = pid > 0 ? process_find(pid) : NULL;
 	if (p)
@@ -306,7 +306,7 @@ long sys_tgkill(int tgid, int tid, int sig)
 
 	if (tgid <= 0 || tid <= 0)
 		return -EINVAL;
-	siginfo_user(&info, sig, SI_TKILL);
+	siginfo_user(&info, sig, SI_TKILL, current->process);
 	return send_thread(tgid, tid, sig, &info);
 }
 
@@ -316,7 +316,7 @@ long sys_tkill(int tid, int sig)
 
 	if (tid <= 0)
 		return -EINVAL;
-	siginfo_user(&info, sig, SI_TKILL);
+	siginfo_user(&info, sig, SI_TKILL, current->process);
 	return send_thread(-1, tid, sig, &info);
 }
 

@@ -26,15 +26,6 @@ bool fatal_signal_pending(const struct task *t)
 	return READ_ONCE(t->pending.signals) & SIG_BIT(SIGKILL) || READ_ONCE(t->process->group_exit);
 }
 
-void siginfo_user(struct ksiginfo *info, int sig, int code)
-{
-	const struct process *p = current->process;
-
-	*info = (struct ksiginfo){ .si_signo = sig, .si_code = code };
-	info->si_pid = p->pid;
-	info->si_uid = p->uid;
-}
-
 /* --- sending --- */
 
 static void __user *handler_of(const struct process *p, int sig) { return p->action[sig - 1].handler; }
@@ -58,7 +49,7 @@ static bool is_open(const struct task *t, int sig)
 }
 
 /* The thread that should see a signal to the process: one that does not block it, the leader if possible. */
-static struct task *choose_thread(const struct process *p, int sig)
+static inline struct task *choose_thread(const struct process *p, int sig)
 {
 	struct task *t;
 

@@ -47,8 +47,13 @@ void signal_set_mask(u64 mask);
 void signal_retarget(u64 signals);
 /* Take one pending signal of `which` (bits) off the current task or its process: its number, or 0. sig_lock held. */
 int signal_take_locked(u64 which, struct ksiginfo *info);
-/* A siginfo as kill(2) and tkill(2) make it. */
-void siginfo_user(struct ksiginfo *info, int sig, int code);
+/* A siginfo as kill(2) and tkill(2) of process `from` make it. */
+static inline void siginfo_user(struct ksiginfo *info, int sig, int code, const struct process *from)
+{
+	*info = (struct ksiginfo){ .si_signo = sig, .si_code = code };
+	info->si_pid = from->pid;
+	info->si_uid = from->uid;
+}
 /* May the current process send sig to p? 0 or -EPERM. tasklist_lock held. */
 int signal_may_send(const struct process *p, int sig);
 

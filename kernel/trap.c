@@ -173,14 +173,12 @@ void user_return_work(struct trapframe *f)
 		      current->pagefault_disabled);
 	if (unlikely(explore_flag) && explore_event())
 		this_cpu()->need_resched |= RESCHED_DUE;
-	for (;;) {
-		irq_disable();
-		if (likely(!resched_due() && !(READ_ONCE(current->flags) & TF_SIGPENDING)))
-			return;
+	while (resched_due() || READ_ONCE(current->flags) & TF_SIGPENDING) {	/* interrupts are off */
 		irq_enable();
 		if (resched_due())
 			schedule();
 		if (READ_ONCE(current->flags) & TF_SIGPENDING)
 			signal_deliver(f);
+		irq_disable();
 	}
 }
