@@ -63,7 +63,7 @@ void tlb_batch_table(struct tlb_batch *b, struct page *table)
 
 void tlb_batch_finish(struct tlb_batch *b)
 {
-	if (b->start >= b->end && !b->nr_tables)
+	if (b->start >= b->end && !b->nr && !b->nr_tables)
 		return;			/* nothing was there */
 	if (b->nr_tables)
 		tlb_flush_mm(b->mm, b->why);	/* the paging-structure caches too */

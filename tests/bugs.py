@@ -166,7 +166,7 @@ BUGS = [
         ("fs/pipering.c", "bufs[i & (n - 1)] = *pipe_slot(p, i);", "bufs[i & (p->nr_slots - 1) & (n - 1)] = *pipe_slot(p, i);")], "all", "all_pipe_resize"),
     # --- found in QEMU ---
     ("qemu_unmap_no_flush", "munmap frees pages and flushes nothing", [
-        ("mm/walk.c", "\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n\tn = clear", "\tn = clear"),
+        ("mm/walk.c", "\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n\tif (private)", "\tif (private)"),
         ("mm/walk.c", "\ttlb_batch_range(batch, va, va + n * PAGE_SIZE);\n", "")], "explore", "munmap_copy"),
     ("pipe_no_mutex", "a pipe's readers do not exclude each other and the writers", [
         ("fs/pipe.c", "\t\t\tmutex_lock(&p->lock);\n\t\t\tif (likely(!p->claimed)) {", "\t\t\tif (likely(!p->claimed)) {"),

@@ -16,10 +16,11 @@ PUNCH_NO_LOCK = [("mm/truncate.c", "\tdown_write(&m->invalidate_lock);\n\tremove
                   "\tremove_pages(m, first, last, false);\n\tdown_write(&m->invalidate_lock);")]
 PUNCH_TAKES_COPIES = [("mm/truncate.c", "remove_pages(m, first, last, false);", "remove_pages(m, first, last, true);")]
 FORK_NO_FLUSH = [("mm/fork.c", "tlb_flush_mm(old, TLB_FORK);", "")]
-UNMAP_NO_FLUSH = [("mm/walk.c", "\t\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n", "")]
+UNMAP_NO_FLUSH = [("mm/walk.c", "\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n\tif (private)", "\tif (private)"),
+                  ("mm/walk.c", "\ttlb_batch_range(batch, va, va + n * PAGE_SIZE);\n", "")]
 DONTNEED_NO_FLUSH = [("mm/madvise.c", "\ttlb_batch_finish(&batch);\n", "")]
 PROTECT_TRUSTS_VMA = [("mm/mprotect.c", "if (vma->flags & VM_WRITE && old & ENTRY_EXCL)", "if (vma->flags & VM_WRITE)")]
-SHARE_IGNORES_PINS = [("mm/page.h", "while (likely(!(own & OWN_XPINS) && own <", "while (likely(own <")]
+SHARE_IGNORES_PINS = [("mm/page.h", "while (likely(!(own & (OWN_XPINS | OWN_FULL))))", "while (likely(!(own & OWN_FULL)))")]
 DIRECT_LEAVES_CACHE = [("mm/direct.c", "if (!error && !pagecache_forget(m, first, last))", "if (false)")]
 DIRECT_PAST_DIRTY = [("mm/direct.c", "\treturn mapping_writeback(m, first, last, true);\n}\n", "\treturn 0;\n}\n")]
 WRITEBACK_NO_PROTECT = [("mm/writeback.c", "if (mapped_rw && atomic_read(&m->nr_mapped))", "if (false)")]
@@ -104,7 +105,7 @@ RANDOM = [
         ("mm/loan.c", "if (unlikely(got > keep)) {", "if (false) {")]),
     ("randomops_truncate", "truncate leaves private copies behind the end", TRUNCATE_KEEPS_COPIES),
     ("randomops_punch", "a hole removes private copies, too", PUNCH_TAKES_COPIES),
-    ("randomops_unmap", "munmap forgets the slot of what is swapped out", [("mm/walk.c", "\t\t\tswap_put(value);\n", "")]),
+    ("randomops_unmap", "munmap forgets the slot of what is swapped out", [("mm/walk.c", "\t\t\tswap_put(value);\n\t\t\tva +=", "\t\t\tva +=")]),
     ("randomops_protect", "mprotect makes every private page writable, because the mapping is", PROTECT_TRUSTS_VMA),
     ("randomops_move", "mremap leaves what is swapped out behind", MOVE_FORGETS_SWAPPED),
     ("randomops_advise", "a page that is swapped in is said to be the program's alone while it is still in the swap cache", [

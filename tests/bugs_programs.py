@@ -158,7 +158,7 @@ BUGS = [
     ("force_forgets_the_break", "the same, when the copy was thrown away between the break and the pin: Dirty COW", [
         ("mm/gup.c", "\tif (exclusive(flags)) {\n\t\t/* A page", "\tif (exclusive(flags) && !(flags & PIN_FORCE)) {\n\t\t/* A page")], "procvm INV_G5_dirty_cow --smp 2"),
     ("qemu_fork_shares_pinned", "fork shares pages that a device writes to: the next store gives the parent another page than the device has", [
-        ("mm/page.h", "while (likely(!(own & OWN_XPINS) && own <", "while (likely(own <")],
+        ("mm/page.h", "while (likely(!(own & (OWN_XPINS | OWN_FULL))))", "while (likely(!(own & OWN_FULL)))")],
      "aio INV_D1_store_beside --append ramdisk_latency_us=2000"),
     ("qemu_adopt_read_pinned", "who is alone with a page that is being written to the disk stores to it, though the pin is somebody else's", [
         ("mm/own.c", " && own_xpins(own) == 0 && own_rpins(own) == 0;", " && own_xpins(own) == 0;")], "aio INV_D2_both_store --append ramdisk_latency_us=5000"),
