@@ -130,7 +130,7 @@ void files_put(struct files *files)
 bool fds_private(void) { return fdtable_alone(current->files); }
 
 /* Take the file out of the table: the reference is the caller's. NULL: there is none. */
-static struct file *take(struct files *files, unsigned fd)
+static inline __attribute__((always_inline)) struct file *take(struct files *files, unsigned fd)
 {
 	struct file *file = NULL;
 

@@ -64,7 +64,7 @@ static int count_writer(struct file *file)
 	return 0;
 }
 
-static void file_free(struct file *file)
+static inline void file_free(struct file *file)
 {
 	if (file->mode & FMODE_COUNTED)
 		atomic_dec(&file->inode->writers);
@@ -136,7 +136,7 @@ void file_put(struct file *file)
 {
 	if (!atomic_dec_and_test(&file->refs))
 		return;
-	might_sleep();
+	debug_might_sleep();
 	if (unlikely(file->watchers))
 		epoll_forget(file);
 	if (!file_is_path(file)) {

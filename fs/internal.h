@@ -99,7 +99,7 @@ static inline void walk_relock(struct walk *w)	/* dcache_lock, if it is not held
 }
 void walk_take(struct walk *w, struct path *out);	/* counted copy of at */
 void walk_end(struct walk *w);
-void walk_end_at(struct walk *w, struct path *out);	/* both */
+void walk_end_at(struct walk *w, struct path *out);	/* both; dcache_lock is held */
 
 /* The directory and last name of a path, for calls that change a directory. */
 struct place {
@@ -176,6 +176,7 @@ bool super_has_writers(struct super_block *sb);		/* fs/inode.c: or files deleted
 
 /* --- mounts (fs/mount.c) --- */
 void mount_put(struct mount *m);
+void mount_free(struct mount *m);		/* its last reference is gone */
 struct mount *mount_at_locked(const struct path *where);	/* what lies there, or NULL; dcache_lock held */
 const struct fs_type *fs_type_nth(int n);	/* NULL after the last */
 extern struct mount *root_mount;

@@ -51,8 +51,12 @@ static struct mount *mount_alloc(struct super_block *sb, struct dentry *root, co
 
 void mount_put(struct mount *m)
 {
-	if (!atomic_dec_and_test(&m->refs))
-		return;
+	if (atomic_dec_and_test(&m->refs))
+		mount_free(m);
+}
+
+void mount_free(struct mount *m)
+{
 	dentry_put(m->root);
 	super_put(m->sb);
 	kfree(m->source);

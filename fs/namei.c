@@ -54,7 +54,8 @@ void path_put(const struct path *path)
 		return;
 	if (unlikely(path->mnt->expiring))
 		path->mnt->expiring = false;
-	mount_put(path->mnt);
+	if (unlikely(atomic_dec_and_test(&path->mnt->refs)))
+		mount_free(path->mnt);
 }
 
 bool path_equal(const struct path *a, const struct path *b) { return a->mnt == b->mnt && a->dentry == b->dentry; }
