@@ -108,8 +108,7 @@ RANDOM = [
     ("randomops_unmap", "munmap forgets the slot of what is swapped out", [("mm/walk.c", "\t\t\tswap_put(value);\n\t\t\tva +=", "\t\t\tva +=")]),
     ("randomops_protect", "mprotect makes every private page writable, because the mapping is", PROTECT_TRUSTS_VMA),
     ("randomops_move", "mremap leaves what is swapped out behind", MOVE_FORGETS_SWAPPED),
-    ("randomops_advise", "a page that is swapped in is said to be the program's alone while it is still in the swap cache", [
-        ("mm/swapin.c", "if (page_adoptable(page)) {", "if (swap_count_of(swap_id(seen)) == 0) {")]),
+    ("randomops_advise", "MADV_DONTNEED tells no TLB, and drops nothing", DONTNEED_NO_FLUSH),
     ("randomops_sync", "writeback does not make the page read-only", WRITEBACK_NO_PROTECT),
     ("randomops_direct_write", "a direct write leaves the pages of its range in the cache", DIRECT_LEAVES_CACHE),
     ("randomops_direct_read", "a direct read does not look for what is dirty in the cache", DIRECT_PAST_DIRTY),
