@@ -16,6 +16,7 @@ PUNCH_NO_LOCK = [("mm/truncate.c", "\tdown_write(&m->invalidate_lock);\n\tremove
                   "\tremove_pages(m, first, last, false);\n\tdown_write(&m->invalidate_lock);")]
 PUNCH_TAKES_COPIES = [("mm/truncate.c", "remove_pages(m, first, last, false);", "remove_pages(m, first, last, true);")]
 FORK_NO_FLUSH = [("mm/fork.c", "tlb_flush_mm(old, TLB_FORK);", "")]
+FORK_LEAVES_RW = [("mm/fork.c", "atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL))", "atomic64_fetch_and(from, current->name[0] == 's' ? ~(ENTRY_RW | ENTRY_EXCL) : ~0UL)")]
 UNMAP_NO_FLUSH = [("mm/walk.c", "\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n\tif (private)", "\tif (private)"),
                   ("mm/walk.c", "\ttlb_batch_range(batch, va, va + n * PAGE_SIZE);\n", "")]
 DONTNEED_NO_FLUSH = [("mm/madvise.c", "\ttlb_batch_finish(&batch);\n", "")]
@@ -26,7 +27,7 @@ DIRECT_PAST_DIRTY = [("mm/direct.c", "\treturn mapping_writeback(m, first, last,
 WRITEBACK_NO_PROTECT = [("mm/writeback.c", "if (mapped_rw && atomic_read(&m->nr_mapped))", "if (false)")]
 RECLAIM_MAPPED = [("mm/reclaim.c", "(atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index, index))", "false")]
 MOVE_FORGETS_SWAPPED = [("mm/mremap.c", "\tif (value & ENTRY_PRIV)\n", "\tif (value & ENTRY_PRIV && value & ENTRY_P)\n")]
-SHARE_NO_LOCK = [("fs/file.c", "\tdown_write(&inode->i_rwsem);\n\tdone = begin_write(out, *to, n);", "\tdone = begin_write(out, *to, n);"),
+SHARE_NO_LOCK = [("fs/file.c", "\tdown_write(&inode->i_rwsem);\n\tdone = begin_write(out, inode, *to, n);", "\tdone = begin_write(out, inode, *to, n);"),
                  ("fs/file.c", "inode->mapping, to, (size_t)done);\n\tup_write(&inode->i_rwsem);", "inode->mapping, to, (size_t)done);")]
 
 BUGS = [
@@ -81,8 +82,7 @@ QPAIRS = [
     ("qpairs_truncate_zaps_nothing", "truncate removes the pages from the cache, not from the mappings", [
         ("mm/truncate.c", "\tif (atomic_read(&m->nr_mapped))\n\t\trmap_zap(m, first", "\tif (false)\n\t\trmap_zap(m, first"),
         ("mm/truncate.c", "if (entry_read(slot) & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\t\trmap_zap", "if (false)\n\t\t\trmap_zap")], "fault truncate"),
-    ("qpairs_fork_leaves_rw", "fork leaves the parent's entries writable", [
-        ("mm/fork.c", "atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL))", "atomic64_fetch_and(from, current->tid < 2 ? ~(ENTRY_RW | ENTRY_EXCL) : ~0UL)")], "read fork"),
+    ("qpairs_fork_leaves_rw", "fork leaves the parent's entries writable", FORK_LEAVES_RW, "read fork"),
     ("qpairs_protect_trusts_vma", "mprotect makes every private page writable, because the mapping is", PROTECT_TRUSTS_VMA, "read mprotect"),
     ("qpairs_direct_past_dirty", "a direct read does not look for what is dirty in the cache", DIRECT_PAST_DIRTY, "write pin"),
     ("qpairs_direct_leaves_cache", "a direct write leaves the pages of its range in the cache", DIRECT_LEAVES_CACHE, "fault dwrite"),
@@ -118,6 +118,6 @@ RANDOM = [
     ("randomops_remote", "a store from outside goes to the frame that is mapped, also if it is shared", [
         ("mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)"),
         ("mm/gup.c", "if (value & ENTRY_PRIV ? !(value & ENTRY_EXCL) : !(vma->flags & VM_SHARED))", "if (false)")]),
-    ("randomops_fork", "fork counts no holder of what is swapped out", [("mm/fork.c", "\t\tswap_dup(value);\n", "")]),
+    ("randomops_fork", "fork leaves the parent's entries writable", FORK_LEAVES_RW),
 ]
 BUGS += [(name, what, edits, "randomops", "7 20000 /root --append swap_mb=8") for name, what, edits in RANDOM]
