@@ -18,7 +18,7 @@ def tests():
 
 def one(name):
     def run():
-        status, out, err = command([PROGRAM, name], timeout=120)
+        status, out, err = command([PROGRAM, name], timeout=400)
         if status:
             raise Fail(f"status {status}; again with: build/host/mmtest {name}\n{(out + err).decode('utf-8', 'replace')[:5000]}")
     return run
