@@ -224,7 +224,7 @@ static inline __attribute__((always_inline)) ssize_t begin_write(struct file *fi
 	if (unlikely(inode->mode & (S_ISUID | S_ISGID)))
 		remove_privileges(inode);
 	/* The second write of a tick finds the times as they are to be; that the size may change has been said, too, where there is a disk. Saves 60. */
-	if (unlikely(READ_ONCE(inode->written_ns) != realtime_recent_ns() || !(inode->mapping.no_writeback || READ_ONCE(inode->state) & I_DIRTY)))
+	if (unlikely(inode->written_ns != realtime_recent_ns() || !(inode->mapping.no_writeback || READ_ONCE(inode->state) & I_DIRTY)))
 		inode_touch_written(inode);
 	return allowed;
 }

@@ -69,13 +69,14 @@ void pipe_consume(struct pipe *p, size_t n)
 {
 	while (n) {
 		struct pipe_buf *b = pipe_slot(p, p->tail);
-		size_t k = min(n, (size_t)b->len);
 
-		b->offset += k;
-		b->len -= k;
-		n -= k;
-		if (!b->len)
-			pipe_drop_tail(p);
+		if (n < b->len) {
+			b->offset += n;
+			b->len -= n;
+			return;
+		}
+		n -= b->len;
+		pipe_drop_tail(p);
 	}
 }
 
@@ -160,8 +161,11 @@ int pipe_fill_reserved(struct pipe *p, unsigned reserved, struct pipe_buf *bufs,
 
 	mutex_lock(&p->lock);
 	WRITE_ONCE(p->limit, p->limit + reserved);
-	for (; p->readers && done < n; done++)
-		pipe_push(p, bufs[done].page, bufs[done].offset, bufs[done].len, bufs[done].own);
+	if (likely(p->readers)) {
+		for (; done < n; done++)
+			*pipe_slot(p, p->head + done) = bufs[done];
+		WRITE_ONCE(p->head, p->head + done);
+	}
 	mutex_unlock(&p->lock);
 	if (done)
 		pipe_wake_readers(p);
@@ -174,6 +178,17 @@ int pipe_fill_reserved(struct pipe *p, unsigned reserved, struct pipe_buf *bufs,
 	return no_reader();
 }
 
+/* The first buffers, at most max, stay where they are. How many. */
+static unsigned copy_out(const struct pipe *p, struct pipe_buf *bufs, unsigned max)
+{
+	const struct pipe_buf *ring = p->bufs;
+	u32 tail = p->tail, mask = p->nr_slots - 1, n = min(p->head - tail, (u32)max);
+
+	for (u32 i = 0; i < n; i++)
+		bufs[i] = ring[(tail + i) & mask];
+	return n;
+}
+
 int pipe_claim(struct pipe *p, bool nonblock, struct pipe_buf *bufs, unsigned max)
 {
 	for (;;) {
@@ -184,8 +199,8 @@ int pipe_claim(struct pipe *p, bool nonblock, struct pipe_buf *bufs, unsigned ma
 		mutex_lock(&p->lock);
 		claimed = p->claimed;
 		writers = p->writers;
-		for (u32 i = p->tail; !claimed && n < max && i != p->head; i++)
-			bufs[n++] = *pipe_slot(p, i);
+		if (!claimed)
+			n = copy_out(p, bufs, max);
 		if (n)
 			WRITE_ONCE(p->claimed, true);
 		mutex_unlock(&p->lock);

@@ -124,7 +124,7 @@ struct inode {
 	u64 rdev;			/* I */
 	struct timespec64 atime, mtime, ctime;	/* written under W, atime without; read racily: time_load() */
 	u64 read_ns;			/* racy: since this tick atime says that it was read, as far as it has to; 0: unknown */
-	u64 written_ns;			/* racy: mtime and ctime are at least of this tick, whose next write need not touch them (inode_touch_written); 0: unknown */
+	u64 written_ns;			/* W: mtime and ctime are at least of this tick, whose next write need not touch them (inode_touch_written); 0: unknown */
 	u64 blocks;			/* file system's lock: 512-byte units */
 	struct rwsem i_rwsem;
 	struct address_space mapping;	/* contents; mapping.size is the size */

@@ -74,6 +74,12 @@ void __user *iter_address(const struct iov_iter *it, size_t *len)
 
 void iter_advance(struct iov_iter *it, size_t n)
 {
+	if (n == it->count) {	/* the rest: no segment is looked at any more */
+		it->at += it->room;
+		it->room = it->count = 0;
+		it->nr = 0;
+		return;
+	}
 	while (n) {
 		size_t step = min(n, it->room);
 		n -= iter_advanced(it, step);

@@ -45,13 +45,6 @@ void page_drop_holder(struct page *page)
 	own_sub(page, OWN_HOLDER);
 }
 
-bool page_adoptable(const struct page *page)
-{
-	u64 own = atomic64_read(&page->own);
-
-	return own_holders(own) == 1 && own_xpins(own) == 0 && own_rpins(own) == 0;
-}
-
 bool page_pin_exclusive(struct page *page)
 {
 	u64 own = atomic64_read(&page->own);

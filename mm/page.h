@@ -27,6 +27,8 @@
 #define OWN_RPIN	(1UL << 16)
 #define OWN_XPIN	(1UL << 32)
 #define OWN_HOLDER	(1UL << 44)
+#define OWN_REFS	(0xffffUL * OWN_REF)
+#define OWN_RPINS	(0xffffUL * OWN_RPIN)
 #define OWN_XPINS	(0xfffUL * OWN_XPIN)
 #define OWN_MANY_RPINS	(0x8000UL * OWN_RPIN)	/* one bit: so many are the most, and that is one test */
 #define OWN_FULL	BIT(63)	/* no more holders, at half of what the field could count: one test of the word tells, together with the pins */
@@ -158,7 +160,10 @@ static inline bool page_share(struct page *page)
 void page_drop_holder(struct page *page);	/* one less; the last user frees */
 static inline bool page_sole_holder(const struct page *page) { return own_holders(atomic64_read(&page->own)) == 1; }	/* pins not asked */
 /* One holder, no pin of either kind: the caller, that holder, may take it over (DESIGN.md 6, rule 1). */
-bool page_adoptable(const struct page *page);
+static inline bool page_adoptable(const struct page *page)
+{
+	return (atomic64_read(&page->own) & ~OWN_REFS) == OWN_HOLDER;	/* as one comparison, not of three fields: 6 instructions less */
+}
 
 /* Pins. Each fails (false) rather than overflow its field. */
 static inline bool page_pin_read(struct page *page)	/* false also if own is zero: lockless callers recheck their entry after */

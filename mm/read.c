@@ -129,7 +129,7 @@ static __attribute__((noinline)) ssize_t read_page(struct address_space *m, loff
 }
 
 /* May the usual copies be tried? */
-static inline bool usual_copies(const struct iov_iter *to) { return likely(!to->kernel && !switch_prefault && !READ_ONCE(switch_copy_fail)); }
+static inline bool usual_copies(const struct iov_iter *to) { return likely(!to->kernel && !switch_prefault && !switch_copy_fail); }
 
 /*
  * Whole usual pages, neighbours in one leaf of the tree, to one piece of user memory that is there. What all of them need is asked once: the leaf, the

@@ -314,7 +314,7 @@ static __attribute__((always_inline)) inline size_t write_dirty(struct address_s
 	size_t k = 0;
 
 	if ((e & (ready | ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_TABLE)) != ready || pos + (loff_t)n > m->size || !switch_atomic_copy ||
-	    READ_ONCE(switch_copy_fail))
+	    switch_copy_fail)
 		return 0;
 	if (unlikely(!atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED)))
 		return 0;

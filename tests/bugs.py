@@ -56,7 +56,7 @@ BUGS = [
     ("lookup_no_recheck", "a lockless lookup does not look again after it has its pin", [
         ("mm/slot.h", "if (likely(now & ENTRY_P && !((now ^ e)", "if (likely(true || !((now ^ e)")], "all", "all_lookup_reuse"),
     ("adopt_ignores_readers", "a page with readers is adopted and written in place", [
-        ("mm/own.c", " && own_xpins(own) == 0 && own_rpins(own) == 0;", " && own_xpins(own) == 0;")], "all", "all_read_swap_adopt"),
+        ("mm/page.h", "& ~OWN_REFS) == OWN_HOLDER", "& ~(OWN_REFS | OWN_RPINS)) == OWN_HOLDER")], "all", "all_read_swap_adopt"),
     ("share_check_then_act", "sharing looks for pins first and counts itself in afterwards, in two steps", [
         ("mm/page.h", "\twhile (likely(!(own & (OWN_XPINS | OWN_FULL))))\n\t\tif (likely(atomic64_cmpxchg(&page->own, &own, own + OWN_HOLDER)))\n\t\t\treturn true;\n\treturn false;",
          "\tif (own_xpins(own) || own & OWN_FULL)\n\t\treturn false;\n\tatomic64_add_return(&page->own, OWN_HOLDER);\n\treturn true;")], "all", "all_share_pin"),

@@ -161,7 +161,7 @@ BUGS = [
         ("mm/page.h", "while (likely(!(own & (OWN_XPINS | OWN_FULL))))", "while (likely(!(own & OWN_FULL)))")],
      "aio INV_D1_store_beside --append ramdisk_latency_us=2000"),
     ("qemu_adopt_read_pinned", "who is alone with a page that is being written to the disk stores to it, though the pin is somebody else's", [
-        ("mm/own.c", " && own_xpins(own) == 0 && own_rpins(own) == 0;", " && own_xpins(own) == 0;")], "aio INV_D2_both_store --append ramdisk_latency_us=5000"),
+        ("mm/page.h", "& ~OWN_REFS) == OWN_HOLDER", "& ~(OWN_REFS | OWN_RPINS)) == OWN_HOLDER")], "aio INV_D2_both_store --append ramdisk_latency_us=5000"),
     ("pins_under_invalidate", "a direct write pins its memory with the range locked against faults: from a mapping of the range it waits for itself", [
         ("fs/direct.c", "\tint error = gather(d, &at, at.count);\n\n\tif (error)\n\t\treturn error;\n\terror = prepare(d);\n\tif (!error) {",
          "\tdown_write(&m->invalidate_lock);\n\tint error = gather(d, &at, at.count);\n\tup_write(&m->invalidate_lock);\n\n\tif (error)\n\t\treturn error;\n\terror = prepare(d);\n\tif (!error) {")],
