@@ -141,10 +141,10 @@ BUGS = [
     ("lookup_no_lock", "a lookup reads the directory, and caches what it found, without the directory's lock", [
         ("fs/dentry.c", "\tdown_read(&parent->inode->i_rwsem);\n\terror = dentry_lookup_locked(parent, name, out);\n\tup_read(&parent->inode->i_rwsem);\n",
          "\terror = dentry_lookup_locked(parent, name, out);\n")], "all", "all_rename_uncached"),
-    ("dentry_put_no_lock", "a name's count becomes zero before the cache's lock is taken", [
-        ("fs/dentry.c", "\t\tint old = atomic_read(&d->refs);\n\t\tstruct dentry *parent;\n\n\t\twhile (old > 1)\n\t\t\tif (atomic_cmpxchg(&d->refs, &old, old - 1))\n\t\t\t\treturn;\n",
-         "\t\tstruct dentry *parent;\n\n\t\tif (!atomic_dec_and_test(&d->refs))\n\t\t\treturn;\n"),
-        ("fs/dentry.c", "if (!atomic_dec_and_test(&d->refs) || !list_empty", "if (!list_empty")], "all", "all_unlink_lookup"),
+    ("dentry_put_no_lock", "a name's count becomes zero, and then the name is asked whether it is hashed", [
+        ("fs/dentry.c", "\t\twhile (likely(old != (1 | DENTRY_UNHASHED)))\n\t\t\tif (likely(atomic_cmpxchg(&d->refs, &old, old - 1)))\n\t\t\t\treturn;\n",
+         "\t\told = atomic_add_return(&d->refs, -1);\n\t\tif (old & ~DENTRY_UNHASHED)\n\t\t\treturn;\n\t\tspin_lock(&dcache_lock);\n"
+         "\t\told = list_empty(&d->hash_node);\n\t\tspin_unlock(&dcache_lock);\n\t\tif (!old)\n\t\t\treturn;\n")], "all", "all_unlink_lookup"),
     ("create_in_removed", "a name is made in a directory without looking, under its lock, whether it still exists", [
         ("fs/dentry.c", "\tif (!dir->nlink)\n\t\treturn -ENOENT;", "\tif (false)\n\t\treturn -ENOENT;"),
         ("fs/permission.c", "int may_create(struct inode *dir)\n{\n\tif (!dir->nlink)", "int may_create(struct inode *dir)\n{\n\tif (false)")], "all", "all_rmdir_create"),
