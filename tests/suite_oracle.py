@@ -87,10 +87,10 @@ def failures(kind):
 
 # For each kind: programs of which something fails in a moment, and in how many places each. The whole list: ./cowslip soak --only injected.
 INJECTED = {
-    "alloc": (50, ("hello", "files", "pipes", "filemap", "process", "threads", "fds", "memory", "signals", "seals")),
-    "access": (40, ("hello", "files", "pipes", "process", "fds", "signals")),
-    "kill": (50, ("files", "filemap", "process", "threads", "memory", "pipes", "vmsplice", "timers")),
-    "io": (12, ("hello", "files", "filemap", "holes")),
+    "alloc": (20, ("hello", "files", "pipes", "filemap", "process", "threads", "fds", "memory", "signals", "seals")),
+    "access": (15, ("hello", "files", "pipes", "process", "fds", "signals")),
+    "kill": (15, ("files", "filemap", "process", "threads", "memory", "pipes", "vmsplice", "timers")),
+    "io": (8, ("hello", "files", "filemap", "holes")),
 }
 
 
