@@ -21,14 +21,15 @@ static inline void arch_flush_all(struct mm *mm) { (void)mm; write_cr3(read_cr3(
 /* The no-execute bit of an entry, where the processor has it. */
 static inline u64 arch_nx(void) { return cpu_features.nx ? 1UL << 63 : 0; }
 
-/* A new address space's root: empty below, the kernel's entries above. */
+/* Fill a new address space's root: empty below, the kernel's entries above. */
 static inline void arch_init_root(u64 *root)
 {
 	const u64 *current_root = phys_to_virt(read_cr3() & 0x000ffffffffff000UL);
 	u64 n = 256;
 
-	root += 256;
+	__asm__ volatile("rep stosq" : "+D"(root), "+c"(n) : "a"(0UL) : "memory");
 	current_root += 256;
+	n = 256;
 	__asm__ volatile("rep movsq" : "+D"(root), "+S"(current_root), "+c"(n) :: "memory");
 }
 /* Use this root from now on. Without a PCID in its low bits, and a bit 63 that says keep, drops all translations of the user half. */

@@ -12,6 +12,7 @@
 #include "mm/vma.h"
 
 #include "kernel/printk.h"
+#include "kernel/string.h"
 #include "kernel/trace.h"
 #include "mm/pagecache.h"
 #include "mm/swap.h"
@@ -197,8 +198,7 @@ static void copy_layout(struct mm *new, const struct mm *old)
 	new->arg_end = old->arg_end;
 	new->env_start = old->env_start;
 	new->env_end = old->env_end;
-	for (unsigned i = 0; i < ARRAY_SIZE(new->auxv); i++)
-		new->auxv[i] = old->auxv[i];
+	memcpy(new->auxv, old->auxv, sizeof(new->auxv));
 }
 
 struct mm *mm_fork(struct mm *old)

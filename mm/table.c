@@ -14,7 +14,8 @@
 
 struct page *table_alloc(enum page_kind kind, unsigned level)
 {
-	struct page *table = page_alloc(0, PA_ZERO);
+	bool root = kind == PAGE_TABLE_PROCESS && level == 3;	/* arch_init_root() fills it: frames of zeroes are kept for the others */
+	struct page *table = page_alloc(0, root ? 0 : PA_ZERO);
 
 	if (!table)
 		return NULL;
@@ -52,9 +53,9 @@ void table_lock_two(struct page *a, struct page *b)
 
 void table_unlock_two(struct page *a, struct page *b)
 {
-	spin_unlock(&a->lock);
 	if (a != b)
-		spin_unlock(&b->lock);
+		spin_unlock(&max(a, b)->lock);	/* the last one first: it is found at once among those held */
+	spin_unlock(&min(a, b)->lock);
 }
 
 struct page *table_own(struct page *parent, unsigned slot)

@@ -57,7 +57,7 @@ static inline void *entry_address(u64 e) { return phys_to_virt(e & ENTRY_FRAME);
 static inline entry_t *table_entries(const struct page *table) { return page_address(table); }
 static inline unsigned table_index(vaddr_t va, unsigned level) { return va >> (PAGE_SHIFT + 9 * level) & 511; }
 
-/* A zeroed table with one owning reference, or NULL. May sleep (reclaim). */
+/* A zeroed table (a process's root is not: arch_init_root()) with one owning reference, or NULL. May sleep (reclaim). */
 struct page *table_alloc(enum page_kind kind, unsigned level);
 /* A leaf of an address space that nobody can find any more: drop what its entries hold, and clear them. */
 void leaf_empty(struct page *leaf);

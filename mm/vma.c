@@ -128,7 +128,8 @@ static unsigned array_insert(struct mm *mm, struct vma *vma)
 	ASSERT(mm->nr_vmas < mm->cap_vmas);
 	ASSERT(vma->start < vma->end && vma->end <= USER_TOP);
 	ASSERT(i == mm->nr_vmas || vma->end <= mm->vmas[i]->start);	/* MM1 */
-	memmove(&mm->vmas[i + 1], &mm->vmas[i], (mm->nr_vmas - i) * sizeof(mm->vmas[0]));
+	if (i < mm->nr_vmas)
+		memmove(&mm->vmas[i + 1], &mm->vmas[i], (mm->nr_vmas - i) * sizeof(mm->vmas[0]));
 	mm->vmas[i] = vma;
 	mm->nr_vmas++;
 	WRITE_ONCE(mm->vma_hint, i);
@@ -175,7 +176,8 @@ void vma_remove(struct mm *mm, unsigned i, struct list_head *dead)
 	vma_unlink_file(vma);
 	count_pages(vma, -(s64)vma_pages(vma));
 	mm->nr_vmas--;
-	memmove(&mm->vmas[i], &mm->vmas[i + 1], (mm->nr_vmas - i) * sizeof(mm->vmas[0]));
+	if (i < mm->nr_vmas)
+		memmove(&mm->vmas[i], &mm->vmas[i + 1], (mm->nr_vmas - i) * sizeof(mm->vmas[0]));
 	list_add_tail(&vma->dead_node, dead);
 }
 

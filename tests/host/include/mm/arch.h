@@ -18,7 +18,11 @@ static inline struct page *page_array(void) { return host_pages; }
 struct mm;
 void arch_flush_page(struct mm *mm, vaddr_t va);
 void arch_flush_all(struct mm *mm);
-static inline void arch_init_root(u64 *root) { (void)root; }	/* there is no kernel half */
+static inline void arch_init_root(u64 *root)	/* there is no kernel half */
+{
+	for (unsigned i = 0; i < 512; i++)
+		root[i] = 0;
+}
 void arch_load_root(u64 cr3);
 paddr_t kernel_root_phys(void);
 
