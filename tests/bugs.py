@@ -54,6 +54,7 @@ BUGS = [
         ("mm/pagecache.c", "\tdo {\n\t\tnext = (e &", "\tif (old)\n\t\tpage_drop_holder(old);\n\tdo {\n\t\tnext = (e &"),
         ("mm/pagecache.c", "\tif (old)\n\t\tpage_drop_holder(old);\t/* after the new one is in place (PC5) */\n\telse", "\tif (!old)")], "all", "all_read_swap_adopt"),
     ("lookup_no_recheck", "a lockless lookup does not look again after it has its pin", [
+        ("mm/slot.h", "if (likely(entry_read(slot) == e))", "if (true)"),
         ("mm/slot.h", "if (likely(now & ENTRY_P && !((now ^ e)", "if (likely(true || !((now ^ e)")], "all", "all_lookup_reuse"),
     ("adopt_ignores_readers", "a page with readers is adopted and written in place", [
         ("mm/page.h", "& ~OWN_REFS) == OWN_HOLDER", "& ~(OWN_REFS | OWN_RPINS)) == OWN_HOLDER")], "all", "all_read_swap_adopt"),

@@ -28,6 +28,8 @@ MUTANTS = [
     ("slot_replace_without_zap", "mm/pagecache.c", "if (e & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\trmap_zap", "if (false)\n\t\trmap_zap",
      "file_mapped race_write_writeback"),
     ("lookup_without_recheck", "mm/slot.h", "if (likely(slot != &m->root || slot_find(m, index) == slot)) {", "if (now = entry_read(slot), true) { return page;",
+     "all_lookup_reuse_inside"),                                          # FOREST T2
+    ("usual_lookup_without_recheck", "mm/slot.h", "if (likely(entry_read(slot) == e))", "if (true)",
      "all_lookup_reuse"),                                                 # FOREST T2
     ("change_in_place_though_shared", "mm/pagecache.c", "if (page_sole_holder(old))\n\t\treturn 0;", "return 0;",
      "file_stable_writeback"),                                                        # PG3: stable pages

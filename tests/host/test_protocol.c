@@ -164,6 +164,15 @@ static void read_0(void *arg)
 		if (buf[i] != 1 && buf[i] != 0x81)
 			host_fail("read() saw %02x: the private store of another holder", buf[i]);
 }
+/* To kernel memory: by the lookup for all states, not by that of usual pages. */
+static void read_0_inside(void *arg)
+{
+	u8 buf[64];
+	CHECK_EQ(hfile_pread(f, buf, sizeof(buf), 100), (ssize_t)sizeof(buf));
+	for (unsigned i = 0; i < sizeof(buf); i++)
+		if (buf[i] != 1 && buf[i] != 0x81)
+			host_fail("read() saw %02x: the private store of another holder", buf[i]);
+}
 static void overwrite_0(void *arg)
 {
 	static u8 new[PAGE_SIZE];
@@ -204,6 +213,8 @@ ALL(lookup_drop, 1, "PG2: a frame that is freed between a reader's look at the s
     setup_cached, finish_cached, &mm, read_0, drop_0)
 ALL(lookup_reuse, 1, "FOREST T2: a frame that leaves the cache and is used for something else between a reader's look at the slot and its pin",
     setup_cached, finish_cached, &mm, read_0, drop_and_reuse)
+ALL(lookup_reuse_inside, 1, "the same by the lookup for all states of a slot",
+    setup_cached, finish_cached, &mm, read_0_inside, drop_and_reuse)
 
 /* --- faults against truncate, reclaim, writeback --- */
 static void store_1(void *arg)
