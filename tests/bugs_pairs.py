@@ -17,6 +17,7 @@ PUNCH_NO_LOCK = [("mm/truncate.c", "\tdown_write(&m->invalidate_lock);\n\tremove
 PUNCH_TAKES_COPIES = [("mm/truncate.c", "remove_pages(m, first, last, false);", "remove_pages(m, first, last, true);")]
 FORK_NO_FLUSH = [("mm/fork.c", "tlb_flush_mm(old, TLB_FORK);", "")]
 FORK_LEAVES_RW = [("mm/fork.c", "atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL))", "atomic64_fetch_and(from, current->name[0] == 's' ? ~(ENTRY_RW | ENTRY_EXCL) : ~0UL)")]
+FORK_SWAP_UNCOUNTED = [("mm/fork.c", "\t\tswap_dup(value);\n", "")]
 UNMAP_NO_FLUSH = [("mm/walk.c", "\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n\tif (private)", "\tif (private)"),
                   ("mm/walk.c", "\ttlb_batch_range(batch, va, va + n * PAGE_SIZE);\n", "")]
 DONTNEED_NO_FLUSH = [("mm/madvise.c", "\ttlb_batch_finish(&batch);\n", "")]
@@ -49,6 +50,9 @@ BUGS = [
         ("fs/fallocate.c", "\tpagecache_punch_begin(m, first, behind - 1);\n\tif (free_blocks)\n\t\tfree_blocks(inode, first, behind - 1);\n",
          "\tif (free_blocks)\n\t\tfree_blocks(inode, first, behind - 1);\n\tpagecache_punch_begin(m, first, behind - 1);\n")], "pairs", "pairs_punch with=fsync"),
     ("pairs_fork_no_flush", "fork takes write permission away and tells no TLB", FORK_NO_FLUSH, "pairs", "pairs_fork with=fork"),
+    ("pairs_fork_swap_uncounted", "fork does not count what is swapped out", FORK_SWAP_UNCOUNTED, "pairs", "pairs_fork with=reclaim"),
+    ("pairs_fault_loser_leaks", "the slower of two faults forgets its page", [
+        ("mm/fault.c", "\t\tpage_drop_holder(page);\t\t/* another thread's fault was faster */", "\t\t;")], "pairs", "pairs_read with=read"),
     ("pairs_unmap_early", "munmap frees pages, then flushes", [
         ("mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm", "\tfor (unsigned i = 0; i < b->nr; i++)\n\t\tpage_drop_holder(b->holders[i]);\n\tb->nr = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm")],
      "pairs", "pairs_fault with=munmap"),
@@ -109,6 +113,9 @@ RANDOM = [
     ("randomops_protect", "mprotect makes every private page writable, because the mapping is", PROTECT_TRUSTS_VMA),
     ("randomops_move", "mremap leaves what is swapped out behind", MOVE_FORGETS_SWAPPED),
     ("randomops_advise", "MADV_DONTNEED tells no TLB, and drops nothing", DONTNEED_NO_FLUSH),
+    ("randomops_swap_in", "a page that is swapped in is said to be the program's alone while it is still in the swap cache", [
+        ("mm/swapin.c", "if (page_adoptable(page)) {", "if (swap_count_of(swap_id(seen)) == 0) {")]),
+    ("randomops_swap_fork", "fork does not count what is swapped out", FORK_SWAP_UNCOUNTED),
     ("randomops_sync", "writeback does not make the page read-only", WRITEBACK_NO_PROTECT),
     ("randomops_direct_write", "a direct write leaves the pages of its range in the cache", DIRECT_LEAVES_CACHE),
     ("randomops_direct_read", "a direct read does not look for what is dirty in the cache", DIRECT_PAST_DIRTY),
@@ -120,4 +127,4 @@ RANDOM = [
         ("mm/gup.c", "if (value & ENTRY_PRIV ? !(value & ENTRY_EXCL) : !(vma->flags & VM_SHARED))", "if (false)")]),
     ("randomops_fork", "fork leaves the parent's entries writable", FORK_LEAVES_RW),
 ]
-BUGS += [(name, what, edits, "randomops", "7 20000 /root --append swap_mb=8") for name, what, edits in RANDOM]
+BUGS += [(name, what, edits, "randomops", "7 20000 /root") for name, what, edits in RANDOM]

@@ -145,7 +145,8 @@ def qpairs(name, edits, test):
 
 def randomops(name, edits, test):
     seed, count, directory, *options = shlex.split(test)
-    return at_random(edits, ["randomops", "-o", "1", seed, count, directory], ["--debug", "--mem", "64M", *options], r"operation (\d+)")
+    script = f"mkswap /dev/ram1 >/dev/null; swapon /dev/ram1; exec randomops -o 1 {seed} {count} {directory}"
+    return at_random(edits, ["sh", "-c", script], ["--debug", "--mem", "64M", "--append", "swap_mb=8", *options], r"operation (\d+)")
 
 
 FINDERS = {"pairs": pairs, "qpairs": qpairs, "randomops": randomops, "program": program, "all": hosted, "random": hosted, "explore": explored, "explore2": explored2, "debug": debug}

@@ -19,6 +19,7 @@ COWSLIP = os.path.join(ROOT, "cowslip")
 SCENARIOS = ("write_truncate", "fault_truncate", "crossed_writers", "fork_fault", "swap_fork", "munmap_copy", "exec_signals", "pipes", "rename_lookup")
 # Programs of user/tests that end quickly also when every unlock may switch, and that nobody else has to look at.
 PROGRAMS = ("files", "pipes", "signals", "threads", "process", "memory", "sockets", "epoll", "timers", "futexes", "waitv", "reclocks", "stress", "short_lived")
+SWAP = "mkswap /dev/ram1 >/dev/null; swapon /dev/ram1; "     # what swap_mb= made
 PER_RUN = 500               # schedules of a scenario in one machine
 
 
@@ -33,8 +34,8 @@ def scenario(number, seed):
 
 def pairs(number, seed):
     """Every two operations of the memory system at the same time (user/pairs.c), 60 seeded schedules of each pair, on 1 and 2 processors."""
-    return [COWSLIP, "run", "--icount", "--smp", str((1, 2)[number % 2]), "--mem", "64M", "--timeout", "900", "--append", f"sched=explore:{seed}", "--",
-            "/bin/pairs", "all", "60", str(seed), ("/root", "/root", "/tmp")[number % 3]]
+    return [COWSLIP, "run", "--icount", "--smp", str((1, 2)[number % 2]), "--mem", "64M", "--timeout", "900", "--append", f"sched=explore:{seed} swap_mb=8", "--",
+            "sh", "-c", f"{SWAP}exec /bin/pairs all 60 {seed} {('/root', '/root', '/tmp')[number % 3]}"]
 
 
 def program(number, seed):
@@ -52,8 +53,8 @@ def operations(number, seed):
     words = [] if smp == 1 else ["-w", str(smp)] + (["-t"] if number % 2 else [])
     look = number // 3 % 2
     words += ["-o", "1"] if look else []
-    return [COWSLIP, "run", *(["--debug"] if look else []), *(["--icount"] if look and smp > 1 else []), "--smp", str(smp), "--mem", "128M", "--timeout", "900", "--", "randomops", *words, str(seed),
-            str((4000 if look else 20000) // smp), ("/root", "/tmp")[number // 6 % 2]]
+    return [COWSLIP, "run", *(["--debug"] if look else []), *(["--icount"] if look and smp > 1 else []), "--smp", str(smp), "--mem", "128M", "--timeout", "900", "--append", "swap_mb=8", "--", "sh", "-c",
+            f"{SWAP}exec randomops {' '.join(words)} {seed} {(4000 if look else 20000) // smp} {('/root', '/tmp')[number // 6 % 2]}"]
 
 
 def failures(number, seed):

@@ -322,13 +322,17 @@ static void check(void)
 	check_b(b, used, 0, "B");
 	if (!reads)
 		check_letter(b, used, (char)b_first, "B, which nobody read into");
+	check_letter(l, FBYTES, 'l', "L");
 	fill(b, used, 'x');
+	for (int p = 0; p < FPAGES; p += 2)	/* a store to every other page, before a write to F */
+		fill(l + p * PAGE, PAGE, 'v');
 	look(f, again, FBYTES);
 	MUST(!memcmp(again, now, FBYTES));
 	fill(now, FBYTES, 'z');
 	MUST(pwrite(f, now, FBYTES, 0) == FBYTES);
 	check_letter(b, used, 'x', "B after a write to F");
-	check_letter(l, FBYTES, 'l', "L");
+	for (int p = 0; p < FPAGES; p++)
+		check_letter(l + p * PAGE, PAGE, p % 2 ? 'l' : 'v', "L after a write to F");
 	look(g, again, size);
 	MUST(!memcmp(again, copied, (size_t)size));
 	fill(l, FBYTES, 'v');
