@@ -284,6 +284,23 @@ void mm_populate(struct mm *mm, vaddr_t start, vaddr_t end)
 
 /* --- unmapping --- */
 
+/* The tables of VMAs that were taken out of [low, high), the last one first; neighbours that meet in one leaf together, which saves a walk each. */
+static void free_tables_of(struct mm *mm, struct list_head *removed, vaddr_t low, vaddr_t high, struct tlb_batch *batch)
+{
+	vaddr_t start = 0, end = 0;
+	struct vma *vma;
+
+	list_for_each(vma, removed, dead_node) {
+		if (end && (vma->end - 1) / HUGE_SIZE != start / HUGE_SIZE) {
+			free_tables(mm, start, end, low, high, batch);
+			end = 0;
+		}
+		start = vma->start;
+		end = end ? end : vma->end;
+	}
+	free_tables(mm, start, end, low, high, batch);
+}
+
 /* Those from index i on that begin below end, none of which the borders cut. */
 static void unmap_vmas(struct mm *mm, unsigned i, vaddr_t end, struct list_head *dead)
 {
@@ -302,8 +319,7 @@ static void unmap_vmas(struct mm *mm, unsigned i, vaddr_t end, struct list_head 
 		vma_remove(mm, last, &removed);
 	/* Only now, when no VMA is left that somebody may walk below: the tables, where there were VMAs (not slot by slot through it all). */
 	vaddr_t low = i > 0 ? mm->vmas[i - 1]->end : 0, high = i < mm->nr_vmas ? mm->vmas[i]->start : USER_TOP + PAGE_SIZE;
-	list_for_each(vma, &removed, dead_node)
-		free_tables(mm, vma->start, vma->end, low, high, &batch);
+	free_tables_of(mm, &removed, low, high, &batch);
 	if (batch.nr_tables)
 		tlb_batch_finish(&batch);
 	list_splice_tail(&removed, dead);
