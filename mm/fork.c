@@ -157,7 +157,7 @@ static int copy_entries(struct mm *old, struct mm *new, const struct vma *vma)
 	int error = 0;
 
 	for (vaddr_t va = vma->start; va < vma->end && !error; va = next) {
-		struct page *from = leaf_find(old, va, &next);
+		struct page *from = leaf_find_locked(old, va, &next);
 		if (from && READ_ONCE(from->live))
 			error = copy_leaf(from, new, vma, va, min(next, vma->end));
 	}

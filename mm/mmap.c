@@ -311,7 +311,7 @@ static void unmap_vmas(struct mm *mm, unsigned i, vaddr_t end, struct list_head 
 
 	tlb_batch_init(&batch, mm, TLB_UNMAP);
 	for (; last < mm->nr_vmas && (vma = mm->vmas[last])->start < end; last++)
-		zap_range(mm, vma->start, vma->end, ZAP_FILE | ZAP_PRIVATE | (vma->mapping ? 0 : ZAP_LEAVES), &batch);
+		zap_range(mm, vma->start, vma->end, ZAP_FILE | ZAP_PRIVATE | ZAP_LOCKED | (vma->mapping ? 0 : ZAP_LEAVES), &batch);
 	if (last == i)
 		return;
 	tlb_batch_finish(&batch);

@@ -49,6 +49,8 @@ bool vma_covered(const struct mm *mm, vaddr_t start, vaddr_t end);
 struct page *leaf_own(struct mm *mm, vaddr_t va);
 /* The leaf table for va, or NULL; *next is the end of what it, or the hole in its place, covers. i_mmap_lock suffices. */
 struct page *leaf_find(struct mm *mm, vaddr_t va, vaddr_t *next);
+/* The same for who has mmap_lock, either way, and goes on to the next VMA, which may lie below the same leaf: that saves the walk. */
+struct page *leaf_find_locked(struct mm *mm, vaddr_t va, vaddr_t *next);
 static inline entry_t *leaf_entry(struct page *leaf, vaddr_t va) { return &table_entries(leaf)[table_index(va, 0)]; }
 
 /* Equal but for what the MMU may set at any moment. */
@@ -81,6 +83,7 @@ void fault_ahead(struct vma *vma, struct page *leaf, vaddr_t va);
 #define ZAP_FILE	BIT(0)	/* entries that own nothing: cache pages, the frame of zeroes */
 #define ZAP_PRIVATE	BIT(1)	/* holders */
 #define ZAP_LEAVES	BIT(2)	/* with both: leaves that lie in the range whole may go with their entries. mmap_lock for writing, no file's VMA */
+#define ZAP_LOCKED	BIT(3)	/* mmap_lock is held */
 /* Clear entries in [start, end) of one VMA. What they held is dropped when the batch is finished (which may happen here). i_mmap_lock suffices. */
 void zap_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned what, struct tlb_batch *batch);
 /* Free the tables under [start, end), zapped, that no VMA in [low, high) needs: [low, high) holds no VMA. mmap_lock for writing. */

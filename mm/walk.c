@@ -59,6 +59,15 @@ struct page *leaf_find(struct mm *mm, vaddr_t va, vaddr_t *next)
 	return table;
 }
 
+struct page *leaf_find_locked(struct mm *mm, vaddr_t va, vaddr_t *next)
+{
+	struct page *leaf = leaf_find(mm, va, next);
+
+	if (leaf)
+		WRITE_ONCE(mm->leaf_hint, va >> 21 << HINT_FRAME_BITS | page_to_pfn(leaf));
+	return leaf;
+}
+
 u64 mm_entry(struct mm *mm, vaddr_t va)
 {
 	vaddr_t next;
@@ -194,7 +203,7 @@ void zap_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned what, struct 
 	vaddr_t next;
 
 	for (vaddr_t va = start; va < end; ) {
-		struct page *leaf = leaf_find(mm, va, &next);
+		struct page *leaf = what & ZAP_LOCKED ? leaf_find_locked(mm, va, &next) : leaf_find(mm, va, &next);
 		u32 live = leaf ? READ_ONCE(leaf->live) : 0;
 		if (!live) {
 			va = next;
