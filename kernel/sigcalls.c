@@ -94,6 +94,13 @@ long sys_rt_sigpending(u64 __user *set, size_t size)
 
 /* --- the alternate stack --- */
 
+static inline bool is_alt_stack(const stack_t *stack)
+{
+	const stack_t *alt = &current->sig_stack;
+
+	return stack->ss_sp == alt->ss_sp && stack->ss_size == alt->ss_size && stack->ss_flags == alt->ss_flags;
+}
+
 static long set_alt_stack(const stack_t *new, size_t min_size)
 {
 	stack_t *alt = &current->sig_stack;
@@ -101,7 +108,7 @@ static long set_alt_stack(const stack_t *new, size_t min_size)
 
 	if (on_alt_stack(current->frame->rsp))
 		return -EPERM;
-	if (new->ss_sp == alt->ss_sp && new->ss_size == alt->ss_size && new->ss_flags == alt->ss_flags)
+	if (is_alt_stack(new))
 		return 0;		/* also what could not be set anew: size 0 */
 	if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0)
 		return -EINVAL;
@@ -115,8 +122,11 @@ static long set_alt_stack(const stack_t *new, size_t min_size)
 	return 0;
 }
 
+/* The frame says what the stack is, unless the handler wrote to it. */
 void sigaltstack_restore(const stack_t *stack)
 {
+	if (likely(is_alt_stack(stack)))
+		return;
 	(void)set_alt_stack(stack, MIN_ALT_STACK);
 }
 
@@ -268,18 +278,22 @@ static __attribute__((noinline)) int kill_many(int pgid, int sig, const struct k
 
 long sys_kill(int pid, int sig)
 {
+	const struct process *self = current->process;
 	struct ksiginfo info;
 	long r = -ESRCH;
 
 	if (pid == -2147483647 - 1)
 		return -ESRCH;
-	siginfo_user(&info, sig, SI_USER, current->process);
+	siginfo_user(&info, sig, SI_USER, self);
+	/* The only thread sees it; only that thread, this one, could make it two. */
+	if (pid == self->pid && READ_ONCE(self->nr_threads) == 1 && signal_raise(sig, &info))
+		return 0;
 	spin_lock(&tasklist_lock);
 	struct process *p = pid > 0 ? process_find(pid) : NULL;
 	if (p)
 		r = kill_one(p, sig, &info);
 	else if (pid <= 0)
-		r = kill_many(pid == 0 ? current->process->pgid : pid == -1 ? 0 : -pid, sig, &info);
+		r = kill_many(pid == 0 ? self->pgid : pid == -1 ? 0 : -pid, sig, &info);
 	spin_unlock(&tasklist_lock);
 	return r;
 }
@@ -307,6 +321,8 @@ long sys_tgkill(int tgid, int tid, int sig)
 	if (tgid <= 0 || tid <= 0)
 		return -EINVAL;
 	siginfo_user(&info, sig, SI_TKILL, current->process);
+	if (tid == current->tid && tgid == current->process->pid && signal_raise(sig, &info))	/* raise(3) */
+		return 0;
 	return send_thread(tgid, tid, sig, &info);
 }
 

@@ -265,6 +265,14 @@ int signal_take_locked(u64 which, struct ksiginfo *info)
 	return sig;
 }
 
+/* The action for a signal that was just taken. sig_lock held. */
+static inline void take_action(struct process *p, int sig, struct sigaction_k *action)
+{
+	*action = p->action[sig - 1];
+	if (unlikely(action->flags & SA_RESETHAND) && action->handler != (void __user *)SIG_IGN)
+		p->action[sig - 1].handler = (void __user *)SIG_DFL;
+}
+
 /* The next signal with a handler: its number with info and action, 0 if there is none. Dies here if the process is to die. */
 static int next_signal(struct ksiginfo *info, struct sigaction_k *action)
 {
@@ -280,9 +288,7 @@ static int next_signal(struct ksiginfo *info, struct sigaction_k *action)
 		sig = park ? 0 : signal_take_locked(~t->sig_mask, info);
 		if (sig) {
 			p->stop_armed |= (SIG_BIT(sig) & SIG_STOPS) != 0;
-			*action = p->action[sig - 1];
-			if (unlikely(action->flags & SA_RESETHAND) && action->handler != (void __user *)SIG_IGN)
-				p->action[sig - 1].handler = (void __user *)SIG_DFL;
+			take_action(p, sig, action);
 		}
 		bool unkillable = p->pid == 1 && info->si_code <= 0;
 		spin_unlock(&p->sig_lock);
@@ -345,6 +351,28 @@ static void run_handler(struct trapframe *frame, int sig, const struct ksiginfo 
 		spin_unlock(&t->process->sig_lock);
 	}
 	signal_fault(SIGSEGV, SI_KERNEL, 0);
+}
+
+bool signal_raise(int sig, const struct ksiginfo *info)
+{
+	struct task *t = current;
+	struct process *p = t->process;
+	struct sigaction_k action;
+
+	/* What has side effects when sent, or counts against a limit, is sent. */
+	if (sig < 1 || sig >= SIGRTMIN || SIG_BIT(sig) & (t->sig_mask | SIG_STOPS | SIG_BIT(SIGCONT)))
+		return false;
+	spin_lock(&p->sig_lock);
+	bool now = signal_handled(&p->action[sig - 1]) && !signal_pending(t);
+	if (now)
+		take_action(p, sig, &action);
+	spin_unlock(&p->sig_lock);
+	if (!now)
+		return false;
+	t->frame->rax = 0;		/* the call's result, where the handler returns to */
+	t->frame->vector = 0;		/* changed: entry.asm */
+	run_handler(t->frame, sig, info, &action);
+	return true;
 }
 
 void signal_deliver(struct trapframe *frame)

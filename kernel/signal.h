@@ -47,6 +47,11 @@ void signal_set_mask(u64 mask);
 void signal_retarget(u64 signals);
 /* Take one pending signal of `which` (bits) off the current task or its process: its number, or 0. sig_lock held. */
 int signal_take_locked(u64 which, struct ksiginfo *info);
+/*
+ * From a system call, for a signal that its thread sends to itself: if a handler is to run for it now, and no other signal waits, the handler is
+ * entered when the call returns 0, without the signal having been pending. False: nothing has happened, it is to be sent. Takes sig_lock, sleeps.
+ */
+bool signal_raise(int sig, const struct ksiginfo *info);
 /* A siginfo as kill(2) and tkill(2) of process `from` make it. */
 static inline void siginfo_user(struct ksiginfo *info, int sig, int code, const struct process *from)
 {
