@@ -21,38 +21,46 @@ enum step {
 };
 
 /* n bytes at `from` to the iterator: all, or none of them counts. */
-static inline bool put_part(const char *from, size_t n, struct iov_iter *to)
+static __attribute__((noinline)) bool put_pieces(const char *from, size_t n, struct iov_iter *to)
 {
-	struct iov_iter it;
+	struct iov_iter it = *to;
 
-	if (likely(iter_in_one_segment(to, n))) {
-		if (unlikely(checked_to_user_nofault((__force char __user *)to->at, from, n)))
-			return false;
-		iter_advanced(to, n);
-		return true;
-	}
-	it = *to;
 	if (copy_pieces_to_iter_nofault(from, n, &it) < n)
 		return false;
 	*to = it;
 	return true;
 }
 
+static inline bool put_part(const char *from, size_t n, struct iov_iter *to)
+{
+	if (likely(iter_in_one_segment(to, n))) {
+		if (unlikely(checked_to_user_nofault((__force char __user *)to->at, from, n)))
+			return false;
+		iter_advanced(to, n);
+		return true;
+	}
+	return put_pieces(from, n, to);
+}
+
+static __attribute__((noinline)) bool get_pieces(char *to, size_t n, struct iov_iter *from)
+{
+	struct iov_iter it = *from;
+
+	if (copy_pieces_from_iter_nofault(to, n, &it) < n)
+		return false;
+	*from = it;
+	return true;
+}
+
 static inline bool get_part(char *to, size_t n, struct iov_iter *from)
 {
-	struct iov_iter it;
-
 	if (likely(iter_in_one_segment(from, n))) {
 		if (unlikely(checked_from_user_nofault(to, (__force char __user *)from->at, n)))
 			return false;
 		iter_advanced(from, n);
 		return true;
 	}
-	it = *from;
-	if (copy_pieces_from_iter_nofault(to, n, &it) < n)
-		return false;
-	*from = it;
-	return true;
+	return get_pieces(to, n, from);
 }
 
 static inline char *buf_data(const struct pipe_buf *b) { return (char *)page_address(b->page) + b->offset; }
@@ -71,7 +79,7 @@ static enum step take_bytes(struct pipe *p, struct iov_iter *to, size_t *part)
 		b->offset += n;
 		b->len -= n;
 		if (!b->len)
-			pipe_drop_tail(p);
+			pipe_drop_first(p, b);
 	}
 	return STEP_DONE;
 }

@@ -68,10 +68,9 @@ static inline void pipe_push(struct pipe *p, struct page *page, unsigned offset,
 	WRITE_ONCE(p->head, p->head + 1);
 }
 void pipe_drop_buf(struct pipe *p, struct pipe_buf *b);
-static inline void pipe_drop_tail(struct pipe *p)
+/* Take b, the first buffer, out of the ring. */
+static inline void pipe_drop_first(struct pipe *p, struct pipe_buf *b)
 {
-	struct pipe_buf *b = pipe_slot(p, p->tail);
-
 	if (likely(b->own && p->nr_spare < PIPE_KEPT))
 		p->spare[p->nr_spare++] = b->page;
 	else
@@ -79,13 +78,25 @@ static inline void pipe_drop_tail(struct pipe *p)
 	b->page = NULL;
 	WRITE_ONCE(p->tail, p->tail + 1);
 }
+static inline void pipe_drop_tail(struct pipe *p) { pipe_drop_first(p, pipe_slot(p, p->tail)); }
 void pipe_consume(struct pipe *p, size_t n);	/* the first n bytes, which are there */
 /* A second reference of a buffer, which becomes a share thereby. False: the limit of holders is reached. */
 bool pipe_buf_share(struct pipe_buf *b);
 u32 pipe_byte_count(struct pipe *p);		/* takes the mutex itself */
-/* After the mutex was dropped: something was put in; taken out. Nothing is done if nobody waits. */
-void pipe_wake_readers(struct pipe *p);
-void pipe_wake_writers(struct pipe *p);
+/*
+ * After the mutex was dropped: something was put in; taken out. Whoever waits is on the queue before he looks at the ring, with a barrier in
+ * between; we have changed the ring before the mutex was dropped, by an atomic operation. So if we miss him here, he has seen the change.
+ */
+static inline void pipe_wake_readers(struct pipe *p)
+{
+	if (!list_empty(&p->read_wait.waiters))
+		wake_up_all(&p->read_wait, 0);
+}
+static inline void pipe_wake_writers(struct pipe *p)
+{
+	if (unlikely(!list_empty(&p->write_wait.waiters)))
+		wake_up_all(&p->write_wait, 0);
+}
 
 /* A buffer that is in no ring: give its frame back. */
 void pipe_buf_release(struct pipe_buf *b);

@@ -104,22 +104,6 @@ u32 pipe_byte_count(struct pipe *p)
 	return n;
 }
 
-/*
- * Whoever waits is on the queue before he looks at the ring, with a barrier in between; we have changed the ring before the mutex was dropped,
- * by an atomic operation. So if we miss him here, he has seen the change.
- */
-void pipe_wake_readers(struct pipe *p)
-{
-	if (!list_empty(&p->read_wait.waiters))
-		wake_up_all(&p->read_wait, 0);
-}
-
-void pipe_wake_writers(struct pipe *p)
-{
-	if (!list_empty(&p->write_wait.waiters))
-		wake_up_all(&p->write_wait, 0);
-}
-
 /* --- places and bytes without the mutex --- */
 
 static int no_reader(void)

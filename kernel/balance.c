@@ -67,11 +67,12 @@ static int least_loaded(u64 allowed, int first)
 
 int place_task(struct task *t)
 {
-	u64 allowed = READ_ONCE(t->cpus_allowed) & cpus_online();
 	int cpu = t->cpu, idle;
+	u64 allowed;
 
 	if (nr_cpus_online == 1)
 		return 0;
+	allowed = READ_ONCE(t->cpus_allowed) & cpus_online();
 	if (!allowed)
 		allowed = cpus_online();	/* none of them is there: better anywhere than nowhere */
 	if (unlikely(explore_flag))

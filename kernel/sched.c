@@ -34,7 +34,7 @@ void switch_to(u64 *save_rsp, u64 next_rsp);
 extern char ret_from_fork[];
 
 /* Weight of a nice level relative to level 0, in 1/1024: each step is about a quarter (as POSIX systems do). */
-static u64 weight(int nice)
+static __attribute__((noinline)) u64 weight(int nice)
 {
 	u64 w = 1024;
 
@@ -82,15 +82,15 @@ void resched_cpu(int cpu)
 		smp_kick(cpu);
 }
 
-/* Charge the time since the last look to the running task. Queue locked or interrupts off. */
-static void account(struct task *t, u64 now, bool user)
+/* Charge the time since the last look to t, which runs on this CPU. Queue locked or interrupts off. */
+static inline __attribute__((always_inline)) void account(struct cpu *cpu, struct task *t, u64 now, bool user)
 {
 	u64 used = now - t->run_start;
 
 	t->run_start = now;
 	ADD_ONCE(t->runtime_ns, used);
 	ADD_ONCE(*(user ? &t->utime_ns : &t->stime_ns), used);
-	ADD_ONCE(*(user ? &cpus[t->cpu].user_ns : &cpus[t->cpu].system_ns), used);
+	ADD_ONCE(*(user ? &cpu->user_ns : &cpu->system_ns), used);
 	if (likely(!(t->nice | t->policy)))
 		ADD_ONCE(t->vruntime, used);	/* who wakes a task for this CPU looks at it */
 	else
@@ -99,9 +99,11 @@ static void account(struct task *t, u64 now, bool user)
 
 void sched_account(bool user)
 {
-	if (current == this_cpu()->idle)
+	struct cpu *cpu = this_cpu();
+
+	if (cpu->task == cpu->idle)
 		return;
-	account(current, ktime_ns(), user);
+	account(cpu, cpu->task, ktime_ns(), user);
 	cputimer_tick();
 }
 
@@ -155,8 +157,9 @@ void sched_tick(void)
 /* --- waking --- */
 
 /* Make t runnable, which sleeps or is about to. Its queue is locked, and free on return. */
-static void wake_locked(struct runqueue *rq, struct task *t)
+static inline __attribute__((always_inline)) void wake_locked(struct runqueue *rq, struct task *t)
 {
+	struct cpu *where;
 	int cpu;
 	u64 base;
 
@@ -176,7 +179,8 @@ static void wake_locked(struct runqueue *rq, struct task *t)
 	if (base > SLEEPER_CREDIT_NS)
 		t->vruntime = max(t->vruntime, base - SLEEPER_CREDIT_NS);
 	enqueue(rq, t);
-	if (cpus[cpu].task == cpus[cpu].idle || t->vruntime + WAKEUP_GRAIN_NS < READ_ONCE(cpus[cpu].task->vruntime))
+	where = &cpus[cpu];
+	if (where->task == where->idle || t->vruntime + WAKEUP_GRAIN_NS < READ_ONCE(where->task->vruntime))
 		resched_cpu(cpu);
 	rq_unlock_irqs_off(rq);
 }
@@ -191,15 +195,23 @@ static inline void wake_end(u64 flags)
 	}
 }
 
-bool task_wake(struct task *t)
+bool task_wake_irqs_off(struct task *t)
 {
-	u64 flags = irq_save();
 	struct runqueue *rq = task_rq_lock(t);
 	bool asleep = READ_ONCE(t->state) != TASK_RUNNABLE && READ_ONCE(t->state) != TASK_DEAD;
+
 	if (likely(asleep))
 		wake_locked(rq, t);
 	else
 		rq_unlock_irqs_off(rq);
+	return asleep;
+}
+
+bool task_wake(struct task *t)
+{
+	u64 flags = irq_save();
+	bool asleep = task_wake_irqs_off(t);
+
 	wake_end(flags);
 	return asleep;
 }
@@ -297,7 +309,7 @@ static void switch_tasks(bool preempted)
 	if (prev == cpu->idle) {
 		idle_leave(cpu->id);
 	} else {
-		account(prev, now, false);
+		account(cpu, prev, now, false);
 		if (prev->state == TASK_RUNNABLE || preempted)
 			put_back(rq, prev);
 	}
@@ -326,7 +338,8 @@ static void switch_tasks(bool preempted)
 
 void schedule(void)
 {
-	might_sleep();
+	if (!sleeping_is_fine())
+		might_sleep();
 	preempt_disable();
 	switch_tasks(false);
 	preempt_enable();

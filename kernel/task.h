@@ -189,6 +189,7 @@ void schedule(void);				/* sleep or yield: runs another task */
 void sched_yield_cpu(void);
 /* Make a sleeping task runnable; true if it was asleep in one of the states of `mode` and above. */
 bool task_wake(struct task *task);		/* from any state */
+bool task_wake_irqs_off(struct task *task);	/* the same: interrupts and preemption are off, and whoever allows them again sees to it that it may run */
 bool task_wake_signal(struct task *task, bool fatal);	/* only if its sleep may be interrupted so */
 struct task *kthread_start(const char *name, void (*fn)(void *arg), void *arg);	/* NULL: no memory */
 u64 ktime_ns(void);				/* monotonic, since boot */

@@ -31,12 +31,8 @@ void wait_prepare(struct wait_queue *wq, struct wait_entry *entry, enum wait_mod
 	smp_mb();	/* the state before the caller's condition */
 }
 
-void wait_finish(struct wait_queue *wq, struct wait_entry *entry)
+void wait_leave(struct wait_queue *wq, struct wait_entry *entry)
 {
-	if (entry->auto_remove && !smp_load_acquire(&entry->task)) {
-		WRITE_ONCE(current->state, TASK_RUNNABLE);
-		return;
-	}
 	u64 flags = spin_lock_irqsave(&wq->lock);
 	WRITE_ONCE(current->state, TASK_RUNNABLE);
 	if (entry->task)
@@ -76,7 +72,7 @@ int wake_up_nr(struct wait_queue *wq, u64 key, int nr)
 			break;
 		if (key && entry->key && entry->key != key)
 			continue;
-		if (!(entry->wake ? entry->wake(entry, key) : task_wake(entry->task)))
+		if (!(entry->wake ? entry->wake(entry, key) : task_wake_irqs_off(entry->task)))
 			continue;
 		woken++;
 		if (entry->auto_remove) {

@@ -22,6 +22,14 @@ struct wait_entry {
 	bool auto_remove;
 };
 
+/* Not on a queue yet. What wait_prepare() fills in is not cleared first. */
+static inline void wait_entry_init(struct wait_entry *entry, bool auto_remove)
+{
+	entry->task = NULL;
+	entry->wake = NULL;
+	entry->auto_remove = auto_remove;
+}
+
 #define WAIT_QUEUE_INIT(var) { .lock = SPINLOCK_INIT("wait queue", RANK_WAITQUEUE), .waiters = LIST_INIT((var).waiters) }
 void wait_queue_init(struct wait_queue *wq);
 
@@ -34,7 +42,13 @@ enum wait_mode {
 /* Put the current task on the queue and in the sleeping state of `mode`. May be called again in a loop. */
 void wait_prepare(struct wait_queue *wq, struct wait_entry *entry, enum wait_mode mode, u64 key);
 /* Take it off and make it running again. */
-void wait_finish(struct wait_queue *wq, struct wait_entry *entry);
+void wait_leave(struct wait_queue *wq, struct wait_entry *entry);
+static inline void wait_finish(struct wait_queue *wq, struct wait_entry *entry)
+{
+	/* Whoever woke us made us runnable, and then took us off. */
+	if (!entry->auto_remove || smp_load_acquire(&entry->task))
+		wait_leave(wq, entry);
+}
 /* Sleep (call schedule()) unless a signal of that mode is pending: 0, or -ERESTARTSYS. */
 int wait_sleep(enum wait_mode mode);
 /* The same until a deadline, in nanoseconds of ktime_ns(); -ETIMEDOUT when it has passed. */
@@ -51,8 +65,9 @@ int wake_up_nr(struct wait_queue *wq, u64 key, int nr);
 #define wait_event(wq, mode, condition) wait_event_(wq, mode, condition, false)
 #define wait_event_lasting(wq, mode, condition) wait_event_(wq, mode, condition, true)
 #define wait_event_(wq, mode, condition, lasting) ({ \
-	struct wait_entry wait_entry_ = { .auto_remove = (lasting) }; \
+	struct wait_entry wait_entry_; \
 	int wait_result_ = 0; \
+	wait_entry_init(&wait_entry_, (lasting)); \
 	might_sleep(); \
 	for (;;) { \
 		wait_prepare((wq), &wait_entry_, (mode), 0); \

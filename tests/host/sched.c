@@ -231,6 +231,7 @@ bool task_wake(struct task *task)
 	}
 	return asleep;
 }
+bool task_wake_irqs_off(struct task *task) { return task_wake(task); }
 bool task_wake_signal(struct task *task, bool fatal)
 {
 	if (task->state == TASK_SLEEPING || (fatal && task->state == TASK_SLEEPING_KILLABLE))
