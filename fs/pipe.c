@@ -138,7 +138,6 @@ ssize_t pipe_read_iter(struct pipe *p, struct iov_iter *to, bool nonblock)
 	ssize_t error = 0;
 
 	while (to->count) {
-		size_t before = to->count;
 		enum step step = STEP_DONE;
 		bool at_end = false;
 
@@ -150,7 +149,7 @@ ssize_t pipe_read_iter(struct pipe *p, struct iov_iter *to, bool nonblock)
 				at_end = !p->writers;
 			}
 			mutex_unlock(&p->lock);
-			if (to->count < before)
+			if (to->count < want)
 				pipe_wake_writers(p);
 		}
 		if (unlikely(step == STEP_FAULT)) {
@@ -203,7 +202,7 @@ ssize_t pipe_write(struct file *file, struct iov_iter *from, loff_t *pos)
 		else if (from->count && !error && file->flags & O_NONBLOCK)
 			error = -EAGAIN;
 		else if (from->count && !error)
-			error = wait_event_lasting(&p->write_wait, WAIT_INTERRUPTIBLE, !pipe_full(p) || !READ_ONCE(p->readers));
+			error = pipe_wait_room(p);
 	}
 	if (error == -EPIPE)
 		signal_send_task(current, SIGPIPE, NULL);

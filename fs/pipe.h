@@ -98,6 +98,8 @@ static inline void pipe_wake_writers(struct pipe *p)
 		wake_up_all(&p->write_wait, 0);
 }
 
+/* Until there is room, or nobody will ever make any: 0, -ERESTARTSYS. Out of line: writes that find room have less of a frame to make. */
+int pipe_wait_room(struct pipe *p);
 /* A buffer that is in no ring: give its frame back. */
 void pipe_buf_release(struct pipe_buf *b);
 /* Reserve up to `want` places (at least one), waiting for one if need be: how many; -EAGAIN (nonblock), -EPIPE (with the signal), -ERESTARTSYS. */

@@ -106,6 +106,11 @@ u32 pipe_byte_count(struct pipe *p)
 
 /* --- places and bytes without the mutex --- */
 
+int pipe_wait_room(struct pipe *p)
+{
+	return wait_event_lasting(&p->write_wait, WAIT_INTERRUPTIBLE, !pipe_full(p) || !READ_ONCE(p->readers));
+}
+
 static int no_reader(void)
 {
 	signal_send_task(current, SIGPIPE, NULL);
@@ -133,7 +138,7 @@ int pipe_reserve(struct pipe *p, unsigned want, bool nonblock)
 			return (int)got;
 		if (nonblock)
 			return -EAGAIN;
-		error = wait_event_lasting(&p->write_wait, WAIT_INTERRUPTIBLE, !pipe_full(p) || !READ_ONCE(p->readers));
+		error = pipe_wait_room(p);
 		if (error)
 			return error;
 	}

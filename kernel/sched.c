@@ -168,7 +168,7 @@ static inline __attribute__((always_inline)) void wake_locked(struct runqueue *r
 		rq_unlock_irqs_off(rq);
 		return;
 	}
-	cpu = place_task(t);
+	cpu = nr_cpus_online == 1 ? t->cpu : place_task(t);
 	if (unlikely(cpu != t->cpu)) {	/* runnable, on no queue: it is ours alone */
 		rq_unlock_irqs_off(rq);
 		change_queue(t, cpu);
@@ -234,22 +234,34 @@ bool task_wake_signal(struct task *t, bool is_fatal)
 
 /* --- switching --- */
 
-/* After a switch, as the task that came: the queue is still locked by who left. Interrupts are off before and on afterwards. */
-static void finish_switch(struct runqueue *rq)
+/* The task that left is dead, or may not run here any more. */
+static __attribute__((noinline)) void finish_last(struct runqueue *rq)
 {
 	struct task *dead = rq->dead, *moving = rq->moving;
-	struct mm *left = rq->left;
 
 	rq->dead = rq->moving = NULL;
-	rq->left = NULL;
 	rq_unlock_irqs_off(rq);
-	if (unlikely(moving))
+	if (moving)
 		move_task(moving, place_task(moving));
-	irq_enable();			/* every task switches with them on */
-	if (left)
-		mm_ref_put(left);
+	irq_enable();
 	if (dead)
 		task_free(dead);
+}
+
+/* After a switch, as the task that came: the queue is still locked by who left. Interrupts are off before and on afterwards. */
+static inline void finish_switch(struct runqueue *rq)
+{
+	struct mm *left = rq->left;
+
+	rq->left = NULL;
+	if (likely(!rq->dead && !rq->moving)) {
+		rq_unlock_irqs_off(rq);
+		irq_enable();		/* every task switches with them on */
+	} else {
+		finish_last(rq);
+	}
+	if (left)
+		mm_ref_put(left);
 }
 
 /* Returns the address space that is not loaded any more, or NULL. */

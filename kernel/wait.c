@@ -65,23 +65,23 @@ int wake_up_nr(struct wait_queue *wq, u64 key, int nr)
 {
 	u64 flags = spin_lock_irqsave(&wq->lock);
 	struct wait_entry *entry, *next;
-	int woken = 0;
+	int left = nr;			/* below 0: no limit */
 
 	list_for_each_safe(entry, next, &wq->waiters, node) {
-		if (woken == nr)
+		if (!left)
 			break;
 		if (key && entry->key && entry->key != key)
 			continue;
-		if (!(entry->wake ? entry->wake(entry, key) : task_wake_irqs_off(entry->task)))
+		if (unlikely(entry->wake) ? !entry->wake(entry, key) : !task_wake_irqs_off(entry->task))
 			continue;
-		woken++;
+		left--;
 		if (entry->auto_remove) {
 			list_del(&entry->node);
 			smp_store_release(&entry->task, NULL);
 		}
 	}
 	spin_unlock_irqrestore(&wq->lock, flags);
-	return woken;
+	return nr - left;
 }
 
 void wake_up_all(struct wait_queue *wq, u64 key) { wake_up_nr(wq, key, -1); }
