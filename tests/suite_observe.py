@@ -65,7 +65,7 @@ EXPECT = {
     "From a user program into the kernel and back": [
         r"symbols of .*hello", r"main \(\) at user/tests/hello\.c", r"sys_write \(fd=1, buf=", r"#1 .*syscall_entry",
         r"Value returned is \$\d+ = 6", r"#0 .*system_call \(.*\n#1 .*say \(.*\n#2 .*main \(\) at user/tests/hello\.c", r'volatile\("syscall"', r"syscall_entry in section \.text", r"swapgs"],
-    "The first page fault of a write": [r"pagecache_write_iter \(", r"page_fault \(", r"^#\d+ .* raw_copy_from_user", r"^#\d+ .* pagecache_write_iter\+.* at mm/write\.c",
+    "The first page fault of a write": [r"pagecache_write_iter \(", r"page_fault \(", r"^#\d+ .* raw_copy_from_user", r"^#\d+ .* write_page\+.* at mm/write\.c",
                                         r"PML4\[ *\d+\]", r"not mapped"],
     "Watch a page of the cache": [r"sys_sync", r"/tmp/f: 8 bytes, 1 pages cached", r"^  0  P .*D", r"holders 1, exclusive pins 0", r"nobody holds a lock"],
 }
@@ -162,7 +162,7 @@ def counters():
     # fork_copy: a pin at that moment; the others below, and in tests/suite_swap.py
     elsewhere = {"swap_scan", "swap_active", "swap_pinned", "pswpout", "pswpin", "swap_fault", "swap_error", "tlb_swap", "tlb_call_swap", "reclaim_active",
                  # tests of their own count these: guest_loans, pins, direct I/O, AIO
-                 "loan_read", "loan_write", "loan_copy", "loan_same", "loan_replaced", "loan_protect", 
+                 "loan_read", "loan_write", "loan_copy", "loan_same", "loan_replaced", "loan_protect", "loan_ahead",
                  "pin", "pin_fast", "pin_break", "direct_read", "direct_write", "direct_detach", "direct_buffered", "aio_requests",
                  "page_alloc_fail", "page_kept_drain", "oom_kill", "hang", "fork_copy"}
     equal({n for n in names if not n.startswith("nr_")} - elsewhere, {line.split()[0] for line in text.splitlines()}, "counters that the program moves")
