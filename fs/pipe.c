@@ -90,10 +90,13 @@ static inline bool may_append(const struct pipe_buf *b) { return likely(b->own) 
 /* The odd part of a new write, if it fits whole behind the last bytes. */
 static enum step put_odd_part(struct pipe *p, struct iov_iter *from, size_t *part)
 {
-	struct pipe_buf *b = pipe_slot(p, p->head - 1);
 	size_t n = from->count % PAGE_SIZE;
+	struct pipe_buf *b;
 
-	if (!n || !pipe_readable(p) || b->offset + b->len + n > PAGE_SIZE || !may_append(b))
+	if (!n || !pipe_readable(p))
+		return STEP_DONE;
+	b = pipe_slot(p, p->head - 1);
+	if (b->offset + b->len + n > PAGE_SIZE || !may_append(b))
 		return STEP_DONE;
 	if (unlikely(!get_part(buf_data(b) + b->len, n, from))) {
 		*part = n;

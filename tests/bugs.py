@@ -173,7 +173,7 @@ BUGS = [
         ("fs/pipe.c", "\t\t\tmutex_lock(&p->lock);\n\t\t\tif (likely(!p->claimed)) {", "\t\t\tif (likely(!p->claimed)) {"),
         ("fs/pipe.c", "\t\t\t}\n\t\t\tmutex_unlock(&p->lock);", "\t\t\t}")], "explore", "pipes"),
     ("pipe_splits_small_writes", "a small write goes into the pipe in two parts, and the mutex is free in between", [
-        ("fs/pipe.c", "\tif (!n || !pipe_readable(p) || b->offset + b->len + n > PAGE_SIZE || !may_append(b))\n\t\treturn STEP_DONE;", "\tif (!n || !pipe_readable(p) || b->offset + b->len >= PAGE_SIZE || !may_append(b))\n\t\treturn STEP_DONE;\n\tn = min(n, PAGE_SIZE - b->offset - b->len);"),
+        ("fs/pipe.c", "\tif (b->offset + b->len + n > PAGE_SIZE || !may_append(b))\n\t\treturn STEP_DONE;", "\tif (b->offset + b->len >= PAGE_SIZE || !may_append(b))\n\t\treturn STEP_DONE;\n\tn = min(n, PAGE_SIZE - b->offset - b->len);"),
         ("fs/pipe.c", "\t\t\todd_tried = true;\n", "\t\t\todd_tried = true;\n\t\t\tmutex_unlock(&p->lock);\n\t\t\tmutex_lock(&p->lock);\n")],
      "explore", "pipes"),
     ("signal_missed_before_sleep", "a sleeper looks for signals only after it has slept", [
