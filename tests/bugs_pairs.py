@@ -18,8 +18,6 @@ PUNCH_TAKES_COPIES = [("mm/truncate.c", "remove_pages(m, first, last, false);", 
 FORK_NO_FLUSH = [("mm/fork.c", "tlb_flush_mm(old, TLB_FORK);", "")]
 FORK_LEAVES_RW = [("mm/fork.c", "atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL))", "atomic64_fetch_and(from, current->name[0] == 's' ? ~(ENTRY_RW | ENTRY_EXCL) : ~0UL)")]
 FORK_SWAP_UNCOUNTED = [("mm/fork.c", "\t\tswap_dup(value);\n", "")]
-UNMAP_NO_FLUSH = [("mm/walk.c", "\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n\tif (private)", "\tif (private)"),
-                  ("mm/walk.c", "\ttlb_batch_range(batch, va, va + n * PAGE_SIZE);\n", "")]
 DONTNEED_NO_FLUSH = [("mm/madvise.c", "\ttlb_batch_finish(&batch);\n", "")]
 PROTECT_TRUSTS_VMA = [("mm/mprotect.c", "if (vma->flags & VM_WRITE && old & ENTRY_EXCL)", "if (vma->flags & VM_WRITE)")]
 SHARE_IGNORES_PINS = [("mm/page.h", "while (likely(!(own & (OWN_XPINS | OWN_FULL))))", "while (likely(!(own & OWN_FULL)))")]
@@ -88,13 +86,9 @@ QPAIRS = [
         ("mm/truncate.c", "if (entry_read(slot) & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\t\trmap_zap", "if (false)\n\t\t\trmap_zap")], "fault truncate"),
     ("qpairs_fork_leaves_rw", "fork leaves the parent's entries writable", FORK_LEAVES_RW, "read fork"),
     ("qpairs_protect_trusts_vma", "mprotect makes every private page writable, because the mapping is", PROTECT_TRUSTS_VMA, "read mprotect"),
-    ("qpairs_direct_past_dirty", "a direct read does not look for what is dirty in the cache", DIRECT_PAST_DIRTY, "write pin"),
     ("qpairs_direct_leaves_cache", "a direct write leaves the pages of its range in the cache", DIRECT_LEAVES_CACHE, "fault dwrite"),
-    ("qpairs_writeback_no_protect", "writeback does not make the page read-only", WRITEBACK_NO_PROTECT, "store fsync"),
     ("qpairs_reclaim_mapped", "reclaim takes a page away that a program has mapped", RECLAIM_MAPPED, "store reclaim"),
-    ("qpairs_lend_writable", "copy_file_range shares pages that mappings may store to", LEND_WRITABLE, "store copy_from"),
     ("qpairs_punch_no_lock", "punching a hole does not hold reads and faults back", PUNCH_NO_LOCK, "fault punch"),
-    ("qpairs_unmap_no_flush", "munmap frees pages and flushes nothing", UNMAP_NO_FLUSH, "read munmap"),
 ]
 BUGS += [(name, what, edits, "qpairs", words) for name, what, edits, words in QPAIRS]
 
