@@ -172,11 +172,13 @@ s64 ext2_map_next(struct inode *inode, u64 lblock, u64 last, bool hole);
 /* Give blocks [first, last] of the file room on the device; all or (on error) none of those that are new. Takes map_lock. */
 #define EXT2_RESERVE_MAX 64U	/* at once */
 int ext2_map_reserve(struct inode *inode, u64 first, u64 last);
+/* Free blocks [first, last] of the file, which become a hole; the indirect blocks above them stay. The caller marks the inode dirty. Takes map_lock. Errors are logged. */
+void ext2_map_punch(struct inode *inode, u64 first, u64 last);
+
+/* --- truncate.c --- */
 /* Free every block of the file from `first` on, and the indirect blocks not needed any more; the caller marks the inode dirty. Takes
  * map_lock. Errors are logged. */
 void ext2_map_truncate(struct inode *inode, u64 first);
-/* Free blocks [first, last] of the file, which become a hole; the indirect blocks above them stay. The same otherwise. */
-void ext2_map_punch(struct inode *inode, u64 first, u64 last);
 /* Free what was reserved past the end and not used (E4): true if there was any (then mark it dirty). i_rwsem exclusive, or
  * nobody else knows the inode. */
 bool ext2_trim(struct inode *inode);
