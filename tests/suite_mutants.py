@@ -20,7 +20,7 @@ MUTANTS = [
     ("pin_of_shared", "mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)",
      "page_own_rules page_own_interleaved"),
     ("map_around_of_locked_pages", "mm/faultaround.c", "(ENTRY_P | ENTRY_LOCKED | ENTRY_TABLE)) != ENTRY_P", "(ENTRY_P | ENTRY_TABLE)) != ENTRY_P",
-     "race_fault_truncate race_write_writeback history_background"),                          # FOREST: fault against truncate
+     "all_around_punch"),                                                             # FOREST: fault against truncate
     ("punch_without_invalidate", "mm/truncate.c", "\tdown_write(&m->invalidate_lock);\n\tremove_pages(m, first, last, false);", "\tremove_pages(m, first, last, false);\n\tdown_write(&m->invalidate_lock);",
      "race_fault_punch"),                                                             # PC2
     ("truncate_zaps_once", "mm/truncate.c", "if (entry_read(slot) & ENTRY_P && atomic_read(&m->nr_mapped))\n\t\t\trmap_zap", "if (false)\n\t\t\trmap_zap",
