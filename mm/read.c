@@ -139,7 +139,7 @@ static inline bool usual_copies(const struct iov_iter *to) { return likely(!to->
 static ssize_t read_pages(struct address_space *m, loff_t start, struct iov_iter *to)
 {
 	u64 index = (u64)start >> PAGE_SHIFT;
-	entry_t *slot = slot_find(m, index), *end = slot + min(to->room >> PAGE_SHIFT, 512 - (index & 511));
+	entry_t *slot = slot_find(m, index), *end;
 	struct task *t = current;
 	struct page *page;
 	char *at = to->at;
@@ -149,6 +149,7 @@ static ssize_t read_pages(struct address_space *m, loff_t start, struct iov_iter
 
 	if (!slot || slot == &m->root || !usual_copies(to))
 		return 0;
+	end = slot + min(to->room >> PAGE_SHIFT, 512 - (index & 511));
 	t->pagefault_disabled++;
 	for (; slot < end; slot++, at += PAGE_SIZE, pos += PAGE_SIZE) {
 		__asm__("" : "+m"(at));		/* the registers are for the others: 2 instructions */
