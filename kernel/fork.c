@@ -34,10 +34,11 @@ atomic64_t nr_forks;
 
 struct process *process_alloc(void)
 {
-	struct process *p = kzalloc(sizeof(*p));
+	struct process *p = kmalloc(sizeof(*p));
 
 	if (!p)
 		return NULL;
+	memset(p, 0, offsetof(struct process, action));		/* fork copies the actions: 256 instructions less */
 	atomic_set(&p->refs, 1);	/* the table's, dropped by who reaps it */
 	atomic_set(&p->live, 1);
 	list_init(&p->threads);

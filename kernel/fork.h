@@ -16,7 +16,7 @@ struct clone_request {
 /* The child's tid, or -EINVAL, -EPERM, -EAGAIN, -ENOMEM. Sleeps; with CLONE_VFORK until the child's exec or exit. */
 long task_clone(const struct clone_request *req);
 
-/* A process with its locks and lists, one reference, nothing in it, on no list; NULL: no memory. */
+/* A process with its locks and lists, one reference, nothing in it, on no list; the caller fills in its signals' actions. NULL: no memory. */
 struct process *process_alloc(void);
 extern atomic64_t nr_forks;		/* processes and threads made since boot, for /proc/stat */
 

@@ -53,6 +53,7 @@ void init_start(void)
 
 	if (!p)
 		fatal("no memory for init");
+	memset(p->action, 0, sizeof(p->action));
 	p->pid = 1;
 	p->parent = &kernel_process;
 	p->exit_signal = SIGCHLD;

@@ -159,7 +159,6 @@ struct process {
 	struct spinlock sig_lock;	/* S */
 	struct sigpending pending;	/* S: for any thread */
 	u32 nr_queued;			/* S: siginfos queued here and for its threads */
-	struct sigaction_k { void __user *handler; u64 flags; void __user *restorer; u64 mask; } action[64];	/* S */
 
 	u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;	/* written by its own threads */
 	int ngroups;
@@ -179,6 +178,8 @@ struct process {
 	bool cpu_timers;		/* S: any of them runs, or RLIMIT_CPU is set; read by the tick as it is */
 	u64 alarm_ns;			/* S: ITIMER_REAL expiry, 0 = none */
 	u64 alarm_interval_ns;		/* S */
+
+	struct sigaction_k { void __user *handler; u64 flags; void __user *restorer; u64 mask; } action[64];	/* S; last: not zeroed by process_alloc() */
 };
 
 extern struct spinlock tasklist_lock;		/* RANK_TASKLIST */
