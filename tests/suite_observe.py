@@ -93,7 +93,7 @@ def recipes_are_all_tested():
 
 @test
 def gdb_tasks():
-    text = gdb(["break sys_write", "continue", "k ps", "k bt 1", "k bt hang", "k trap", "k bt 2", "k bt nobody"], ["echo", "hi"])
+    text = gdb(["break sys_write", "continue", "k ps", "k bt 1", "k bt hang", "k trap", "k bt 2", "k bt nobody"], ["sh", "-c", "sleep 0.3; exec /bin/echo hi"])      # by then init waits
     has(text, r"^0x[0-9a-f]{16} +0 +0 sleeping_hard .* hang$", r" 1 +1 sleeping +0 +0 init$", r" 2 +2 runnable +1 +0 echo$",
         r"^#0 .*switch_tasks", r"do_wait.* at kernel/wait4\.c:\d+", r"syscall_entry", r"hang_thread", r"came by system call 1$", r"rip 0x0000000000",
         r"it runs: `k bt` without TASK", r"no task nobody")
