@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
@@ -88,7 +89,7 @@ def host_program(name, *sources):
     folder = os.path.join(BUILD, "host", name + ".d")
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, name)
-    new = f"{path}.{os.getpid()}"           # tests beside this one may build or run it just now
+    new = f"{path}.{os.getpid()}.{threading.get_ident()}"   # tests beside this one, in this process or another, may build or run it just now
     must(["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", *([] if os.environ.get("COVERAGE") else ["-Werror"]),
           "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", *(["--coverage"] if os.environ.get("COVERAGE") else []),
           "-iquote", ".", "-o", new, *sources], cwd=ROOT)
