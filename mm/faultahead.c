@@ -13,7 +13,6 @@
 #include "mm/vmstat.h"
 
 #define AHEAD_MAX 16U
-#define HUGE_SPAN (PAGE_SIZE << 9)	/* one leaf */
 
 /* Map up to n pages of zeroes at va, below the leaf, where its entries are empty. How many. */
 static unsigned map_ahead(struct vma *vma, struct page *leaf, vaddr_t va, unsigned n)
@@ -31,7 +30,7 @@ static unsigned map_ahead(struct vma *vma, struct page *leaf, vaddr_t va, unsign
 	spin_lock(&leaf->lock);
 	for (done = 0; done < got && !entry_read(e); done++, e++)
 		atomic64_xchg(e, page_to_phys(pages[done]) | bits);
-	__atomic_store_n(&leaf->live, leaf->live + done, __ATOMIC_RELAXED);	/* as entry_exchange_locked() */
+	table_live_add(leaf, done);
 	spin_unlock(&leaf->lock);
 	for (unsigned i = done; i < got; i++)
 		page_drop_holder(pages[i]);
@@ -41,10 +40,10 @@ static unsigned map_ahead(struct vma *vma, struct page *leaf, vaddr_t va, unsign
 
 void fault_ahead(struct vma *vma, struct page *leaf, vaddr_t va)
 {
-	vaddr_t low = ALIGN_DOWN(va, HUGE_SPAN);
+	vaddr_t low = ALIGN_DOWN(va, LEAF_SPAN);
 	unsigned n = 1;
 
-	if (low < vma->start || low + HUGE_SPAN > vma->end)
+	if (low < vma->start || low + LEAF_SPAN > vma->end)
 		return;
 	if (vma->flags & VM_HUGEPAGE)
 		n = AHEAD_MAX;
@@ -52,7 +51,7 @@ void fault_ahead(struct vma *vma, struct page *leaf, vaddr_t va)
 		n = min(2 * READ_ONCE(vma->ahead_pages), AHEAD_MAX);
 	WRITE_ONCE(vma->ahead_pages, max(n, 1U));
 	va += PAGE_SIZE;
-	if (n > 1 && va < low + HUGE_SPAN)
-		va += map_ahead(vma, leaf, va, min(n - 1, (unsigned)((low + HUGE_SPAN - va) >> PAGE_SHIFT))) * PAGE_SIZE;
+	if (n > 1 && va < low + LEAF_SPAN)
+		va += map_ahead(vma, leaf, va, min(n - 1, (unsigned)((low + LEAF_SPAN - va) >> PAGE_SHIFT))) * PAGE_SIZE;
 	WRITE_ONCE(vma->ahead, va);
 }

@@ -86,14 +86,6 @@ static bool copy_entry(const struct vma *vma, struct page *to, vaddr_t va, u64 v
 	return true;
 }
 
-/* The first entry of [va, end) that is not empty; end: none. */
-static vaddr_t first_used(struct page *leaf, vaddr_t va, vaddr_t end)
-{
-	for (const entry_t *e = leaf_entry(leaf, va); va < end && !entry_read(e); e++)
-		va += PAGE_SIZE;
-	return va;
-}
-
 /* Both leaves locked; the entry at va is in use. A run that begins there: how many entries. 0: at a page that needs a spare one. */
 static unsigned copy_some(const struct vma *vma, struct page *from, struct page *to, vaddr_t va, vaddr_t end, struct page **spare)
 {
@@ -104,7 +96,7 @@ static unsigned copy_some(const struct vma *vma, struct page *from, struct page 
 	n = private ? share_run(e, child, n) : copy_run(e, child, n);
 	if (!n)
 		return copy_entry(vma, to, va, entry_read(e), spare);
-	__atomic_store_n(&to->live, to->live + n, __ATOMIC_RELAXED);	/* as entry_exchange_locked() */
+	table_live_add(to, n);
 	if (private) {
 		vmstat_add(VM_FORK_SHARE, n);
 		if (trace_on(TRACE_SHARE))
@@ -116,7 +108,7 @@ static unsigned copy_some(const struct vma *vma, struct page *from, struct page 
 /* Both leaves locked. Returns where it stopped: end, or at a page that needs a spare one. */
 static vaddr_t copy_locked(const struct vma *vma, struct page *from, struct page *to, vaddr_t va, vaddr_t end, struct page **spare)
 {
-	while ((va = first_used(from, va, end)) < end) {
+	while ((va = leaf_next_used(from, va, end)) < end) {
 		unsigned n = copy_some(vma, from, to, va, end, spare);
 		if (!n)
 			break;
@@ -130,7 +122,7 @@ static int copy_leaf(struct page *from, struct mm *new, const struct vma *vma, v
 {
 	struct page *to, *spare = NULL;
 
-	va = first_used(from, va, end);
+	va = leaf_next_used(from, va, end);
 	if (va == end)
 		return 0;		/* the child needs no table for it yet */
 	to = leaf_own(new, va);

@@ -99,7 +99,7 @@ unsigned loan_to_user(struct mm *mm, const struct vma *vma, vaddr_t va, struct p
 	}
 	if (cleared)
 		map_exchanged(mm, first, va, loan, old, done, bits);
-	__atomic_store_n(&leaf->live, leaf->live + fresh, __ATOMIC_RELAXED);	/* as entry_exchange_locked() */
+	table_live_add(leaf, fresh);
 	spin_unlock(&leaf->lock);
 	/* One holder each is too many now: that of the page that was exchanged, or, of the same page, the loan's. */
 	for (unsigned i = 0; fresh < done && i < done; i++)

@@ -41,9 +41,7 @@ static int change_flags(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t e
  */
 static int advise_huge(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t end, u64 set, u64 clear)
 {
-	const u64 huge = PAGE_SIZE << 9;
-
-	return ALIGN_UP(vma->start, huge) + huge > vma->end ? 0 : change_flags(mm, vma, start, end, set, clear);
+	return ALIGN_UP(vma->start, LEAF_SPAN) + LEAF_SPAN > vma->end ? 0 : change_flags(mm, vma, start, end, set, clear);
 }
 
 /* MADV_COLD: as if it had not been used for long. */

@@ -12,8 +12,6 @@
 #include "mm/swap.h"
 #include "mm/vmstat.h"
 
-#define HUGE_SIZE (PAGE_SIZE << 9)	/* one leaf table's span: ranges are aligned to it so that tables can be shared */
-
 u64 task_limit(unsigned which)
 {
 	return current->process ? READ_ONCE(current->process->limits[which].rlim_cur) : RLIM64_INFINITY;
@@ -76,8 +74,8 @@ vaddr_t find_place(const struct mm *mm, u64 length, const struct address_space *
 {
 	vaddr_t addr = 0;
 
-	if (length >= HUGE_SIZE)
-		addr = find_gap(mm, length, HUGE_SIZE, mapping ? (pgoff << PAGE_SHIFT) & (HUGE_SIZE - 1) : 0, top);
+	if (length >= LEAF_SPAN)	/* aligned to it, so that tables can be shared */
+		addr = find_gap(mm, length, LEAF_SPAN, mapping ? (pgoff << PAGE_SHIFT) & (LEAF_SPAN - 1) : 0, top);
 	if (!addr)
 		addr = find_gap(mm, length, PAGE_SIZE, 0, top);
 	return addr;
@@ -248,7 +246,7 @@ long mm_map(struct mm *mm, const struct map_request *request)
 /* From va on: where to go on, with what is cached mapped; *fault: that address needs a fault of its own. mmap_lock for reading. */
 static vaddr_t populate_cached(struct mm *mm, const struct vma *vma, vaddr_t va, vaddr_t end, bool *fault)
 {
-	vaddr_t stop = min(end, vma->end), leaf_end = min(stop, ALIGN_DOWN(va, PAGE_SIZE << 9) + (PAGE_SIZE << 9)), next;
+	vaddr_t stop = min(end, vma->end), leaf_end = min(stop, ALIGN_DOWN(va, LEAF_SPAN) + LEAF_SPAN), next;
 
 	*fault = true;
 	/* Private and writable: each page is copied now. Shared: as for reading, so that nothing becomes dirty. */
@@ -291,7 +289,7 @@ static void free_tables_of(struct mm *mm, struct list_head *removed, vaddr_t low
 	struct vma *vma;
 
 	list_for_each(vma, removed, dead_node) {
-		if (end && (vma->end - 1) / HUGE_SIZE != start / HUGE_SIZE) {
+		if (end && (vma->end - 1) / LEAF_SPAN != start / LEAF_SPAN) {
 			free_tables(mm, start, end, low, high, batch);
 			end = 0;
 		}
@@ -320,8 +318,7 @@ static void unmap_vmas(struct mm *mm, unsigned i, vaddr_t end, struct list_head 
 	/* Only now, when no VMA is left that somebody may walk below: the tables, where there were VMAs (not slot by slot through it all). */
 	vaddr_t low = i > 0 ? mm->vmas[i - 1]->end : 0, high = i < mm->nr_vmas ? mm->vmas[i]->start : USER_TOP + PAGE_SIZE;
 	free_tables_of(mm, &removed, low, high, &batch);
-	if (batch.nr_tables)
-		tlb_batch_finish(&batch);
+	tlb_batch_finish(&batch);
 	list_splice_tail(&removed, dead);
 }
 
@@ -339,8 +336,7 @@ static void unmap_edge(struct mm *mm, unsigned i, vaddr_t start, vaddr_t end)
 	vaddr_t low = upper ? start : i > 0 ? mm->vmas[i - 1]->end : 0;
 	vaddr_t high = !upper ? end : i + 1 < mm->nr_vmas ? mm->vmas[i + 1]->start : USER_TOP + PAGE_SIZE;
 	free_tables(mm, start, end, low, high, &batch);
-	if (batch.nr_tables)
-		tlb_batch_finish(&batch);
+	tlb_batch_finish(&batch);
 }
 
 int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head *dead)

@@ -115,7 +115,7 @@ static vaddr_t map_run(struct mm *mm, struct vma *vma, struct address_space *m, 
 	bool lends = switch_zerocopy_read && !(vma->flags & VM_LOCKED) && vma_lends(vma, (end - va) >> PAGE_SHIFT);
 
 	while (va < end) {
-		vaddr_t leaf_end = ALIGN_DOWN(va, PAGE_SIZE << 9) + (PAGE_SIZE << 9);
+		vaddr_t leaf_end = ALIGN_DOWN(va, LEAF_SPAN) + LEAF_SPAN;
 		unsigned n = (unsigned)((min(leaf_end, end) - va) >> PAGE_SHIFT), k = 0;
 
 		if (lends)

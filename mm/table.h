@@ -55,6 +55,7 @@ static inline u64 entry_read(const entry_t *e) { return atomic64_read(e); }
 static inline struct page *entry_page(u64 e) { return (struct page *)((char *)page_array() + ((e & ENTRY_FRAME) >> (PAGE_SHIFT - 6))); }
 static inline void *entry_address(u64 e) { return phys_to_virt(e & ENTRY_FRAME); }	/* of the page's contents */
 static inline entry_t *table_entries(const struct page *table) { return page_address(table); }
+#define LEAF_SPAN (PAGE_SIZE << 9)	/* bytes below one leaf */
 static inline unsigned table_index(vaddr_t va, unsigned level) { return va >> (PAGE_SHIFT + 9 * level) & 511; }
 
 /* A zeroed table (a process's root is not: arch_init_root()) with one owning reference, or NULL. May sleep (reclaim). */
@@ -75,12 +76,15 @@ struct page *table_own(struct page *parent, unsigned slot);
 void table_lock_two(struct page *a, struct page *b);
 void table_unlock_two(struct page *a, struct page *b);
 
+/* n entries more (or fewer) are not zero. Under the table's lock; some look without it. */
+static inline void table_live_add(struct page *table, unsigned n) { __atomic_store_n(&table->live, table->live + n, __ATOMIC_RELAXED); }
+
 /* Set or clear an entry under the table's lock, keeping `live`. Returns the old value. */
 static inline u64 entry_exchange_locked(struct page *table, entry_t *e, u64 value)
 {
 	ASSERT(atomic_read(&table->lock.locked));
 	u64 old = atomic64_xchg(e, value);
 
-	__atomic_store_n(&table->live, table->live + (value != 0) - (old != 0), __ATOMIC_RELAXED);	/* some look without the lock */
+	table_live_add(table, (value != 0) - (old != 0));
 	return old;
 }

@@ -52,6 +52,13 @@ struct page *leaf_find(struct mm *mm, vaddr_t va, vaddr_t *next);
 /* The same for who has mmap_lock, either way, and goes on to the next VMA, which may lie below the same leaf: that saves the walk. */
 struct page *leaf_find_locked(struct mm *mm, vaddr_t va, vaddr_t *next);
 static inline entry_t *leaf_entry(struct page *leaf, vaddr_t va) { return &table_entries(leaf)[table_index(va, 0)]; }
+/* The first address in [va, end), all below the leaf, whose entry is not empty; end: none. */
+static inline vaddr_t leaf_next_used(struct page *leaf, vaddr_t va, vaddr_t end)
+{
+	for (const entry_t *e = leaf_entry(leaf, va); va < end && !entry_read(e); e++)
+		va += PAGE_SIZE;
+	return va;
+}
 
 /* Equal but for what the MMU may set at any moment. */
 static inline bool entry_same(u64 a, u64 b) { return !((a ^ b) & ~(ENTRY_A | ENTRY_D)); }

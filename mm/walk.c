@@ -24,7 +24,7 @@ static struct page *hinted_leaf(struct mm *mm, vaddr_t va)
 {
 	u64 hint = READ_ONCE(mm->leaf_hint);
 
-	return hint && hint >> HINT_FRAME_BITS == va >> 21 ? pfn_to_page(hint & HINT_FRAME) : NULL;
+	return hint && hint >> HINT_FRAME_BITS == va / LEAF_SPAN ? pfn_to_page(hint & HINT_FRAME) : NULL;
 }
 
 struct page *leaf_own(struct mm *mm, vaddr_t va)
@@ -37,7 +37,7 @@ struct page *leaf_own(struct mm *mm, vaddr_t va)
 	while (table && table->level > 0)
 		table = table_own(table, table_index(va, table->level));
 	if (table)
-		WRITE_ONCE(mm->leaf_hint, va >> 21 << HINT_FRAME_BITS | page_to_pfn(table));
+		WRITE_ONCE(mm->leaf_hint, va / LEAF_SPAN << HINT_FRAME_BITS | page_to_pfn(table));
 	return table;
 }
 
@@ -64,7 +64,7 @@ struct page *leaf_find_locked(struct mm *mm, vaddr_t va, vaddr_t *next)
 	struct page *leaf = leaf_find(mm, va, next);
 
 	if (leaf)
-		WRITE_ONCE(mm->leaf_hint, va >> 21 << HINT_FRAME_BITS | page_to_pfn(leaf));
+		WRITE_ONCE(mm->leaf_hint, va / LEAF_SPAN << HINT_FRAME_BITS | page_to_pfn(leaf));
 	return leaf;
 }
 
@@ -120,19 +120,9 @@ static vaddr_t zap_run(struct page *leaf, vaddr_t va, vaddr_t end, bool private,
 	} else {
 		n = clear_file_run(e, n);
 	}
-	__atomic_store_n(&leaf->live, leaf->live - n, __ATOMIC_RELAXED);	/* as entry_exchange_locked() */
+	table_live_add(leaf, -n);
 	tlb_batch_range(batch, va, va + n * PAGE_SIZE);
 	return va + n * PAGE_SIZE;
-}
-
-/* Of n entries from e on, how many are empty before one that is not. */
-static inline unsigned empty_run(const entry_t *e, unsigned n)
-{
-	unsigned i = 0;
-
-	while (i < n && !entry_read(e + i))
-		i++;
-	return i;
 }
 
 /* Clear in one leaf, from va to end or until the batch is full; returns where it stopped. */
@@ -143,7 +133,7 @@ static vaddr_t zap_leaf(struct page *leaf, vaddr_t va, vaddr_t end, unsigned wha
 		entry_t *e = leaf_entry(leaf, va);
 		u64 value = entry_read(e);
 		if (!value) {
-			va += empty_run(e, (unsigned)((end - va) >> PAGE_SHIFT)) * PAGE_SIZE;
+			va = leaf_next_used(leaf, va, end);
 		} else if (!(what & (value & ENTRY_PRIV ? ZAP_PRIVATE : ZAP_FILE))) {
 			va += PAGE_SIZE;
 		} else if (unlikely(entry_is_swap(value))) {
@@ -159,7 +149,6 @@ static vaddr_t zap_leaf(struct page *leaf, vaddr_t va, vaddr_t end, unsigned wha
 	return empty ? end : va;
 }
 
-#define LEAF_SPAN (PAGE_SIZE << 9)
 #define WHOLE_LEAF 64		/* entries: with fewer, clearing them is cheaper than another table */
 
 /*
@@ -270,7 +259,7 @@ void free_tables(struct mm *mm, vaddr_t start, vaddr_t end, vaddr_t low, vaddr_t
 
 	if (leaf_base >= end || leaf_base + LEAF_SPAN > high)
 		return;			/* as mostly: neighbours need the leaf that it lies in */
-	if (start >> 21 != (end - 1) >> 21 || empty_table_above(mm->root, start))
+	if (start / LEAF_SPAN != (end - 1) / LEAF_SPAN || empty_table_above(mm->root, start))
 		free_children(mm->root, 0, start, end, low, high, batch);
 }
 
