@@ -20,7 +20,8 @@ size_t raw_copy_from_user(void *dst, const void __user *src, size_t n);
  */
 ssize_t raw_string_from_user(char *dst, const char __user *src, size_t n);
 /* Locked compare-and-exchange; always a write access, also on a mismatch. 0 with *found, or -EFAULT. p is 4-byte aligned. */
-int raw_cmpxchg32_user(u32 __user *p, u32 expected, u32 desired, u32 *found);/*
+int raw_cmpxchg32_user(u32 __user *p, u32 expected, u32 desired, u32 *found);
+/*
  * XSAVE to the user's memory, and XRSTOR from there: 0 or -EFAULT, also if XRSTOR refuses what it finds. A fault that is resolved begins the
  * instruction anew; after -EFAULT some of the registers may have been loaded. Not in the hosted tests.
  */
