@@ -12,7 +12,6 @@
 #include "mm/gup.h"
 #include "mm/loan.h"
 #include "mm/pagecache.h"
-#include "mm/switches.h"
 #include "mm/vmstat.h"
 
 /* Leaf locked. True: nothing is left to do, or the entry has changed and the access is to be tried again. */
@@ -24,7 +23,7 @@ static bool reuse_locked(struct fault *f, entry_t *e, u64 seen)
 		return true;
 	if (!(now & ENTRY_PRIV))
 		return false;
-	if (!(now & ENTRY_EXCL) && (!page_adoptable(entry_page(now)) || !switch_cow_reuse))
+	if (!entry_may_reuse(now))
 		return false;
 	/* Other CPUs may keep the read-only translation: they fault once more and find this. */
 	atomic64_fetch_or(e, ENTRY_EXCL | ENTRY_D | ENTRY_A | (f->vma->flags & VM_WRITE ? ENTRY_RW : 0));

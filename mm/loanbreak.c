@@ -13,7 +13,6 @@
 #include "kernel/trace.h"
 #include "mm/gup.h"
 #include "mm/loan.h"
-#include "mm/switches.h"
 #include "mm/vmstat.h"
 
 #define RUN_MAX 16U		/* pages; at most as many as a flush names one by one */
@@ -37,7 +36,7 @@ static unsigned look_at(struct run *run, struct page *leaf, unsigned n, unsigned
 
 		if ((value & (ENTRY_P | ENTRY_RW | ENTRY_PRIV)) != (ENTRY_P | ENTRY_PRIV))
 			break;
-		if (value & ENTRY_EXCL || (page_adoptable(entry_page(value)) && switch_cow_reuse)) {
+		if (entry_may_reuse(value)) {
 			atomic64_fetch_or(e, ENTRY_RW | ENTRY_EXCL | ENTRY_D | ENTRY_A);
 			run->seen[run->n] = 0;
 			reused++;

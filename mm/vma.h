@@ -4,7 +4,9 @@
  */
 #pragma once
 
+#include "kernel/cpu.h"
 #include "mm/mm.h"
+#include "mm/switches.h"
 
 #define STACK_GUARD_GAP (256 * PAGE_SIZE)	/* kept free below a VMA that grows down */
 
@@ -58,6 +60,14 @@ static inline vaddr_t leaf_next_used(struct page *leaf, vaddr_t va, vaddr_t end)
 	for (const entry_t *e = leaf_entry(leaf, va); va < end && !entry_read(e); e++)
 		va += PAGE_SIZE;
 	return va;
+}
+
+/* A store by the PRIV entry `now`, whose leaf is locked: is the page this entry's alone, so that it may take it over (INV-E1)? */
+static inline bool entry_may_reuse(u64 now)
+{
+	if (!(now & ENTRY_EXCL) && (!page_adoptable(entry_page(now)) || !switch_cow_reuse))
+		return false;
+	return true;
 }
 
 /* Equal but for what the MMU may set at any moment. */
