@@ -230,9 +230,7 @@ long sys_rt_sigtimedwait(const u64 __user *set, siginfo_t __user *uinfo, const s
 	spin_unlock(&t->process->sig_lock);
 	if (!sig)
 		return r && r != -ETIMEDOUT ? -EINTR : -EAGAIN;
-	if (uinfo && (copy_to_user(uinfo, &info, sizeof(info)) || clear_user((char __user *)uinfo + sizeof(info), sizeof(*uinfo) - sizeof(info))))
-		return -EFAULT;
-	return sig;
+	return uinfo && siginfo_put_user(uinfo, &info) ? -EFAULT : sig;
 }
 
 long sys_restart_syscall(void)

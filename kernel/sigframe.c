@@ -90,8 +90,7 @@ static inline void fill_ucontext(struct ucontext *uc, const struct trapframe *f,
 	__builtin_memcpy(&uc->uc_sigmask, &mask, sizeof(mask));
 }
 
-/* The siginfo is written only for a handler that asked for it, as Linux does; its place is there in any case. */
-static int put_siginfo(siginfo_t __user *to, const struct ksiginfo *info)
+int siginfo_put_user(siginfo_t __user *to, const struct ksiginfo *info)
 {
 	return copy_to_user(to, info, sizeof(*info)) || clear_user((char __user *)to + sizeof(*info), sizeof(*to) - sizeof(*info)) ? -EFAULT : 0;
 }
@@ -108,7 +107,8 @@ int sigframe_setup(struct trapframe *frame, int sig, const struct ksiginfo *info
 	user.return_address = (u64)action->restorer;
 	fill_ucontext(&user.uc, frame, mask, fp, on_alt);
 	struct rt_sigframe __user *to = (struct rt_sigframe __user *)sp;
-	if (copy_to_user(to, &user, sizeof(user)) || (action->flags & SA_SIGINFO && put_siginfo(&to->info, info)))
+	/* The siginfo is written only for a handler that asked for it, as Linux does; its place is there in any case. */
+	if (copy_to_user(to, &user, sizeof(user)) || (action->flags & SA_SIGINFO && siginfo_put_user(&to->info, info)))
 		return -EFAULT;
 	if (unlikely(t->sig_stack.ss_flags & (int)SS_AUTODISARM))
 		t->sig_stack = (stack_t){ .ss_flags = SS_DISABLE };

@@ -65,6 +65,8 @@ int signal_may_send(const struct process *p, int sig);
 /* kernel/sigframe.c: make the handler's frame on the user stack and enter the handler; `mask` is what sigreturn restores.
  * 0 or -EFAULT (the caller kills). Sleeps. */
 int sigframe_setup(struct trapframe *frame, int sig, const struct ksiginfo *info, const struct sigaction_k *action, u64 mask);
+/* All of a siginfo_t: what it carries, and zeroes for its padding. 0 or -EFAULT. Sleeps. */
+int siginfo_put_user(siginfo_t __user *to, const struct ksiginfo *info);
 /* sigreturn: as sigaltstack(2), errors ignored. */
 void sigaltstack_restore(const stack_t *stack);
 /* --- kernel/sigqueue.c: pending signals; sig_lock held --- */
