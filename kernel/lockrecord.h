@@ -51,31 +51,24 @@ static inline void erase(struct task *t, unsigned i)
 /* Not the last one, or deeper than we keep. */
 void forget_slow(enum held_kind kind, const void *object, u64 index);
 
-static inline void forget(enum held_kind kind, const void *object, u64 index)
-{
-	struct task *t = current;
-	unsigned last = (unsigned)t->held_count - 1;
-
-	if (likely(last < HELD_MAX && t->held[last].object == object && t->held[last].kind == kind &&
-		   (kind != HELD_PAGE || t->held[last].index == index))) {
-		erase(t, last);
-		WRITE_ONCE(t->held_count, (int)last);
-	} else {
-		forget_slow(kind, object, index);
-	}
-}
-
 /* If the last record is this one, take it off: it proves that the lock is ours. False: nothing was done. */
-static inline bool forget_last(enum held_kind kind, const void *object)
+static inline bool forget_last(enum held_kind kind, const void *object, u64 index)
 {
 	struct task *t = current;
 	unsigned last = (unsigned)t->held_count - 1;
 
-	if (unlikely(last >= HELD_MAX || t->held[last].object != object || t->held[last].kind != kind))
+	if (unlikely(last >= HELD_MAX || t->held[last].object != object || t->held[last].kind != kind ||
+		     (kind == HELD_PAGE && t->held[last].index != index)))
 		return false;
 	erase(t, last);
 	WRITE_ONCE(t->held_count, (int)last);
 	return true;
+}
+
+static inline void forget(enum held_kind kind, const void *object, u64 index)
+{
+	if (unlikely(!forget_last(kind, object, index)))
+		forget_slow(kind, object, index);
 }
 
 /* Debug build: before waiting, and after a try that succeeded. */

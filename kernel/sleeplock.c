@@ -67,41 +67,35 @@ static __attribute__((noinline)) void mutex_wait(struct mutex *m, void *caller)
 	wait_end();
 }
 
-static __attribute__((noinline)) void mutex_lock_slow(struct mutex *m, void *caller)
+/* One step without waiting. */
+static inline bool mutex_take(struct mutex *m, void *caller)
 {
 	u64 free = 0;
 
+	if (unlikely(!atomic64_cmpxchg(&m->state, &free, (u64)current)))
+		return false;
+	m->caller = caller;
+	record(HELD_MUTEX, m, 0, caller);
+	return true;
+}
+
+static __attribute__((noinline)) void mutex_lock_slow(struct mutex *m, void *caller)
+{
 	check_take(HELD_MUTEX, m, caller);
 	might_sleep();
-	if (likely(atomic64_cmpxchg(&m->state, &free, (u64)current)))
-		m->caller = caller;
-	else
-		mutex_wait(m, caller);
+	if (mutex_take(m, caller))
+		return;
+	mutex_wait(m, caller);
 	record(HELD_MUTEX, m, 0, caller);
 }
 
 NO_FRAME void mutex_lock(struct mutex *m)
 {
-	u64 free = 0;
-
-	if (unlikely(!sleeping_is_fine() || !atomic64_cmpxchg(&m->state, &free, (u64)current))) {
+	if (unlikely(!sleeping_is_fine() || !mutex_take(m, CALLER)))
 		mutex_lock_slow(m, CALLER);
-		return;
-	}
-	m->caller = CALLER;
-	record(HELD_MUTEX, m, 0, CALLER);
 }
 
-bool mutex_trylock(struct mutex *m)
-{
-	u64 free = 0;
-
-	if (!atomic64_cmpxchg(&m->state, &free, (u64)current))
-		return false;
-	m->caller = CALLER;
-	record(HELD_MUTEX, m, 0, CALLER);
-	return true;
-}
+bool mutex_trylock(struct mutex *m) { return mutex_take(m, CALLER); }
 
 static __attribute__((noinline)) void mutex_hand_over(struct mutex *m)
 {
@@ -134,7 +128,7 @@ static __attribute__((noinline)) void mutex_unlock_slow(struct mutex *m, bool fo
 void mutex_unlock(struct mutex *m)
 {
 	u64 mine = (u64)current;
-	bool forgotten = forget_last(HELD_MUTEX, m);
+	bool forgotten = forget_last(HELD_MUTEX, m, 0);
 
 	if (likely(forgotten && atomic64_cmpxchg(&m->state, &mine, 0)))
 		released();
@@ -231,42 +225,34 @@ static inline void rwsem_release(struct rwsem *s, u64 held)
 	released();
 }
 
+static inline bool rwsem_trylock(struct rwsem *s, u64 take, void *caller)
+{
+	if (unlikely(!rwsem_take(s, take)))
+		return false;
+	rwsem_taken(s, take, caller);
+	return true;
+}
+
 static __attribute__((noinline)) void rwsem_lock_slow(struct rwsem *s, u64 take, const struct rwsem *under, void *caller)
 {
 	if (DEBUG_BUILD)
 		lockcheck_take(&(struct held_lock){ take == RWSEM_WRITER ? HELD_WRITE : HELD_READ, s, 0, caller }, under);
 	might_sleep();
-	if (unlikely(!rwsem_take(s, take)))
-		rwsem_wait(s, take, caller);
+	if (rwsem_trylock(s, take, caller))
+		return;
+	rwsem_wait(s, take, caller);
 	rwsem_taken(s, take, caller);
-}
-
-/* The usual case: false leaves everything to rwsem_lock_slow(). */
-static inline bool rwsem_lock_fast(struct rwsem *s, u64 take, void *caller)
-{
-	if (unlikely(!sleeping_is_fine() || !rwsem_take(s, take)))
-		return false;
-	rwsem_taken(s, take, caller);
-	return true;
-}
-
-static inline bool rwsem_trylock(struct rwsem *s, u64 take, void *caller)
-{
-	if (!rwsem_take(s, take))
-		return false;
-	rwsem_taken(s, take, caller);
-	return true;
 }
 
 NO_FRAME void down_read(struct rwsem *s)
 {
-	if (!rwsem_lock_fast(s, RWSEM_READER, CALLER))
+	if (unlikely(!sleeping_is_fine() || !rwsem_trylock(s, RWSEM_READER, CALLER)))
 		rwsem_lock_slow(s, RWSEM_READER, NULL, CALLER);
 }
 
 NO_FRAME void down_write(struct rwsem *s)
 {
-	if (!rwsem_lock_fast(s, RWSEM_WRITER, CALLER))
+	if (unlikely(!sleeping_is_fine() || !rwsem_trylock(s, RWSEM_WRITER, CALLER)))
 		rwsem_lock_slow(s, RWSEM_WRITER, NULL, CALLER);
 }
 
@@ -285,7 +271,7 @@ static __attribute__((noinline)) void up_read_slow(struct rwsem *s, bool forgott
 void up_read(struct rwsem *s)
 {
 	u64 alone = RWSEM_READER;
-	bool forgotten = forget_last(HELD_READ, s);
+	bool forgotten = forget_last(HELD_READ, s, 0);
 
 	if (likely(forgotten && atomic64_cmpxchg(&s->state, &alone, 0)))
 		released();
@@ -307,7 +293,7 @@ static __attribute__((noinline)) void up_write_slow(struct rwsem *s, bool forgot
 void up_write(struct rwsem *s)
 {
 	u64 alone = RWSEM_WRITER;
-	bool forgotten = forget_last(HELD_WRITE, s);
+	bool forgotten = forget_last(HELD_WRITE, s, 0);
 
 	if (likely(forgotten)) {
 		s->writer = NULL;
