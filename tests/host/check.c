@@ -220,7 +220,7 @@ static void check_area(struct swap_area *a, const u32 *entries)
 void check_all(void)
 {
 	struct hfile *f;
-	while (disk_pending() || swap_disk_pending)
+	while (disk_pending() || swap_disk_pending())
 		sched_yield_cpu();
 	if (!counts)
 		counts = sys_calloc(nr_frames * sizeof(*counts));

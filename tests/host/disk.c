@@ -1,6 +1,6 @@
 /*
- * Files for the hosted tests: an address_space over an array of bytes. I/O completes later, from the task
- * "disk", in any order; a page under writeback is checked not to change (stable pages), a page that is written
+ * Files for the hosted tests: an address_space over an array of bytes. I/O completes as ioqueue.c does:
+ * later, in any order, and a page under writeback is checked not to change (stable pages). A page that is written
  * back must have been reserved (PC4), and freed blocks hold garbage that must never be seen (INV-T4). A file's blocks are also a block device, for fs/direct.c.
  */
 #include "host.h"
@@ -12,30 +12,13 @@
 struct list_head hfiles = LIST_INIT(hfiles);
 
 struct request {
-	struct list_head node;
+	struct io io;
 	struct hfile *file;
-	struct page *page;
-	u64 index, checksum;
-	bool write, fail;
+	u64 index;
 	struct bio *bio;		/* or NULL: the page is one of the cache */
 };
-static struct list_head queue = LIST_INIT(queue);
-static struct wait_queue queue_wait = WAIT_QUEUE_INIT(queue_wait);
-static unsigned nr_queued, nr_pending;	/* pending: until the completion has returned */
-static bool started;
-
-unsigned disk_pending(void) { return nr_pending; }
 
 static struct hfile *file_of(struct address_space *m) { return container_of(m, struct hfile, inode.mapping); }
-
-static u64 checksum(struct page *page)
-{
-	const u64 *p = page_address(page);
-	u64 h = 0;
-	for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
-		h = (h ^ p[i]) * 0x100000001b3UL;
-	return h;
-}
 
 static void complete_bio(struct bio *bio)
 {
@@ -44,70 +27,52 @@ static void complete_bio(struct bio *bio)
 	memcpy(bio->write ? block : memory, bio->write ? memory : block, bio->length);
 	bio->done(bio, 0);
 }
-static void complete(struct request *r)
+static void complete_page(struct request *r)
 {
 	struct hfile *f = r->file;
-	if (r->bio) {
-		complete_bio(r->bio);
-		sys_free(r);
-		return;
-	}
-	u8 *block = f->disk + r->index * PAGE_SIZE;
-	if (r->write) {
-		if (checksum(r->page) != r->checksum)
+	u8 *block = f->disk + r->index * PAGE_SIZE, *memory = page_address(r->io.page);
+	bool fail = r->io.fail;
+	if (r->io.write) {
+		if (io_changed(&r->io))
 			host_fail("page %lu of %s changed while it was being written back", (unsigned long)r->index, f->name);
-		if (!r->fail)
-			memcpy(block, page_address(r->page), PAGE_SIZE);
-		pagecache_write_done(&f->inode.mapping, r->index, r->fail ? -EIO : 0);
+		if (!fail)
+			memcpy(block, memory, PAGE_SIZE);
+		pagecache_write_done(&f->inode.mapping, r->index, fail ? -EIO : 0);
 	} else {
-		if (!r->fail && f->block_state[r->index])
-			memcpy(page_address(r->page), block, PAGE_SIZE);
+		if (!fail && f->block_state[r->index])
+			memcpy(memory, block, PAGE_SIZE);
 		else
-			memset(page_address(r->page), r->fail ? 0xee : 0, PAGE_SIZE);
-		pagecache_read_done(&f->inode.mapping, r->index, r->fail ? -EIO : 0);
+			memset(memory, fail ? 0xee : 0, PAGE_SIZE);
+		pagecache_read_done(&f->inode.mapping, r->index, fail ? -EIO : 0);
 	}
+}
+static void complete(struct io *io)
+{
+	struct request *r = container_of(io, struct request, io);
+	if (r->bio)
+		complete_bio(r->bio);
+	else
+		complete_page(r);
 	sys_free(r);
 }
-
-static void disk_task(void *arg)
-{
-	(void)arg;
-	for (;;) {
-		wait_event(&queue_wait, WAIT_UNINTERRUPTIBLE, !list_empty(&queue));
-		unsigned skip = host_random(nr_queued);
-		struct list_head *n = queue.next;
-		while (skip--)
-			n = n->next;
-		list_del(n);
-		nr_queued--;
-		complete(list_entry(n, struct request, node));
-		nr_pending--;
-	}
-}
+static struct io_queue queue = IO_QUEUE(queue, "disk", complete);
+unsigned disk_pending(void) { return queue.pending; }
 
 static void enqueue(struct request r)
 {
 	struct request *q = sys_calloc(sizeof(*q));
-	if (!started) {
-		started = true;
-		host_spawn_daemon("disk", disk_task, NULL);
-	}
 	*q = r;
-	list_add_tail(&q->node, &queue);
-	nr_queued++;
-	nr_pending++;
-	wake_up_all(&queue_wait, 0);
+	io_submit(&queue, &q->io);
 }
 static void submit(struct hfile *f, u64 index, struct page *page, bool write, int *fail_counter)
 {
 	CHECK(index < f->disk_pages);
-	for (struct list_head *n = write ? queue.next : &queue; n != &queue; n = n->next) {
-		struct request *other = list_entry(n, struct request, node);
-		if (other->write && !other->bio && other->file == f && other->index == index)
+	struct request *other;
+	list_for_each(other, &queue.requests, io.node)
+		if (write && other->io.write && other->file == f && other->index == index)
 			host_fail("page %lu of %s is written while it still is being written: the older bytes may come last", (unsigned long)index, f->name);
-	}
-	enqueue((struct request){ .file = f, .page = page, .index = index, .write = write, .checksum = write ? checksum(page) : 0,
-				  .fail = *fail_counter > 0 && --*fail_counter == 0 });
+	enqueue((struct request){ .file = f, .index = index,
+				  .io = { .page = page, .write = write, .fail = *fail_counter > 0 && --*fail_counter == 0 } });
 }
 static void submit_bio(struct bio *bio) { enqueue((struct request){ .bio = bio }); }
 ssize_t hfile_direct_map(struct inode *inode, loff_t pos, size_t n, struct direct_place *place)
@@ -194,7 +159,7 @@ struct hfile *hfile_create(const char *name, u64 max_bytes, const void *data, u6
 void hfile_reset(struct hfile *f, const void *data, u64 size)
 {
 	CHECK_EQ(hfile_truncate(f, 0), 0);
-	while (nr_pending)
+	while (queue.pending)
 		sched_yield_cpu();
 	set_contents(f, data, size);
 }

@@ -3,7 +3,7 @@
  *   sched.c  tasks and CPUs on a cooperative scheduler; explore.c who runs next: random, PCT, or every schedule
  *   locks.c  locks that check themselves; tso.c store buffers; report.c what a failure prints
  *   mmu.c    the arena of frames, page walks, a TLB that keeps every translation until it is flushed
- *   disk.c   files: an address_space over an array of bytes, with asynchronous I/O and injected errors; swapdisk.c a swap area
+ *   disk.c   files: an address_space over an array of bytes, with asynchronous I/O and injected errors; swapdisk.c a swap area; ioqueue.c the I/O of both
  *   check.c  recounts who holds which frame and table, and compares with the ownership words
  *   proc.c   processes: an mm, user loads and stores
  *
@@ -97,6 +97,25 @@ extern unsigned long host_page_faults, host_tlb_flushes;
 extern bool host_speculates;			/* a load of CR3 fetches a translation nobody asked for */
 void tlb_check(bool quiet);			/* on no CPU a translation of a free frame; quiet: none that the tables would not give */
 
+/* --- ioqueue.c --- */
+struct io {				/* a request: page, write and fail are the device's to set */
+	struct list_head node;
+	struct page *page;		/* read to, or written; NULL: a device that looks after its memory itself (write is false then) */
+	u64 checksum;			/* of what is written */
+	bool write, fail;
+};
+struct io_queue {			/* of a device: IO_QUEUE */
+	const char *name;		/* of the task that completes */
+	void (*complete)(struct io *);	/* may free it */
+	struct list_head requests;
+	struct wait_queue wait;
+	unsigned queued, pending;	/* pending: until complete() has returned */
+	bool started;
+};
+#define IO_QUEUE(var, task, fn) { .name = task, .complete = fn, .requests = LIST_INIT((var).requests), .wait = WAIT_QUEUE_INIT((var).wait) }
+void io_submit(struct io_queue *q, struct io *r);
+bool io_changed(const struct io *r);		/* what is written is not what it was */
+
 /* --- disk.c --- */
 struct hfile {
 	struct inode inode;		/* comes first: the mapping's owner is either */
@@ -134,7 +153,7 @@ void swap_disk_on(u64 last);			/* an area of so many slots, at most HOST_SWAP_SL
 void swap_disk_off(void);
 extern u8 swap_disk[(HOST_SWAP_SLOTS + 1) * PAGE_SIZE];
 extern const struct swap_device_ops swap_disk_ops;
-extern unsigned swap_disk_pending;		/* requests */
+unsigned swap_disk_pending(void);		/* requests */
 extern int swap_disk_fail_write, swap_disk_fail_read;	/* the n-th from now on fails; writes from then on */
 
 /* --- check.c --- */

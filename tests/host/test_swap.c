@@ -73,7 +73,7 @@ TEST(swap_out_and_in, "private pages go out and come back exclusive; slots are g
 	CHECK_EQ(out(2, 2), 2);			/* now before it is written */
 	u64 copies = vmstat_read(VM_COW_COPY);
 	store(2, 8);				/* a writer does not wait for writeback */
-	CHECK_EQ(vmstat_read(VM_COW_COPY), copies + (swap_disk_pending != 0));
+	CHECK_EQ(vmstat_read(VM_COW_COPY), copies + (swap_disk_pending() != 0));
 	CHECK_EQ(load(3), 7);
 	check_all();
 	CHECK_EQ(load(2), 8);
