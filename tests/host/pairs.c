@@ -335,13 +335,12 @@ static void do_fork(void)
 }
 
 static void do_munmap(void) { CHECK_EQ(mm_unmap(mm, B + 2 * PAGE_SIZE, PAGE_SIZE), 0); }
+/* With a hole in B: what lies before it changes, and ENOMEM. */
+static void changed_b(long error) { CHECK(!error || (error == -ENOMEM && (either("munmap") || either("move")))); }
 static void do_mprotect(void)
 {
-	/* With a hole: what lies before it changes, and ENOMEM. */
-	long error = sys_mprotect(B, BBYTES, PROT_READ);
-	CHECK(!error || (error == -ENOMEM && (either("munmap") || either("move"))));
-	error = sys_mprotect(B, BBYTES, RW);
-	CHECK(!error || (error == -ENOMEM && (either("munmap") || either("move"))));
+	changed_b(sys_mprotect(B, BBYTES, PROT_READ));
+	changed_b(sys_mprotect(B, BBYTES, RW));
 }
 /* To another place and back. */
 static void do_move(void)
@@ -355,11 +354,7 @@ static void do_move(void)
 	if (to > 0)
 		CHECK_EQ(sys_mremap((vaddr_t)to, 2 * PAGE_SIZE, 2 * PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, B), B);
 }
-static void do_dontneed(void)
-{
-	long error = sys_madvise(B, BBYTES, MADV_DONTNEED);
-	CHECK(!error || (error == -ENOMEM && (either("munmap") || either("move"))));
-}
+static void do_dontneed(void) { changed_b(sys_madvise(B, BBYTES, MADV_DONTNEED)); }
 static void do_fsync(void) { CHECK_EQ(generic_fsync(&file_f, false), 0); }
 
 static void do_reclaim(void)
