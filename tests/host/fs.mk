@@ -5,7 +5,8 @@ FS   := $(patsubst %,fs/%.c,dentry inode namei walk place rename link permission
 FSO  := $(FS:%.c=$(OUT)/%.o)
 BASE := $(FSO) $(filter-out $(TEST:%.c=$(OUT)/%.o),$(OBJ))
 ALLO := $(OUT)/tests/host/fs_test.o $(BASE)
-PAIR := $(OUT)/tests/host/pairs.o $(BASE)
+PAIRO := $(patsubst %,$(OUT)/tests/host/%.o,pairs pairs_ops pairs_words)
+PAIR := $(PAIRO) $(BASE)
 LOOSE := -no-pie -Wl,--unresolved-symbols=ignore-all
 .DEFAULT_GOAL := both
 both: $(OUT)/fstest $(OUT)/pairstest
@@ -21,4 +22,4 @@ $(MUT)/pairstest: $(call MUTO,$(PAIR))
 .PHONY: both
 # Of pairstest (host.mk's `sources` are those of mmtest).
 sources: OBJ = $(PAIR)
--include $(FSO:.o=.d) $(OUT)/tests/host/fs_test.d $(OUT)/tests/host/pairs.d
+-include $(FSO:.o=.d) $(OUT)/tests/host/fs_test.d $(PAIRO:.o=.d)
