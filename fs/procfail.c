@@ -7,6 +7,9 @@
  *   io      a request to ram0, of anybody (no EVERY)
  *
  * With "tree" what the writing task starts from now on counts, too. N = 0: none. Reading: how many are still to come, 0 after it has failed.
+ *
+ * "alloc=new [tree]", "access=new [tree]": the first on a path through the kernel on which none has failed yet. "KIND=forget": all paths are new
+ * again. Reading: the second number is how many paths have failed.
  */
 #include "fs/procfs.h"
 
@@ -19,25 +22,45 @@ static const char *const kinds[NR_INJECT] = { [INJECT_ALLOC] = "alloc", [INJECT_
 int proc_show_fail(struct text *t, const struct proc_subject *s)
 {
 	for (int i = 0; i < NR_INJECT; i++)
-		text_printf(t, "%s %lu\n", kinds[i], inject_left((enum inject_kind)i));
+		text_printf(t, "%s %lu %lu\n", kinds[i], inject_left((enum inject_kind)i), inject_paths((enum inject_kind)i));
 	text_printf(t, "io %lu\n", ramdisk_fail_left());
 	return 0;
 }
 
-static int arm(const char *kind, u64 nth, u64 every, enum inject_scope scope)
+/* NR_INJECT: no such kind, or not in this build. */
+static enum inject_kind kind_of(const char *name)
 {
-	if (!strcmp(kind, "io")) {
-		if (every)
-			return -EINVAL;
-		ramdisk_fail_arm(nth);
+	int i = 0;
+
+	while (i < NR_INJECT && (strcmp(name, kinds[i]) || (i == INJECT_ACCESS && !DEBUG_BUILD)))
+		i++;
+	return (enum inject_kind)i;
+}
+
+static int arm(const char *name, u64 nth, u64 every, enum inject_scope scope)
+{
+	enum inject_kind kind = kind_of(name);
+
+	if (kind != NR_INJECT) {
+		inject_arm(kind, nth, every, scope);
 		return 0;
 	}
-	for (int i = 0; i < NR_INJECT; i++)
-		if (!strcmp(kind, kinds[i]) && (i != INJECT_ACCESS || DEBUG_BUILD)) {
-			inject_arm((enum inject_kind)i, nth, every, scope);
-			return 0;
-		}
-	return -EINVAL;
+	if (strcmp(name, "io") || every)
+		return -EINVAL;
+	ramdisk_fail_arm(nth);
+	return 0;
+}
+
+static int arm_paths(const char *name, const char *what, enum inject_scope scope)
+{
+	enum inject_kind kind = kind_of(name);
+
+	if (kind == NR_INJECT)
+		return -EINVAL;
+	if (!strcmp(what, "new"))
+		return inject_arm_new_path(kind, scope);
+	inject_forget_paths(kind);
+	return 0;
 }
 
 /* Cut the text at the first of `mark`: what is behind it, or NULL. */
@@ -54,6 +77,7 @@ static char *cut(char *text, char mark)
 int proc_write_fail(const struct proc_subject *s, char *buf, size_t n)
 {
 	char *value, *word, *more;
+	enum inject_scope scope;
 	s64 nth, every = 0;
 	int error;
 
@@ -64,9 +88,12 @@ int proc_write_fail(const struct proc_subject *s, char *buf, size_t n)
 	word = cut(value, ' ');
 	if (word && strcmp(word, "tree"))
 		return -EINVAL;
+	scope = word ? INJECT_TREE : INJECT_TASK;
+	if (!strcmp(value, "new") || !strcmp(value, "forget"))
+		return arm_paths(buf, value, scope);
 	more = cut(value, ',');
 	error = proc_number(value, 0, 1L << 40, &nth);
 	if (!error && more)
 		error = proc_number(more, 0, 1L << 40, &every);
-	return error ? error : arm(buf, (u64)nth, (u64)every, word ? INJECT_TREE : INJECT_TASK);
+	return error ? error : arm(buf, (u64)nth, (u64)every, scope);
 }

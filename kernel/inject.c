@@ -18,6 +18,7 @@ void inject_arm(enum inject_kind kind, u64 nth, u64 every, enum inject_scope sco
 	WRITE_ONCE(i->every, every);
 	WRITE_ONCE(i->task, current);
 	WRITE_ONCE(i->scope, scope);
+	WRITE_ONCE(i->fails, NULL);
 	if (scope == INJECT_TREE)
 		current->injected = nth != 0;
 	if (kind == INJECT_KILL)
@@ -34,18 +35,25 @@ static bool counts(const struct injection *i)
 	return scope == INJECT_ALL || (scope == INJECT_TASK ? READ_ONCE(i->task) == current : current->injected);
 }
 
+static bool count_down(struct injection *i)
+{
+	u64 left = atomic64_read(&i->left);
+
+	while (left && !atomic64_cmpxchg(&i->left, &left, left == 1 ? READ_ONCE(i->every) : left - 1))
+		;
+	return left == 1;
+}
+
 bool inject_count(enum inject_kind kind)
 {
 	struct injection *i = &injections[kind];
-	u64 left = atomic64_read(&i->left);
+	bool (*by_path)(enum inject_kind kind) = READ_ONCE(i->fails);
 
-	if (!counts(i))
+	if (!counts(i) || !(by_path ? by_path(kind) : count_down(i)))
 		return false;
-	while (left && !atomic64_cmpxchg(&i->left, &left, left == 1 ? READ_ONCE(i->every) : left - 1))
-		;
-	if (left == 1 && kind == INJECT_ALLOC)
+	if (kind == INJECT_ALLOC)
 		vmstat_inc(VM_ALLOC_FAIL);
-	return left == 1;
+	return true;
 }
 
 void inject_init(void)

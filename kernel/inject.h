@@ -1,6 +1,7 @@
 /*
- * Fault injection: one thing of the future fails, or each EVERY-th from one on. What is counted is what everybody does, what one task does, or what a
- * task and all that it starts from now on do (a tree: struct task.injected, inherited by fork and clone).
+ * Fault injection: one thing of the future fails: the n-th, or each EVERY-th from the n-th on, or the first that happens on a path through the kernel
+ * (the calls that led there) on which none has failed yet. What counts is what everybody does, what one task does, or what a task and all that it
+ * starts from now on do (a tree: struct task.injected, inherited by fork and clone).
  *
  * Armed through /proc/fail (fs/procfail.c) and by alloc_fail=N[,EVERY] of the command line; requests to the disk are counted by their driver.
  */
@@ -25,10 +26,18 @@ extern struct injection {
 	u64 every;
 	enum inject_scope scope;
 	const struct task *task;	/* INJECT_TASK: whose */
+	bool (*fails)(enum inject_kind kind);	/* instead of counting: NULL, or what inject_arm_new_path() puts here */
 } injections[NR_INJECT];
 
 /* The nth from now on fails, and each every-th after it (0: that one alone); nth 0: none. Scope: of all, of the current task, of it and its offspring. */
 void inject_arm(enum inject_kind kind, u64 nth, u64 every, enum inject_scope scope);
+/*
+ * kernel/injectpath.c: the next one on a new path fails, and its path is not new any more. 0, -ENOMEM, -ENOSPC: more paths than are remembered, -EINVAL:
+ * system calls have but one path. Sleeps.
+ */
+int inject_arm_new_path(enum inject_kind kind, enum inject_scope scope);
+u64 inject_paths(enum inject_kind kind);		/* how many are remembered */
+void inject_forget_paths(enum inject_kind kind);	/* all are new again */
 u64 inject_left(enum inject_kind kind);	/* until the next one that fails; 0: none will */
 void inject_init(void);			/* from the command line: called when the system is up */
 bool inject_count(enum inject_kind kind);
