@@ -25,14 +25,15 @@
 #define RW (PROT_READ | PROT_WRITE)
 #define MOST 3000
 
-static const char *kind, *what = "start";
+static const char *what = "start";
 static long nth;
-static int control, f, g, direct;
+static int f, g, direct;
 static char *lent, *shared;		/* private memory, all 'l'; f, mapped */
 static char old[SIZE], now[SIZE];
 
 #define MUST(condition) do { if (!(condition)) { \
 	printf("FAIL %s %s %ld: line %d: %s (%s)\n", kind, what, nth, __LINE__, #condition, strerror(errno)); fflush(stdout); _exit(9); } } while (0)
+#include "fail.h"
 
 /* --- the operations, each in a process of its own: 0, or 1 if it failed or did a part --- */
 
@@ -227,24 +228,6 @@ static const struct operation {
 
 /* --- one failure --- */
 
-static void arm(long n)
-{
-	char text[40];
-	int len = snprintf(text, sizeof(text), "%s=%ld\n", kind, n);
-
-	MUST(write(control, text, (size_t)len) == len);
-}
-
-static long left(void)
-{
-	char text[100] = "", *at;
-
-	MUST(pread(control, text, sizeof(text) - 1, 0) > 0);
-	at = strstr(text, kind);
-	MUST(at);
-	return atol(at + strlen(kind));
-}
-
 static void drop_caches(void)
 {
 	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
@@ -291,12 +274,12 @@ static int once(const struct operation *o, long *failed)
 	pid = fork();
 	MUST(pid >= 0);
 	if (!pid) {
-		arm(nth);
+		arm(nth, 0, false);
 		_exit(o->run());
 	}
 	MUST(waitpid(pid, &status, 0) == pid);
 	fired = !left();
-	arm(0);
+	arm(0, 0, false);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 9)
 		_exit(9);
 	/* Who touches memory that is not there, or cannot be read, dies. */
@@ -357,7 +340,7 @@ int main(int argc, char **argv)
 		return 2;
 	kind = argv[1];
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	control = open("/proc/fail", O_RDWR);
+	fail_open();
 	f = open("failures.f", O_RDWR | O_CREAT | O_TRUNC, 0600);
 	g = open("failures.g", O_RDWR | O_CREAT | O_TRUNC, 0600);
 	direct = open("failures.f", O_RDWR | O_DIRECT);
@@ -367,7 +350,7 @@ int main(int argc, char **argv)
 	memset(lent, 'l', SIZE);
 	memset(old, 'o', SIZE);
 	memset(now, 'g', SIZE);
-	MUST(control >= 0 && f >= 0 && pwrite(g, now, SIZE, 0) == SIZE && pwrite(f, old, SIZE, 0) == SIZE);
+	MUST(f >= 0 && pwrite(g, now, SIZE, 0) == SIZE && pwrite(f, old, SIZE, 0) == SIZE);
 	shared = mmap(NULL, SIZE, RW, MAP_SHARED, f, 0);
 	MUST(shared != MAP_FAILED);
 	before = free_kb();

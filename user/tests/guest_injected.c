@@ -32,14 +32,15 @@
 #define SLACK 3			/* objects of a cache that may come or go for other reasons */
 #define NAMES 40		/* names that are kept in case somebody asks again */
 
-static const char *kind, *program;
+static const char *program;
 static long nth, every;
-static int control, failed;
+static int failed;
 static unsigned long seed;
 static sigset_t nothing, everything;
 
 #define MUST(condition) do { if (!(condition)) { \
 	printf("FAIL %s %s %ld,%ld: line %d: %s (%s)\n", kind, program, nth, every, __LINE__, #condition, strerror(errno)); fflush(stdout); _exit(9); } } while (0)
+#include "fail.h"
 
 static unsigned long number(unsigned long below)
 {
@@ -72,24 +73,6 @@ static double now(void)
 
 /* --- one run --- */
 
-static void arm(long n, long again, const char *more)
-{
-	char text[80];
-	int len = strcmp(kind, "io") ? snprintf(text, sizeof(text), "%s=%ld,%ld%s\n", kind, n, again, more) : snprintf(text, sizeof(text), "%s=%ld\n", kind, n);
-
-	MUST(write(control, text, (size_t)len) == len);
-}
-
-static long left(void)
-{
-	char text[200] = "", *at;
-
-	MUST(pread(control, text, sizeof(text) - 1, 0) > 0);
-	at = strstr(text, kind);
-	MUST(at);
-	return atol(at + strlen(kind));
-}
-
 static void start(void)
 {
 	int null = open("/dev/null", O_RDWR);
@@ -101,7 +84,7 @@ static void start(void)
 	dup2(null, 1);
 	dup2(null, 2);
 	close(null);
-	arm(nth, every, " tree");
+	arm(nth, every, true);
 	execl(program, program, (char *)NULL);
 	_exit(99);
 }
@@ -311,7 +294,7 @@ static void inject_into(const char *name, long points)
 	for (int i = 0; i < 2; i++) {		/* the second: what it makes once and keeps is there */
 		status = run(120, &took);
 		count = NEVER - left();
-		arm(0, 0, "");
+		arm(0, 0, false);
 		kill_all();
 		clean_up();
 		count_used(&before);
@@ -327,7 +310,7 @@ static void inject_into(const char *name, long points)
 		fired += left() == 0 || every;
 		seen += got != status;
 		stuck += got == -1;
-		arm(0, 0, "");
+		arm(0, 0, false);
 		kill_all();
 		clean_up();
 		look_at_witness();
@@ -376,9 +359,9 @@ int main(int argc, char **argv)
 	keep_in_memory("/sbin/init");
 	MUST(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
 	mkdir(PLACE, 0700);
-	control = open("/proc/fail", O_RDWR);
+	fail_open();
 	fd = open(WITNESS, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	MUST(control >= 0 && fd >= 0 && write(fd, bytes, SIZE) == SIZE && fsync(fd) == 0);
+	MUST(fd >= 0 && write(fd, bytes, SIZE) == SIZE && fsync(fd) == 0);
 	close(fd);
 	for (int i = 4; i < argc; i++)
 		inject_into(argv[i], atol(argv[3]));

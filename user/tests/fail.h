@@ -1,0 +1,41 @@
+/*
+ * /proc/fail, for the programs that let things fail (guest_failures.c, guest_injected.c): which of the caller's allocations, user accesses, system
+ * calls or requests to the disk fails next (fs/procfail.c). `kind` is the kind that the program was started for; fail_control is opened by it.
+ * Who includes this has defined MUST() and what that prints.
+ */
+#pragma once
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *kind;
+static int fail_control;
+
+static inline void fail_open(void)
+{
+	fail_control = open("/proc/fail", O_RDWR);
+	MUST(fail_control >= 0);
+}
+
+/* The nth from now on fails, and each `again`th after it (0: none); with `tree` those of what the caller starts count too. n = 0: nothing fails. */
+static inline void arm(long n, long again, bool tree)
+{
+	char text[80];
+	int len = snprintf(text, sizeof(text), "%s=%ld,%ld%s\n", kind, n, again, tree ? " tree" : "");
+
+	MUST(write(fail_control, text, (size_t)len) == len);
+}
+
+/* How many are still to come, 0 after it has failed. */
+static inline long left(void)
+{
+	char text[200] = "", *at;
+
+	MUST(pread(fail_control, text, sizeof(text) - 1, 0) > 0);
+	at = strstr(text, kind);
+	MUST(at);
+	return atol(at + strlen(kind));
+}
