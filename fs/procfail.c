@@ -8,8 +8,8 @@
  *
  * With "tree" what the writing task starts from now on counts, too. N = 0: none. Reading: how many are still to come, 0 after it has failed.
  *
- * "alloc=new [tree]", "access=new [tree]": the first on a path through the kernel on which none has failed yet. "KIND=forget": all paths are new
- * again. Reading: the second number is how many paths have failed.
+ * "alloc=new [tree]", "access=new [tree]": the first on a path through the kernel on which none has failed since the system started. Reading: the second
+ * number is how many paths have.
  */
 #include "fs/procfs.h"
 
@@ -51,16 +51,11 @@ static int arm(const char *name, u64 nth, u64 every, enum inject_scope scope)
 	return 0;
 }
 
-static int arm_paths(const char *name, const char *what, enum inject_scope scope)
+static int arm_new_path(const char *name, enum inject_scope scope)
 {
 	enum inject_kind kind = kind_of(name);
 
-	if (kind == NR_INJECT)
-		return -EINVAL;
-	if (!strcmp(what, "new"))
-		return inject_arm_new_path(kind, scope);
-	inject_forget_paths(kind);
-	return 0;
+	return kind == NR_INJECT ? -EINVAL : inject_arm_new_path(kind, scope);
 }
 
 /* Cut the text at the first of `mark`: what is behind it, or NULL. */
@@ -89,8 +84,8 @@ int proc_write_fail(const struct proc_subject *s, char *buf, size_t n)
 	if (word && strcmp(word, "tree"))
 		return -EINVAL;
 	scope = word ? INJECT_TREE : INJECT_TASK;
-	if (!strcmp(value, "new") || !strcmp(value, "forget"))
-		return arm_paths(buf, value, scope);
+	if (!strcmp(value, "new"))
+		return arm_new_path(buf, scope);
 	more = cut(value, ',');
 	error = proc_number(value, 0, 1L << 40, &nth);
 	if (!error && more)

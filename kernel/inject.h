@@ -36,8 +36,7 @@ void inject_arm(enum inject_kind kind, u64 nth, u64 every, enum inject_scope sco
  * system calls have but one path. Sleeps.
  */
 int inject_arm_new_path(enum inject_kind kind, enum inject_scope scope);
-u64 inject_paths(enum inject_kind kind);		/* how many are remembered */
-void inject_forget_paths(enum inject_kind kind);	/* all are new again */
+u64 inject_paths(enum inject_kind kind);		/* how many have failed */
 u64 inject_left(enum inject_kind kind);	/* until the next one that fails; 0: none will */
 void inject_init(void);			/* from the command line: called when the system is up */
 bool inject_count(enum inject_kind kind);

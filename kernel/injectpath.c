@@ -71,13 +71,3 @@ int inject_arm_new_path(enum inject_kind kind, enum inject_scope scope)
 }
 
 u64 inject_paths(enum inject_kind kind) { return READ_ONCE(known[kind].nr); }
-
-void inject_forget_paths(enum inject_kind kind)
-{
-	struct known *k = &known[kind];
-
-	inject_arm(kind, 0, 0, INJECT_TASK);
-	for (u32 i = 0; k->hash && i < ROOM; i++)
-		WRITE_ONCE(k->hash[i], 0);
-	WRITE_ONCE(k->nr, 0);
-}

@@ -65,11 +65,11 @@ def failures(number, seed):
 
 
 def injected(number, seed):
-    """A whole test program, then the next, with one allocation, user access, system call (SIGKILL) or request after the other failing (user/tests/guest_injected.c)."""
+    """A whole test program, then the next, with an allocation or user access on each path failing in its turn, or some system calls (SIGKILL) or requests (user/tests/guest_injected.c)."""
     names = sorted(n[:-2] for n in os.listdir(os.path.join(ROOT, "user/tests")) if n.endswith(".c") and not n.startswith("guest_") and n[:-2] not in ("hog", "write_own_mmap"))
     kind = ("alloc", "kill", "access", "io")[number // len(names) % 4]
     return [COWSLIP, "run", "--debug", "--mem", "128M", "--smp", str((1, 2)[number // len(names) // 4 % 2]), "--timeout", "900", "--", "/usr/lib/cowslip/tests/guest_injected", kind, str(seed),
-            "40", "/usr/lib/cowslip/tests/" + names[number % len(names)]]
+            "new" if kind in ("alloc", "access") else "40", "/usr/lib/cowslip/tests/" + names[number % len(names)]]
 
 
 def history(number, seed):

@@ -29,6 +29,15 @@ static inline void arm(long n, long again, bool tree)
 	MUST(write(fail_control, text, (size_t)len) == len);
 }
 
+/* The first of what the caller starts that comes on a path through the kernel on which none has failed yet (alloc and access). */
+static inline void arm_new_path(void)
+{
+	char text[40];
+	int len = snprintf(text, sizeof(text), "%s=new tree\n", kind);
+
+	MUST(write(fail_control, text, (size_t)len) == len);
+}
+
 /* How many are still to come, 0 after it has failed. */
 static inline long left(void)
 {

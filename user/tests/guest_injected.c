@@ -1,10 +1,11 @@
 /*
  * Fault injection into whole programs: each program of the command line runs again and again, each time with one allocation, user access, system call
- * (SIGKILL arrives with it) or request to the disk of it, or of what it starts, failing (/proc/fail); in every second run further ones follow. The
- * program may do what it likes then, fail, die or wait for ever. The kernel may not: whatever is left of the program can be killed, no owner is wrong
- * (debug build), no object and no frame is lost (then the status is 1), and a file that nobody wrote has its bytes.
+ * (SIGKILL arrives with it) or request to the disk of it, or of what it starts, failing (/proc/fail). Which: so many points of the run, and in every
+ * second run further ones follow; or, instead of a number, "new": one on each path through the kernel that has not failed in an earlier run or
+ * program, until there is none. The program may do what it likes then, fail, die or wait for ever. The kernel may not: whatever is left of the program
+ * can be killed, no owner is wrong (debug build), no object and no frame is lost (then the status is 1), and a file that nobody wrote has its bytes.
  *
- * usage: guest_injected alloc|access|kill|io SEED POINTS PROGRAM...      as init's own child: it kills everybody else
+ * usage: guest_injected alloc|access|kill|io SEED POINTS|new PROGRAM...      as init's own child: it kills everybody else
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -30,6 +31,7 @@
 #define NEVER (1L << 39)
 #define CACHES 64
 #define SLACK 3			/* objects of a cache that may come or go for other reasons */
+#define QUIET 3			/* so many runs in a row without a new path: with threads no two runs are the same */
 #define NAMES 40		/* names that are kept in case somebody asks again */
 
 static const char *program;
@@ -84,7 +86,10 @@ static void start(void)
 	dup2(null, 1);
 	dup2(null, 2);
 	close(null);
-	arm(nth, every, true);
+	if (nth)
+		arm(nth, every, true);
+	else
+		arm_new_path();
 	execl(program, program, (char *)NULL);
 	_exit(99);
 }
@@ -279,50 +284,81 @@ static long point(long i, long n, long count)
 	return low < count ? low : 1 + (long)number((unsigned long)count);
 }
 
-static void inject_into(const char *name, long points)
-{
-	static struct used before, after;
-	long count, fired = 0, seen = 0, stuck = 0;
-	double took, ignored;
-	const char *what;
-	int status;
+/* What is the same in all runs of a program: how it ends and what is in use, when nothing fails. */
+static struct used before;
+static double untouched;
+static int status;
 
-	program = strrchr(name, '/') ? name : NULL;
-	MUST(program);
+static long run_untouched(void)
+{
+	long count = 0;
+
 	nth = NEVER;
 	every = 0;
 	for (int i = 0; i < 2; i++) {		/* the second: what it makes once and keeps is there */
-		status = run(120, &took);
+		status = run(120, &untouched);
 		count = NEVER - left();
 		arm(0, 0, false);
 		kill_all();
 		clean_up();
 		count_used(&before);
 	}
-	if (count < 1)
-		points = 0;
-	for (long i = 0; i < points; i++) {
-		int got;
+	return count;
+}
 
+struct tally {
+	long runs, fired, seen, stuck;
+};
+
+/* A run with something failing, and what it left behind. False: nothing failed. */
+static bool run_failing(struct tally *n)
+{
+	static struct used after;
+	const char *what;
+	double took;
+	bool fired;
+	int got;
+
+	got = run(untouched * 3 + 2, &took);
+	fired = left() == 0 || every;
+	n->fired += fired;
+	n->seen += got != status;
+	n->stuck += got == -1;
+	arm(0, 0, false);
+	kill_all();
+	clean_up();
+	look_at_witness();
+	look_at_owners();
+	what = lost_at_last(&before, &after, SLACK + n->runs++);	/* one of each for each run at most: the end is stricter */
+	if (*what)
+		printf("lost after %s %s %ld,%ld:%s\n", kind, program, nth, every, what);
+	return fired;
+}
+
+static void inject_into(const char *name, long points)
+{
+	struct tally n = { 0 };
+	static struct used after;
+	const char *what;
+	long count;
+
+	program = strrchr(name, '/') ? name : NULL;
+	MUST(program);
+	count = run_untouched();
+	if (!points) {
+		nth = 0;
+		for (int quiet = 0; quiet < QUIET && count > 0;)
+			quiet = run_failing(&n) ? 0 : quiet + 1;
+	}
+	for (long i = 0; i < points && count > 0; i++) {
 		nth = point(i, points, count);
 		every = i & 1 && count > points && strcmp(kind, "io") && strcmp(kind, "kill") ? count / 20 + 1 : 0;
-		got = run(took * 3 + 2, &ignored);
-		fired += left() == 0 || every;
-		seen += got != status;
-		stuck += got == -1;
-		arm(0, 0, false);
-		kill_all();
-		clean_up();
-		look_at_witness();
-		look_at_owners();
-		what = lost_at_last(&before, &after, SLACK + i);	/* one of each for each run at most: the end is stricter */
-		if (*what)
-			printf("lost after %s %s %ld,%ld:%s\n", kind, program, nth, every, what);
+		run_failing(&n);
 	}
 	what = lost_at_last(&before, &after, SLACK);
 	failed |= *what != 0;
 	printf("%s: %ld of %s, %ld runs, in %ld something failed, %ld ended otherwise, %ld had to be killed (%.1f s untouched, status %x)%s%s\n", strrchr(name, '/') + 1, count, kind,
-	       points, fired, seen, stuck, took, (unsigned)status, *what ? "; LOST" : "", what);
+	       n.runs, n.fired, n.seen, n.stuck, untouched, (unsigned)status, *what ? "; LOST" : "", what);
 }
 
 /* Requests to the disk that fail are anybody's: init, whose pages nobody may miss, has them in memory. So have we. */
@@ -364,7 +400,7 @@ int main(int argc, char **argv)
 	MUST(fd >= 0 && write(fd, bytes, SIZE) == SIZE && fsync(fd) == 0);
 	close(fd);
 	for (int i = 4; i < argc; i++)
-		inject_into(argv[i], atol(argv[3]));
+		inject_into(argv[i], strcmp(argv[3], "new") ? atol(argv[3]) : 0);
 	remove_all(PLACE, 1);
 	unlink(WITNESS);
 	sync();
