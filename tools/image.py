@@ -248,11 +248,12 @@ def stage_base(top):
             tree.link(f"bin/{name}", "busybox")
     for path, target in LINKS.items():
         tree.link(path, target)
-    for host, path in user_programs():
+    programs = list(user_programs())
+    for host, path in programs:
         tree.copy(host, path, mtime=EPOCH)
-        # Debuggers and profiles read the program on the host; without its symbols the image has a third of the size.
-        subprocess.run(["strip", tree.real(path)], check=True)
-        os.utime(tree.real(path), (EPOCH, EPOCH))
+    # Debuggers and profiles read the program on the host; without its symbols the image has a third of the size.
+    if programs:
+        subprocess.run(["strip", "--preserve-dates", *(tree.real(path) for _, path in programs)], check=True)
     return tree
 
 
