@@ -208,22 +208,31 @@ class Table:
         print("short of the goals: " + ("; ".join(self.missed) or "nothing"))
 
 
-def counts(patterns, filesystems, settings, update):
-    settings.judge()
+def prepare():
+    """What every measurement begins with: the commit is that of the build."""
     runner.build()
     benchdoc.commit()
     os.makedirs(FOLDER, exist_ok=True)
+
+
+def linux_or_none():
+    try:
+        return peer.fetch(say)
+    except (Failure, subprocess.CalledProcessError) as failure:
+        say(f"{failure}\ncowslip: without it: Cowslip alone")
+        return None
+
+
+def counts(patterns, filesystems, settings, update):
+    settings.judge()
+    prepare()
     every = names_of_rows()
     names = chosen(every, patterns)
     if update and (patterns or len(filesystems) != len(FILESYSTEMS)):
         raise Failure("bench --update takes all rows on both file systems")
-    linux = None
-    try:
-        linux = peer.fetch(say)
-    except (Failure, subprocess.CalledProcessError) as failure:
-        say(f"{failure}\ncowslip: without it: Cowslip alone")
-        if update:
-            raise Failure("bench --update needs Linux's figures too")
+    linux = linux_or_none()
+    if update and not linux:
+        raise Failure("bench --update needs Linux's figures too")
     tables, wrong = [], {}
     for filesystem in filesystems:
         rows = count_cowslip(filesystem, names, settings)

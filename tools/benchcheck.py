@@ -9,7 +9,6 @@ import subprocess
 
 import bench
 import benchdoc
-import runner
 from common import ROOT, Failure
 
 BASELINE = os.path.join(ROOT, "tests/bench.baseline")
@@ -89,7 +88,7 @@ def compare(counts, wrong):
 
 
 def command(update):
-    runner.build()
+    bench.prepare()
     counts, wrong = measure()
     if update:
         if wrong:

@@ -4,13 +4,10 @@ Both kernels have a machine of 3 GiB and count instructions; Linux is the lean o
 docs/benchmarks-growth.svg and the tables to docs/benchmarks.md.
 """
 import os
-import subprocess
 
 import bench
 import benchdoc
-import peer
 import plot
-import runner
 from common import BUILD, Failure
 
 PROGRAM = os.path.join(BUILD, "user/kgrow")
@@ -30,14 +27,6 @@ ROWS = {
 }
 MEMORY = {"file_1k": "a cached file of 1 KiB in tmpfs", "process": "a forked process that sleeps", "mapping": "a mapping without pages"}
 ROOT_SIZE = 32 << 20                            # of Cowslip's ramdisk, which Linux does not have
-
-
-def linux_or_none():
-    try:
-        return peer.fetch(bench.say)
-    except (Failure, subprocess.CalledProcessError) as failure:
-        bench.say(f"{failure}\ncowslip: without it: Cowslip alone")
-        return None
 
 
 def on_both(words, settings, linux, each):
@@ -119,10 +108,8 @@ def memory_table(found, mem):
 
 def command(is_memory, patterns, settings, update):
     settings.judge()
-    runner.build()
-    benchdoc.commit()
-    os.makedirs(bench.FOLDER, exist_ok=True)
-    linux = linux_or_none()
+    bench.prepare()
+    linux = bench.linux_or_none()
     if update and (not linux or patterns):
         raise Failure("bench --update takes all rows, and Linux")
     if is_memory:
@@ -138,10 +125,11 @@ def command(is_memory, patterns, settings, update):
     if unknown:
         raise Failure(f"bench --grow: no row {unknown[0]} ({', '.join(ROWS)})")
     found = growth(patterns or list(ROWS), settings, linux)
+    svg = draw(found)
     with open(os.path.join(bench.FOLDER, "growth.svg"), "w", encoding="utf-8") as file:
-        file.write(draw(found))
+        file.write(svg)
     print("plot: build/bench/growth.svg")
     if update:
-        benchdoc.picture("benchmarks-growth.svg", draw(found))
+        benchdoc.picture("benchmarks-growth.svg", svg)
         benchdoc.put("growth", f"At commit {benchdoc.commit()}, {linux.package.replace('_', ' ')} lean, instructions.\n\n{table(found)}\n\n![curves](benchmarks-growth.svg)")
     return 0

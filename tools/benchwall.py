@@ -9,8 +9,6 @@ import statistics
 
 import bench
 import benchdoc
-import benchgrow
-import runner
 from common import Failure
 
 ROWS = ["pipe_pingpong", "pipe_tput_64k", "yield_switch", "futex_pingpong", "signal_self", "fork_exit_wait", "fork_exit_wait_16m", "fork_exec_wait",
@@ -47,11 +45,9 @@ def table(names, samples, units):
 
 def command(patterns, settings, rounds, update):
     settings.icount = False
-    runner.build()
-    benchdoc.commit()
-    os.makedirs(bench.FOLDER, exist_ok=True)
+    bench.prepare()
     names = bench.chosen(bench.names_of_rows(), patterns) if patterns else ROWS
-    linux = benchgrow.linux_or_none()
+    linux = bench.linux_or_none()
     if rounds < 1 or update and (patterns or not linux):
         raise Failure("bench --wall --update takes its own rows, and Linux; --rounds N is at least 1")
     samples, units = {"Cowslip": {}, "Linux": {}}, {}
