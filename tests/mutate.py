@@ -2,7 +2,7 @@
 import os
 import shutil
 
-from testlib import BUILD, ROOT, Fail, must
+from testlib import BUILD, ROOT, Fail, command, must
 
 FOLDER = os.path.join(BUILD, "host", "mutants")
 MMTEST = os.path.join(BUILD, "host", "mmtest")
@@ -41,21 +41,30 @@ def build(name, edits, program=None):
         os.makedirs(os.path.join(folder, os.path.dirname(path)), exist_ok=True)
         with open(os.path.join(folder, path), "w") as file:
             file.write(text)
+    program = program or ("fstest" if any(path.startswith("fs/") for path in files) else "mmtest")
+    makefile = "host.mk" if program == "mmtest" else "fs.mk"
     again = [path for path in files if path.endswith(".c")]
     headers = [path for path in files if path.endswith(".h")]
-    pairs = program == "pairstest"
-    for source in make("fs.mk" if pairs else "host.mk", "sources").decode().split() if headers else []:
+    for source in make(makefile, "sources").decode().split() if headers else []:
         if source.endswith("sys.c"):
             continue
         with open(os.path.join(BUILD, "host", source[:-2] + ".d")) as file:
             words = file.read().split()
         if any(header in words for header in headers) and source not in again:
             again.append(source)
-    fs = pairs or any(path.startswith("fs/") for path in files)
-    program = os.path.join(folder, program or ("fstest" if fs else "mmtest"))
-    make("fs.mk" if fs else "host.mk", f"NAME={name}", "FILES=" + " ".join(again), os.path.relpath(program, ROOT))
-    return program
+    path = os.path.join(folder, program)
+    make(makefile, f"NAME={name}", "FILES=" + " ".join(again), os.path.relpath(path, ROOT))
+    return path
 
 
 def remove(name):
     shutil.rmtree(os.path.join(FOLDER, name), ignore_errors=True)
+
+
+def find(name, edits, tool, test, schedules, timeout):
+    """(status, output) of the hosted test of a seeded bug (bugs.py), with its edits; of each pair so many schedules. A program that passes stays, to be looked at."""
+    words = test.split() + ([f"schedules={schedules}"] if tool == "pairs" else [])
+    status, out, err = command([build(name, edits, "pairstest" if tool == "pairs" else None), *words], timeout=timeout)
+    if status:
+        remove(name)
+    return status, (out + err).decode("utf-8", "replace")

@@ -2,7 +2,7 @@
 schedules that it took: tools/seeded.py, docs/seeded-bugs.md."""
 import mutate
 from bugs import BUGS, QUICK
-from testlib import Fail, command
+from testlib import Fail
 
 HOST = True
 
@@ -17,9 +17,7 @@ def tests():
 
 def one(name, what, edits, tool, test):
     def run():
-        program = mutate.build(name, edits, "pairstest" if tool == "pairs" else None)
-        status, _, _ = command([program] + test.split() + (["schedules=1500"] if tool == "pairs" else []), timeout=120)
+        status, _ = mutate.find(name, edits, tool, test, schedules=1500, timeout=120)
         if not status:
             raise Fail(f"{what}: not found by {test}")
-        mutate.remove(name)
     return run

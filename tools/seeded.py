@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
 import mutate  # noqa: E402
 from bugs import BUGS  # noqa: E402
-from testlib import BUILD, ROOT, Fail, command, must  # noqa: E402
+from testlib import BUILD, ROOT, Fail, must  # noqa: E402
 from common import VARIANTS  # noqa: E402
 
 PAGE = os.path.join(ROOT, "docs", "seeded-bugs.md")
@@ -23,13 +23,9 @@ TOOLS = {"all": "all schedules", "random": "random schedules", "explore": "explo
 SCHEDULES = 10000
 
 
-def hosted(name, edits, test, program=None):
+def hosted(name, edits, test, tool="all"):
     """(schedules until it was found, what the tool said), or None."""
-    program = mutate.build(name, edits, program)
-    words = test.split()
-    status, out, err = command([program] + words, timeout=600)
-    text = (out + err).decode("utf-8", "replace")
-    mutate.remove(name)
+    status, text = mutate.find(name, edits, tool, test, SCHEDULES, timeout=600)
     if not status:
         return None
     found = re.search(r"found after (\d+) schedules(?:, with (\d+) preemptions)?", text)
@@ -58,30 +54,45 @@ def copy_source():
             os.chmod(os.path.join(TREE, path), os.stat(os.path.join(ROOT, path)).st_mode)
 
 
-def run_tree(edits, words, options, limit=240):
-    """(status, output) of a program on the copy's kernel with the edits; 124: it did not end."""
+def run(tree, words, options, limit):
+    """(status, output) of a program on the kernel of a source tree; 124: it did not end."""
+    done = subprocess.run(["./cowslip", "run", "--timeout", str(limit), *options, "--", *words], cwd=tree, stdin=subprocess.DEVNULL, capture_output=True)
+    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
+
+
+def run_broken(edits, words, options, limit):
+    """run() on the copy's kernel with the edits."""
     copy_source()
     for path, text in mutate.changed(edits).items():
         put(path, text.encode())
     built = subprocess.run(["make", "-s", "-j2"] + [word for name, words in VARIANTS.items() if f"--{name}" in options for word in (f"BUILD=build/{name}", *words)], cwd=TREE, capture_output=True)
     if built.returncode:
         raise Fail(built.stderr.decode("utf-8", "replace")[-2000:])
-    done = subprocess.run(["timeout", str(limit), "./cowslip", "run"] + options + ["--"] + words, cwd=TREE, stdin=subprocess.DEVNULL, capture_output=True)
-    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
+    return run(TREE, words, options, limit)
 
 
-def in_qemu(name, edits, words, options):
-    """As hosted(): run a program on a kernel with the edits. The same must pass without them, or the failure says nothing."""
-    status, text = run_tree(edits, words, options)
+passed = set()              # what the kernel without a bug, built where this file is, has passed
+
+
+def must_pass(name, words, options, limit):
+    """The same must pass without the bug, in the same time, or the failure says nothing."""
+    if (*options, *words) not in passed:
+        status, text = run(ROOT, words, options, limit)
+        if status:
+            raise Fail(f"{name}: without the bug it fails too (status {status}): {text.strip()[-300:]}")
+        passed.add((*options, *words))
+
+
+def in_qemu(name, edits, words, options, limit=240, says=r"FAIL .*?: (.*)|(PANIC.*)", number=r"schedule (\d+)", first=1):
+    """As hosted(): run a program on a kernel with the edits. `says` and `number` find in the output what it says, and which schedule it was, the first being 0."""
+    status, text = run_broken(edits, words, options, limit)
     if not status:
         return None
-    control, control_text = run_tree([], words, options)
-    if control:
-        raise Fail(f"{name}: without the bug it fails too (status {control}): {control_text.strip()[-300:]}")
-    schedule = re.search(r"schedule (\d+)", text)
-    said = re.search(r"FAIL \S+ schedule.*?: (.*)|panic: (.*)|(PANIC.*)", text)
-    said = next(group for group in said.groups() if group) if said else f"status {status}" + (": not over after 240 s" if status == 124 else text.strip()[-100:])
-    return str(int(schedule[1]) + 1) if schedule else "-", said.strip()
+    must_pass(name, words, options, limit)
+    found = re.search(number, text)
+    said = re.search(says + r"|panic: (.*)", text)
+    said = next(group for group in said.groups() if group) if said else f"status {status}: " + (f"not over after {limit} s" if status == 124 else text.strip()[-100:])
+    return str(int(found[1]) + first) if found else "-", said.strip()
 
 
 def explored(name, edits, test):
@@ -99,54 +110,23 @@ def debug(name, edits, test):
 def program(name, edits, test):
     """A function of a test program (tests/bugs_programs.py): it fails by itself, panics, or a deadlock is ended after 20 s (of the guest)."""
     words = shlex.split(test)
-    run = ["sh", "-c", f"mkdir /root/t && cd /root/t && INV_SECONDS=20 exec /usr/lib/cowslip/tests/{words[0]} {words[1]}"]
-    status, text = run_tree(edits, run, words[2:], 90)
-    if not status:
-        return None
-    said = re.search(r"FAIL (.*)|FAILED \S+ (.*: signal \d+)|PANIC: (.*)|panic: (.*)", text)
-    said = next(group for group in said.groups() if group) if said else f"status {status}: {text.strip()[-100:]}"
-    control, text = run_tree([], run, words[2:], 90)
-    if control:
-        raise Fail(f"{name}: without the bug it fails too (status {control}): {text.strip()[-300:]}")
-    return "-", said.strip()
+    script = ["sh", "-c", f"mkdir /root/t && cd /root/t && INV_SECONDS=20 exec /usr/lib/cowslip/tests/{words[0]} {words[1]}"]
+    return in_qemu(name, edits, script, words[2:], 90, r"FAIL (.*)|FAILED \S+ (.*: signal \d+)|PANIC: (.*)")
 
 
 def pairs(name, edits, test):
-    return hosted(name, edits, f"{test} schedules={SCHEDULES}", "pairstest")
-
-
-passed = set()
-
-
-def beside(words, options):
-    """What the kernel without the bug says to the same, once: it is built where this file is."""
-    if (*options, *words) not in passed:
-        done = subprocess.run(["timeout", "300", os.path.join(ROOT, "cowslip"), "run"] + options + ["--"] + words, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True)
-        if done.returncode:
-            raise Fail(f"{' '.join(words)} fails without a bug, too: {done.stdout.decode('utf-8', 'replace')[-300:]}")
-        passed.add((*options, *words))
-
-
-def at_random(edits, words, options, number):
-    """number: what a failure says about the schedule or operation."""
-    status, text = run_tree(edits, words, options)
-    if not status:
-        return None
-    beside(words, options)
-    found = re.search(number, text)
-    said = re.search(r"FAIL .*?: (.*)|panic: (.*)|(PANIC.*)", text)
-    return found[1] if found else "-", next(group for group in said.groups() if group).strip() if said else f"status {status}"
+    return hosted(name, edits, test, "pairs")
 
 
 def qpairs(name, edits, test):
     a, b, *options = shlex.split(test)
-    return at_random(edits, ["/bin/pairs", a, b, "2000", "1", "/root"], ["--icount", "--mem", "64M", "--append", "sched=explore:1", *options], r"schedule (\d+)")
+    return in_qemu(name, edits, ["/bin/pairs", a, b, "2000", "1", "/root"], ["--icount", "--mem", "64M", "--append", "sched=explore:1", *options])
 
 
 def randomops(name, edits, test):
     seed, count, directory, *options = shlex.split(test)
     script = f"mkswap /dev/ram1 >/dev/null; swapon /dev/ram1; exec randomops -o 1 {seed} {count} {directory}"
-    return at_random(edits, ["sh", "-c", script], ["--debug", "--mem", "64M", "--append", "swap_mb=8", *options], r"operation (\d+)")
+    return in_qemu(name, edits, ["sh", "-c", script], ["--debug", "--mem", "64M", "--append", "swap_mb=8", *options], number=r"operation (\d+)", first=0)
 
 
 FINDERS = {"pairs": pairs, "qpairs": qpairs, "randomops": randomops, "program": program, "all": hosted, "random": hosted, "explore": explored, "explore2": explored2, "debug": debug}
