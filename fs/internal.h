@@ -124,7 +124,6 @@ bool path_equal(const struct path *a, const struct path *b);
 u32 current_umask(void);
 u32 create_mode(const struct inode *dir, u32 mode);	/* permissions of a new file there: umask; no set-group-id for others' groups */
 static inline u32 fsuid(void) { return current->process ? current->process->fsuid : 0; }
-bool in_group(u32 gid);
 static inline bool owner_or_root(const struct inode *inode) { return fsuid() == 0 || fsuid() == inode->uid; }
 /* Pipes and the files of /proc have no page cache. */
 static inline bool inode_has_cache(const struct inode *inode) { return inode->mapping.ops; }

@@ -270,6 +270,7 @@ const struct proc_item proc_root_items[] = {
 	PROC_FILE("stat", show_stat),
 	PROC_FILE("swaps", show_swaps),
 	PROC_DIR("sys", proc_sys_items),
+	PROC_DIR("sysvipc", proc_sysvipc_items),
 	{ .name = "thread-self", .mode = S_IFLNK | 0777, .link = link_thread_self },
 	{ .name = "explore", .mode = S_IFREG | 0600, .show = proc_show_explore, .write = proc_write_explore },
 	{ .name = "switches", .mode = S_IFREG | 0644, .show = proc_show_switches, .write = proc_write_switches },

@@ -303,6 +303,7 @@ int path_lookup(const char *kernel_name, u32 flags, struct path *out);
 #define MAY_EXEC 1
 #define MAY_WRITE 2
 #define MAY_READ 4
+bool in_group(u32 gid);		/* fsgid or a supplementary group of the current process */
 int inode_permission_slow(struct inode *inode, int mask);
 static inline int inode_permission(struct inode *inode, int mask)
 {

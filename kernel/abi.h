@@ -17,6 +17,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/ipc.h>
 #include <linux/limits.h>
 #include <linux/magic.h>
 #include <linux/mempolicy.h>
@@ -42,6 +43,7 @@
 #include <asm/mman.h>
 #include <asm/prctl.h>
 #include <asm/signal.h>
+#include <asm/shmbuf.h>
 #include <asm/siginfo.h>
 #include <asm/socket.h>
 #include <asm/sigcontext.h>

@@ -35,6 +35,7 @@ enum lock_rank {
 	RANK_I_MMAP,		/* mapping->i_mmap_lock. Under RANK_PAGE: rmap_write_protect(); under RANK_MMAP: vma_insert() */
 	RANK_TTY,		/* tty_mutex: opening, closing, hanging up. Under RANK_INODE: pty_serial(), /dev/pts is read */
 	RANK_PIPE,		/* fs/pipe.h. Taken with nothing held. Same rank: by address, pipe_lock_two() */
+	RANK_IPC,		/* kernel/ipcid.h: the objects of one kind. Under RANK_MMAP: shm_vma_open(), fork and munmap count attachments */
 	RANK_LAST_SLEEPING,	/* those under which no other is taken: terminals, file locks. Under RANK_TTY: tty_hangup(); under RANK_SUPER: locks_show() */
 
 	/* --- spinlocks --- */

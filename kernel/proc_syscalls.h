@@ -129,6 +129,11 @@ long sys_gettimeofday(struct __kernel_old_timeval __user *tv, struct timezone __
 long sys_time(long __user *tloc);
 /* kernel/random.c */
 long sys_getrandom(char __user *buf, size_t n, unsigned flags);
+/* kernel/shm.c */
+long sys_shmget(int key, size_t size, int flags);
+long sys_shmat(int id, unsigned long addr, int flags);
+long sys_shmdt(unsigned long addr);
+long sys_shmctl(int id, int cmd, void __user *buf);
 /* kernel/reboot.c */
 long sys_reboot(int magic1, int magic2, unsigned cmd, void __user *arg);
 /* drivers/ttyjob.c */

@@ -130,6 +130,11 @@ struct map_request {
 long mm_map(struct mm *mm, const struct map_request *req);
 /* munmap(): 0, EINVAL, ENOMEM. Takes mmap_lock, sleeps. */
 long mm_unmap(struct mm *mm, vaddr_t addr, u64 length);
+/*
+ * shmdt(): what is left, in whatever pieces, of the mapping with these ops that was made at addr, from its first page on. 0, or EINVAL: there is nothing.
+ * Takes mmap_lock, sleeps.
+ */
+long mm_unmap_attached(struct mm *mm, vaddr_t addr, const struct vma_ops *ops);
 void mm_unmap_all(struct mm *mm);			/* exec, exit */
 
 /* mm/fault.c */

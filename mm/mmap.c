@@ -376,3 +376,26 @@ long mm_unmap(struct mm *mm, vaddr_t addr, u64 length)
 	vmas_close(&dead);
 	return error;
 }
+
+long mm_unmap_attached(struct mm *mm, vaddr_t addr, const struct vma_ops *ops)
+{
+	const void *owner = NULL;
+	long result = -EINVAL;
+	LIST_HEAD(dead);
+
+	down_write(&mm->mmap_lock);
+	for (unsigned i = vma_index(mm, addr); i < mm->nr_vmas; ) {
+		const struct vma *vma = mm->vmas[i];
+		bool piece = vma->ops == ops && vma->start >= addr && vma->start - addr == vma->pgoff << PAGE_SHIFT;
+		if (!piece || (owner && vma->owner != owner)) {
+			i++;
+			continue;
+		}
+		owner = vma->owner;
+		(void)unmap_locked(mm, vma->start, vma->end, &dead);	/* a whole VMA: nothing is cut, nothing allocated */
+		result = 0;
+	}
+	up_write(&mm->mmap_lock);
+	vmas_close(&dead);
+	return result;
+}

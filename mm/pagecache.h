@@ -194,3 +194,8 @@ u64 pagecache_memory_pages(void);		/* of these, pages of tmpfs and shared anonym
 struct map_request;
 int shmem_prepare(struct map_request *req, u64 size);
 void shmem_abort(struct map_request *req);	/* mm_map failed */
+/* The same for who keeps it himself: with one reference. NULL: no memory, or (with `reserve`) there could never be so much. shmem_put() may sleep. */
+struct shmem;
+struct shmem *shmem_create(u64 size, bool reserve);
+void shmem_put(struct shmem *s);
+struct address_space *shmem_mapping(struct shmem *s);

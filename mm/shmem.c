@@ -7,6 +7,7 @@
 #include "kernel/string.h"
 #include "mm/mm.h"
 #include "mm/slab.h"
+#include "mm/vma.h"
 
 struct shmem {
 	atomic_t refs;			/* A: VMAs, faults that wait */
@@ -15,7 +16,9 @@ struct shmem {
 
 static struct shmem *shmem_of(struct address_space *m) { return m->owner; }
 
-static void shmem_put(struct shmem *s)
+struct address_space *shmem_mapping(struct shmem *s) { return &s->mapping; }
+
+void shmem_put(struct shmem *s)
 {
 	if (!atomic_dec_and_test(&s->refs))
 		return;
@@ -55,16 +58,29 @@ static const struct vma_ops shmem_vma_ops = {
 	.name = shmem_vma_name,
 };
 
-int shmem_prepare(struct map_request *req, u64 size)
+struct shmem *shmem_create(u64 size, bool reserve)
 {
-	struct shmem *s = kzalloc(sizeof(*s));
+	u64 length = ALIGN_UP(size, PAGE_SIZE);
+	struct shmem *s;
 
+	if (reserve && !enough_memory(length >> PAGE_SHIFT))
+		return NULL;
+	s = kzalloc(sizeof(*s));
 	if (!s)
-		return -ENOMEM;
+		return NULL;
 	atomic_set(&s->refs, 1);
 	mapping_init(&s->mapping, &shmem_aops, s, RANK_PAGE);
 	s->mapping.no_writeback = true;
-	s->mapping.size = ALIGN_UP(size, PAGE_SIZE);
+	s->mapping.size = length;
+	return s;
+}
+
+int shmem_prepare(struct map_request *req, u64 size)
+{
+	struct shmem *s = shmem_create(size, false);	/* the mapping is judged by map_locked() */
+
+	if (!s)
+		return -ENOMEM;
 	req->mapping = &s->mapping;
 	req->ops = &shmem_vma_ops;
 	req->owner = s;

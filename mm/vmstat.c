@@ -40,6 +40,7 @@ const char *const vmstat_names[NR_VMSTAT] = {
 	[VM_TLB_CALL + TLB_COW] = "tlb_call_cow", [VM_TLB_CALL + TLB_FORK] = "tlb_call_fork", [VM_TLB_CALL + TLB_UNMAP] = "tlb_call_unmap",
 	[VM_TLB_CALL + TLB_PROTECT] = "tlb_call_protect", [VM_TLB_CALL + TLB_MOVE] = "tlb_call_move", [VM_TLB_CALL + TLB_ZAP] = "tlb_call_zap", [VM_TLB_CALL + TLB_CLEAN] = "tlb_call_clean", [VM_TLB_CALL + TLB_SWAP] = "tlb_call_swap",
 	[VM_SPLICE_SHARE] = "splice_share", [VM_SPLICE_COPY] = "splice_copy", [VM_SPLICE_GIVE] = "splice_give",
+	[VM_SHM_ATTACH] = "shm_attach", [VM_SHM_DETACH] = "shm_detach",
 	[VM_TABLE_ALLOC] = "table_alloc", [VM_TABLE_FREE] = "table_free",
 	[VM_HANG] = "hang",
 };

@@ -55,6 +55,15 @@ def more_than_memory():
         check(counter(name, text) > 0, f"{name} stands still")
 
 
+def segments_stay():
+    """System V shared memory is not swapped, and not lost, while a hog takes all the rest; it comes back when the last one detaches."""
+    status, out, log = sh(f"{PROGRAMS}guest_shm {PROGRAMS}hog 30", "segments", swap=32)
+    equal(status, 0, log[-600:])
+    text = out.decode()
+    for line in ("pages: 1024", "the command: exit 0", "pages in the end: 0, attached 4, detached 8", *(f"{i}: same" for i in range(4))):
+        check(line in text.splitlines(), line + " is not in\n" + text)
+
+
 def forks_under_pressure():
     """Shells, pipes and forks in 24 MiB while hogs swap and files are written back: nothing hangs, nothing is lost."""
     hog = PROGRAMS + "hog"
@@ -117,4 +126,4 @@ def swap_file():
 
 
 def tests():
-    return [(f.__name__, f) for f in (same_as_host, from_the_inside, more_than_memory, forks_under_pressure, full, failing_device, pinned_pages_stay, busybox_tools, swap_file)]
+    return [(f.__name__, f) for f in (same_as_host, from_the_inside, more_than_memory, segments_stay, forks_under_pressure, full, failing_device, pinned_pages_stay, busybox_tools, swap_file)]

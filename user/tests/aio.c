@@ -6,6 +6,7 @@
 #include <linux/aio_abi.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/shm.h>
 
 #ifndef O_DIRECT
 #define O_DIRECT 040000
@@ -412,6 +413,31 @@ INV(INV_G1_aio_unmap, "memory may be unmapped, protected and moved, and the prog
 			_exit(0);
 		}
 		EQUAL(wait_for(pid), 0);
+	}
+}
+
+INV(INV_G1_aio_segment, "a segment of System V shared memory may be detached, removed and left while the device reads into it")
+{
+	static struct iocb cb[N];
+	int fd = make(O_DIRECT);
+
+	for (int round = 0; round < 4; round++) {
+		int id = shmget(IPC_PRIVATE, N * PAGE, 0600);
+		unsigned char *p = shmat(id, NULL, 0), *q = shmat(id, NULL, 0);
+		aio_context_t c = setup(N);
+
+		CHECK(id >= 0 && p != (void *)-1 && q != (void *)-1);
+		submit_all(c, IOCB_CMD_PREAD, fd, p, cb);
+		EQUAL(shmdt(p), 0);
+		EQUAL(shmctl(id, IPC_RMID, NULL), 0);
+		if (round & 1)
+			EQUAL(shmdt(q), 0);		/* nobody has it but the device */
+		collect(c, N);
+		if (!(round & 1)) {
+			CHECK(same(q, 0, N * PAGE));
+			EQUAL(shmdt(q), 0);
+		}
+		syscall(SYS_io_destroy, c);
 	}
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -205,6 +206,19 @@ static int do_message(void)
 	return socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || whole(write(pair[0], lent, sizeof(to)), sizeof(to)) || whole(read(pair[1], to, sizeof(to)), sizeof(to));
 }
 
+static int do_segment(void)
+{
+	int id = shmget(IPC_PRIVATE, 3 * PAGE, 0600), failed;
+	char *p = id < 0 ? (void *)-1 : shmat(id, NULL, 0), *q = id < 0 ? (void *)-1 : shmat(id, NULL, SHM_RDONLY);
+
+	failed = id < 0 || p == (void *)-1 || q == (void *)-1;
+	if (!failed) {
+		p[0] = p[PAGE] = 's';
+		failed = mprotect(p + PAGE, PAGE, PROT_READ) || q[PAGE] != 's' || whole(pwrite(f, p, 1, 0), 1);
+	}
+	return shmctl(id, IPC_RMID, NULL) || failed;
+}
+
 static int do_exec(void)
 {
 	execl("/bin/true", "true", NULL);
@@ -223,7 +237,8 @@ static const struct operation {
 	{ "truncate", do_truncate, 0, 5000, SIZE, 0 }, { "punch", do_punch, 0, 1000, 1000 + 3 * PAGE, 0 }, { "copy", do_copy, 'g', 2 * PAGE, 6 * PAGE, 0 },
 	{ "sendfile", do_sendfile, 'g', 3000, 3000 + 3 * PAGE, 0 }, { "splice", do_splice, 'g', PAGE, 5 * PAGE, 0 }, { "vmsplice", do_vmsplice, 0, 0, 0, 0 },
 	{ "remote", do_remote, 0, 0, 0, 0 }, { "fork", do_fork, 0, 0, 0, 0 }, { "memory", do_memory, 0, 0, 0, 0 }, { "names", do_names, 0, 0, 0, 0 },
-	{ "sync", do_sync, 'l', 0, 2 * PAGE, 0 }, { "message", do_message, 0, 0, 0, 0 }, { "exec", do_exec, 0, 0, 0, 0 },
+	{ "sync", do_sync, 'l', 0, 2 * PAGE, 0 }, { "message", do_message, 0, 0, 0, 0 },
+	{ "segment", do_segment, 's', 0, 1, 0 }, { "exec", do_exec, 0, 0, 0, 0 },
 };
 
 /* --- one failure --- */

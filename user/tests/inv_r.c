@@ -4,6 +4,7 @@
  * guest_loans.c.
  */
 #include "inv.h"
+#include <sys/shm.h>
 
 #define N 40UL				/* pages in a file */
 static unsigned char want[N * PAGE], other[N * PAGE], back[N * PAGE];
@@ -179,6 +180,33 @@ INV(INV_R9_destinations, "memory that is read-only, shared, or read-only from th
 	EQUAL(pread(fd, p, 4 * PAGE, 0), 2 * PAGE);
 	same("INV-R9: bytes", p, want, 2 * PAGE);
 	munmap(p, 4 * PAGE);
+}
+
+INV(INV_R9_segment, "a segment of System V shared memory: read into by one, seen by all who have it attached, in whatever place")
+{
+	setup();
+	int id = shmget(IPC_PRIVATE, N * PAGE, 0600);
+	unsigned char *p = shmat(id, NULL, 0), *q = shmat(id, NULL, SHM_RDONLY);
+
+	CHECK(p != (void *)-1 && q != (void *)-1);
+	EQUAL(shmctl(id, IPC_RMID, NULL), 0);
+	long lent = counter("loan_read");
+	EQUAL(pread(fd, p, N * PAGE, 0), N * PAGE);
+	EQUAL(counter("loan_read"), lent);
+	same("the other place", q, want, N * PAGE);
+	CHILD("INV-R9: a child reads into the segment", CHECK(pread(fd, p, 8 * PAGE, PAGE) == 8 * PAGE); p[0]++);
+	EQUAL(q[0], (unsigned char)(want[PAGE] + 1));
+	same("what the child read", q + 1, want + PAGE + 1, 8 * PAGE - 1);
+	EQUAL(pread(fd, q, PAGE, 0), -1);
+	file_is("nobody stored to the file", fd, want, N * PAGE);
+	EQUAL(pwrite(fd, p, 20 * PAGE, 0), 20 * PAGE);		/* not lent either: */
+	memcpy(back, q, 20 * PAGE);
+	memset(p, 0, N * PAGE);
+	memcpy(want, back, 20 * PAGE);
+	file_is("what was written", fd, want, N * PAGE);
+	EQUAL(shmdt(p), 0);
+	EQUAL(q[5], 0);
+	EQUAL(shmdt(q), 0);
 }
 
 /* Lent pages through everything that can be done to memory. */

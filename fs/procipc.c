@@ -1,0 +1,73 @@
+/* /proc/sysvipc: the objects of System V IPC; and their limits in /proc/sys/kernel. */
+#include "fs/procfs.h"
+
+#include "kernel/shm.h"
+
+#define KEY_ID_MODE "%10d %10d  %4o "
+
+static void shm_line(const struct shm *s, void *arg)
+{
+	const struct ipc_object *o = &s->ipc;
+
+	text_printf(arg, KEY_ID_MODE "%21lu %5d %5d  %5lu ", o->key, o->id, o->mode, s->size, s->cpid, s->lpid, s->attached);
+	text_printf(arg, "%5u %5u %5u %5u %10ld %10ld %10ld ", o->uid, o->gid, o->cuid, o->cgid, s->atime, s->dtime, o->ctime);
+	text_printf(arg, "%21lu %21lu\n", shm_resident(s) * PAGE_SIZE, 0UL);
+}
+
+static int show_shm(struct text *t, const struct proc_subject *s)
+{
+	text_string(t, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime"
+		       "                   rss                  swap\n");
+	shm_each(shm_line, t);
+	return 0;
+}
+
+const struct proc_item proc_sysvipc_items[] = {
+	PROC_FILE("shm", show_shm),
+	{ .name = NULL },
+};
+
+/* --- limits --- */
+
+/* A number without sign; up to all 64 bits of it. */
+static int parse_u64(const char *s, u64 *out)
+{
+	u64 v = 0;
+
+	if (*s < '0' || *s > '9')
+		return -EINVAL;
+	for (; *s >= '0' && *s <= '9'; s++)
+		if (__builtin_mul_overflow(v, 10UL, &v) || __builtin_add_overflow(v, (u64)(*s - '0'), &v))
+			return -EINVAL;
+	if (*s && *s != '\n' && *s != ' ')
+		return -EINVAL;
+	*out = v;
+	return 0;
+}
+
+static int set_u64(u64 *limit, const char *buf)
+{
+	u64 v;
+	int error = parse_u64(buf, &v);
+
+	if (!error)
+		WRITE_ONCE(*limit, v);
+	return error;
+}
+
+static int set_places(u32 *limit, const char *buf)
+{
+	s64 v;
+	int error = proc_number(buf, 0, IPC_PLACES, &v);
+
+	if (!error)
+		WRITE_ONCE(*limit, (u32)v);
+	return error;
+}
+
+int proc_show_shmmax(struct text *t, const struct proc_subject *s) { text_printf(t, "%lu\n", READ_ONCE(shm_limits.max)); return 0; }
+int proc_show_shmall(struct text *t, const struct proc_subject *s) { text_printf(t, "%lu\n", READ_ONCE(shm_limits.all)); return 0; }
+int proc_show_shmmni(struct text *t, const struct proc_subject *s) { text_printf(t, "%u\n", READ_ONCE(shm_ids.limit)); return 0; }
+int proc_write_shmmax(const struct proc_subject *s, char *buf, size_t n) { return set_u64(&shm_limits.max, buf); }
+int proc_write_shmall(const struct proc_subject *s, char *buf, size_t n) { return set_u64(&shm_limits.all, buf); }
+int proc_write_shmmni(const struct proc_subject *s, char *buf, size_t n) { return set_places(&shm_ids.limit, buf); }
