@@ -65,7 +65,7 @@ void pipe_page_free(struct pipe *p, struct page *page);
 static inline void pipe_push(struct pipe *p, struct page *page, unsigned offset, unsigned len, bool own)
 {
 	*pipe_slot(p, p->head) = (struct pipe_buf){ page, (u16)offset, (u16)len, own };
-	WRITE_ONCE(p->head, p->head + 1);
+	ADD_ONCE(p->head, 1);
 }
 void pipe_drop_buf(struct pipe *p, struct pipe_buf *b);
 /* Take b, the first buffer, out of the ring. */
@@ -76,7 +76,7 @@ static inline void pipe_drop_first(struct pipe *p, struct pipe_buf *b)
 	else
 		pipe_drop_buf(p, b);
 	b->page = NULL;
-	WRITE_ONCE(p->tail, p->tail + 1);
+	ADD_ONCE(p->tail, 1);
 }
 static inline void pipe_drop_tail(struct pipe *p) { pipe_drop_first(p, pipe_slot(p, p->tail)); }
 void pipe_consume(struct pipe *p, size_t n);	/* the first n bytes, which are there */

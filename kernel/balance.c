@@ -65,6 +65,8 @@ static int least_loaded(u64 allowed, int first)
 	return found;
 }
 
+static bool has_run(const struct task *t) { return READ_ONCE(t->utime_ns) | READ_ONCE(t->stime_ns); }
+
 int place_task(struct task *t)
 {
 	int cpu = t->cpu, idle;
@@ -82,7 +84,7 @@ int place_task(struct task *t)
 	idle = claim_one_of(allowed);
 	if (idle >= 0)
 		return idle;
-	return allowed & BIT(cpu) && READ_ONCE(t->runtime_ns) ? cpu : least_loaded(allowed, __builtin_ctzl(allowed));
+	return allowed & BIT(cpu) && has_run(t) ? cpu : least_loaded(allowed, __builtin_ctzl(allowed));
 }
 
 void change_queue(struct task *t, int to)

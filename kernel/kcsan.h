@@ -12,9 +12,5 @@
  */
 #pragma once
 
-#ifndef KCSAN_BUILD
-#define KCSAN_BUILD 0		/* 1 by make KCSAN=1 */
-#endif
-
 void kcsan_start(void);
 void kcsan_flush(void);		/* write what was found to the log: before the machine stops */

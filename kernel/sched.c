@@ -65,13 +65,13 @@ void enqueue(struct runqueue *rq, struct task *t)
 	while (at != &rq->tasks && list_entry(at, struct task, run_node)->vruntime > t->vruntime)
 		at = at->prev;
 	list_add(&t->run_node, at);
-	WRITE_ONCE(rq->nr, rq->nr + 1);
+	ADD_ONCE(rq->nr, 1);
 }
 
 void dequeue(struct runqueue *rq, struct task *t)
 {
 	list_del(&t->run_node);
-	WRITE_ONCE(rq->nr, rq->nr - 1);
+	ADD_ONCE(rq->nr, -1);
 }
 
 void resched_cpu(int cpu)
@@ -88,7 +88,6 @@ static inline __attribute__((always_inline)) void account(struct cpu *cpu, struc
 	u64 used = now - t->run_start;
 
 	t->run_start = now;
-	ADD_ONCE(t->runtime_ns, used);
 	ADD_ONCE(*(user ? &t->utime_ns : &t->stime_ns), used);
 	ADD_ONCE(*(user ? &cpu->user_ns : &cpu->system_ns), used);
 	if (likely(!(t->nice | t->policy)))

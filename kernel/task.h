@@ -75,8 +75,7 @@ struct task {
 	struct list_head run_node;	/* R */
 	u64 vruntime;			/* R: ns of CPU time, weighted by nice */
 	u64 run_start;			/* R */
-	u64 runtime_ns;			/* R: CPU time used */
-	u64 utime_ns, stime_ns;		/* R: split by the tick */
+	u64 utime_ns, stime_ns;		/* R: CPU time used; split by the tick */
 	int nice;			/* R */
 	int policy;			/* R: SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE */
 	u64 nr_switches, nr_preemptions;	/* R: how often it gave the CPU up, and lost it */

@@ -21,6 +21,8 @@ void host_tso_fence(void);
 } while (0)
 #undef READ_ONCE
 #undef WRITE_ONCE
+#undef ADD_ONCE
+#define ADD_ONCE(x, n) WRITE_ONCE(x, (x) + (__typeof__(x))(n))
 #define READ_ONCE(x) (*({ \
 	if (host_points) host_access("READ_ONCE", (const void *)&(x), false); \
 	if (host_tso) host_tso_load((const void *)&(x)); \
