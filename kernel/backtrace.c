@@ -31,16 +31,16 @@ int backtrace_frames(u64 rip, u64 rbp, u64 *out, int max)
 	return n;
 }
 
-/* What switch_to (kernel/switch.asm) leaves at saved_rsp: r15 r14 r13 r12 rbx rbp, return address. */
-#define SAVED_RBP 5
-#define SAVED_RIP 6
+/* What switch_to (kernel/switch.asm) leaves at saved_rsp: rbp, return address. */
+#define SAVED_RBP 0
+#define SAVED_RIP 1
 
 int backtrace_task(const struct task *t, u64 *out, int max)
 {
 	u64 rsp = READ_ONCE(t->saved_rsp), top = t->kstack_top;
 	const u64 *saved = (const u64 *)rsp;
 
-	if (READ_ONCE(t->on_cpu) || rsp < top - KSTACK_SIZE || rsp > top - 7 * sizeof(u64) || rsp & 7)
+	if (READ_ONCE(t->on_cpu) || rsp < top - KSTACK_SIZE || rsp > top - 2 * sizeof(u64) || rsp & 7)
 		return 0;
 	return backtrace_frames(READ_ONCE(saved[SAVED_RIP]), READ_ONCE(saved[SAVED_RBP]), out, max);
 }

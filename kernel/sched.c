@@ -30,7 +30,6 @@
 
 struct runqueue runqueues[NR_CPUS];
 
-void switch_to(u64 *save_rsp, u64 next_rsp);
 extern char ret_from_fork[];
 
 /* Weight of a nice level relative to level 0, in 1/1024: each step is about a quarter (as POSIX systems do). */
@@ -282,6 +281,15 @@ static struct mm *load_task(struct task *prev, struct task *next)
 	return mm_switch(next->mm);
 }
 
+/* Run on next's stack. When prev runs again its registers are not what they were, but for rbp: so the compiler saves those it needs, once (kernel/switch.asm). */
+static inline __attribute__((always_inline)) void switch_stacks(struct task *prev, struct task *next)
+{
+	u64 *save = &prev->saved_rsp, rsp = next->saved_rsp;
+
+	__asm__ volatile("call switch_to" : "+D"(save), "+S"(rsp)
+			 :: "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+}
+
 /* The running task goes back on the queue, unless this is not its CPU any more. */
 static void put_back(struct runqueue *rq, struct task *prev)
 {
@@ -343,7 +351,7 @@ static void switch_tasks(bool preempted)
 	next->on_cpu = 1;
 	WRITE_ONCE(cpu->task, next);
 	rq->left = load_task(prev, next);
-	switch_to(&prev->saved_rsp, next->saved_rsp);
+	switch_stacks(prev, next);
 	finish_switch(this_cpu()->rq);
 }
 
@@ -442,11 +450,11 @@ void task_free(struct task *t)
 
 void task_start(struct task *t)
 {
-	/* What switch_to pops: six registers and the return address, below the frame, aligned as after a call. */
-	u64 *stack = (u64 *)(t->kstack_top - sizeof(struct trapframe)) - 8;
+	/* What switch_to pops: rbp and the return address, below the frame, aligned as after a call. */
+	u64 *stack = (u64 *)(t->kstack_top - sizeof(struct trapframe)) - 3;
 
-	memset(stack, 0, 8 * sizeof(u64));
-	stack[6] = (u64)ret_from_fork;
+	stack[0] = stack[2] = 0;
+	stack[1] = (u64)ret_from_fork;
 	t->saved_rsp = (u64)stack;
 	t->vruntime = READ_ONCE(runqueues[t->cpu].min_vruntime);
 	task_wake(t);

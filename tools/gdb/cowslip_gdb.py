@@ -101,8 +101,8 @@ class Ps(Command):
                   f"{int(task['held_count']):4} {task_name(task)}{waits}")
 
 
-# What switch_to (kernel/switch.asm) leaves at saved_rsp: r15 r14 r13 r12 rbx rbp, return address.
-SAVED_RBP, SAVED_RIP = 5, 6
+# What switch_to (kernel/switch.asm) leaves at saved_rsp: rbp, return address.
+SAVED_RBP, SAVED_RIP = 0, 1
 
 
 def running_task():
@@ -125,7 +125,7 @@ class Bt(Command):
             raise gdb.GdbError("it runs: `k bt` without TASK, or `backtrace`, shows its stack")
         top = int(task["kstack_top"])
         if args:
-            saved = words(int(task["saved_rsp"]), 7)
+            saved = words(int(task["saved_rsp"]), 2)
             rip, rbp = saved[SAVED_RIP], saved[SAVED_RBP]
         else:
             rip, rbp = (int(gdb.parse_and_eval(f"(unsigned long)${name}")) for name in ("pc", "rbp"))
