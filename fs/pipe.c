@@ -127,44 +127,34 @@ static enum step put_pages(struct pipe *p, struct iov_iter *from, size_t *part)
 
 /* --- read and write --- */
 
-/* Until there is something to read, or will never be; and nobody else has claimed it. */
-static int wait_readable(struct pipe *p, bool nonblock)
-{
-	if (nonblock)
-		return -EAGAIN;
-	return wait_event_lasting(&p->read_wait, WAIT_INTERRUPTIBLE, !READ_ONCE(p->claimed) && (pipe_readable(p) || !READ_ONCE(p->writers)));
-}
-
 ssize_t pipe_read_iter(struct pipe *p, struct iov_iter *to, bool nonblock)
 {
 	size_t want = to->count, part;
 	ssize_t error = 0;
 
-	while (to->count) {
+	while (to->count && !error) {
 		enum step step = STEP_DONE;
 		bool at_end = false;
 
-		/* Empty, and it was not the end: no need of the mutex to know that we must wait. */
-		if (pipe_readable(p) || !READ_ONCE(p->writers)) {
-			mutex_lock(&p->lock);
-			if (likely(!p->claimed)) {
-				step = take_bytes(p, to, &part);
-				at_end = !p->writers;
-			}
-			mutex_unlock(&p->lock);
+		/* No need of the mutex to know that we must wait. */
+		if (!pipe_read_due(p, false)) {
 			if (to->count < want)
-				pipe_wake_writers(p);
-		}
-		if (unlikely(step == STEP_FAULT)) {
-			error = iter_fault_in_writeable(to, part) < part ? -EFAULT : 0;
+				break;
+			error = nonblock ? -EAGAIN : pipe_wait_bytes(p, false);
 			if (error)
 				break;
-			continue;
 		}
-		if (to->count < want || at_end)
-			break;
-		error = wait_readable(p, nonblock);
-		if (error)
+		mutex_lock(&p->lock);
+		if (likely(!p->claimed)) {
+			step = take_bytes(p, to, &part);
+			at_end = !p->writers;
+		}
+		mutex_unlock(&p->lock);
+		if (to->count < want)
+			pipe_wake_writers(p);
+		if (unlikely(step == STEP_FAULT))
+			error = iter_fault_in_writeable(to, part) < part ? -EFAULT : 0;
+		else if (to->count < want || at_end)
 			break;
 	}
 	return to->count < want ? (ssize_t)(want - to->count) : error;

@@ -50,6 +50,11 @@ struct pipe {
 /* Racy without the mutex: for waiting, and for giving up early. */
 static inline bool pipe_readable(const struct pipe *p) { return READ_ONCE(p->head) != READ_ONCE(p->tail); }
 static inline bool pipe_full(const struct pipe *p) { return READ_ONCE(p->head) - READ_ONCE(p->tail) >= READ_ONCE(p->limit); }
+/* Something to read: bytes, or the end; and nobody has claimed it, unless that does not matter to the caller. */
+static inline bool pipe_read_due(const struct pipe *p, bool claimed_too)
+{
+	return (claimed_too || !READ_ONCE(p->claimed)) && (pipe_readable(p) || !READ_ONCE(p->writers));
+}
 static inline struct pipe *pipe_of(const struct file *file) { return file->inode->private; }
 
 /* --- the ring (fs/pipering.c) --- */
@@ -100,6 +105,11 @@ static inline void pipe_wake_writers(struct pipe *p)
 
 /* Until there is room, or nobody will ever make any: 0, -ERESTARTSYS. Out of line: writes that find room have less of a frame to make. */
 int pipe_wait_room(struct pipe *p);
+/* Until pipe_read_due(): 0, -ERESTARTSYS. */
+static inline int pipe_wait_bytes(struct pipe *p, bool claimed_too)
+{
+	return wait_event_lasting(&p->read_wait, WAIT_INTERRUPTIBLE, pipe_read_due(p, claimed_too));
+}
 /* A buffer that is in no ring: give its frame back. */
 void pipe_buf_release(struct pipe_buf *b);
 /* Reserve up to `want` places (at least one), waiting for one if need be: how many; -EAGAIN (nonblock), -EPIPE (with the signal), -ERESTARTSYS. */

@@ -199,8 +199,7 @@ int pipe_claim(struct pipe *p, bool nonblock, struct pipe_buf *bufs, unsigned ma
 			return 0;
 		if (nonblock)
 			return -EAGAIN;
-		error = wait_event_lasting(&p->read_wait, WAIT_INTERRUPTIBLE,
-				   !READ_ONCE(p->claimed) && (pipe_readable(p) || !READ_ONCE(p->writers)));
+		error = pipe_wait_bytes(p, false);
 		if (error)
 			return error;
 	}

@@ -264,10 +264,9 @@ ssize_t pipe_to_pipe(struct pipe *in, struct pipe *out, size_t n, bool nonblock,
 		if (nonblock)
 			return -EAGAIN;
 		if (empty)
-			k = wait_event(&in->read_wait, WAIT_INTERRUPTIBLE,
-				       (keep || !READ_ONCE(in->claimed)) && (pipe_readable(in) || !READ_ONCE(in->writers)));
+			k = pipe_wait_bytes(in, keep);
 		else
-			k = wait_event(&out->write_wait, WAIT_INTERRUPTIBLE, !pipe_full(out) || !READ_ONCE(out->readers));
+			k = pipe_wait_room(out);
 		if (k)
 			return k;
 	}

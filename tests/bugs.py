@@ -155,9 +155,9 @@ BUGS = [
     ("fifo_open_sees_state", "open of a FIFO waits for a writer to be there, not for one to have come: it may be gone again", [
         ("fs/fifo.c", "READ_ONCE(p->writer_opens) != seen_writers", "READ_ONCE(p->writers)")], "all", "all_pipe_small"),
     ("pipe_eof_missed", "a reader waits for bytes and does not look whether there still is a writer", [
-        ("fs/pipe.c", "&& (pipe_readable(p) || !READ_ONCE(p->writers))", "&& pipe_readable(p)")], "all", "all_pipe_small"),
+        ("fs/pipe.h", "&& (pipe_readable(p) || !READ_ONCE(p->writers))", "&& pipe_readable(p)")], "all", "all_pipe_small"),
     ("splice_claim_ignored", "read() takes bytes of a pipe that splice is just writing to a file", [
-        ("fs/pipe.c", "if (likely(!p->claimed)) {", "if (true) {")], "all", "all_splice_claim"),
+        ("fs/pipe.h", "(claimed_too || !READ_ONCE(p->claimed)) && ", ""), ("fs/pipe.c", "if (likely(!p->claimed)) {", "if (true) {")], "all", "all_splice_claim"),
     ("splice_place_taken", "a place that splice has reserved in a pipe is taken by a write", [
         ("fs/pipering.c", "\t\t\tWRITE_ONCE(p->limit, p->limit - got);\n", ""), ("fs/pipering.c", "\tWRITE_ONCE(p->limit, p->limit + reserved);\n", "")],
      "all", "all_splice_reserve"),
@@ -170,8 +170,8 @@ BUGS = [
         ("mm/walk.c", "\ttlb_batch_range(batch, va, va + PAGE_SIZE);\n\tif (private)", "\tif (private)"),
         ("mm/walk.c", "\ttlb_batch_range(batch, va, va + n * PAGE_SIZE);\n", "")], "explore", "munmap_copy"),
     ("pipe_no_mutex", "a pipe's readers do not exclude each other and the writers", [
-        ("fs/pipe.c", "\t\t\tmutex_lock(&p->lock);\n\t\t\tif (likely(!p->claimed)) {", "\t\t\tif (likely(!p->claimed)) {"),
-        ("fs/pipe.c", "\t\t\t}\n\t\t\tmutex_unlock(&p->lock);", "\t\t\t}")], "explore", "pipes"),
+        ("fs/pipe.c", "\t\tmutex_lock(&p->lock);\n\t\tif (likely(!p->claimed)) {", "\t\tif (likely(!p->claimed)) {"),
+        ("fs/pipe.c", "\t\t}\n\t\tmutex_unlock(&p->lock);\n\t\tif (to->count < want)", "\t\t}\n\t\tif (to->count < want)")], "explore", "pipes"),
     ("pipe_splits_small_writes", "a small write goes into the pipe in two parts, and the mutex is free in between", [
         ("fs/pipe.c", "\tif (b->offset + b->len + n > PAGE_SIZE || !may_append(b))\n\t\treturn STEP_DONE;", "\tif (b->offset + b->len >= PAGE_SIZE || !may_append(b))\n\t\treturn STEP_DONE;\n\tn = min(n, PAGE_SIZE - b->offset - b->len);"),
         ("fs/pipe.c", "\t\t\todd_tried = true;\n", "\t\t\todd_tried = true;\n\t\t\tmutex_unlock(&p->lock);\n\t\t\tmutex_lock(&p->lock);\n")],
