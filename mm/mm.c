@@ -95,8 +95,6 @@ void mm_get(struct mm *mm)
 	atomic_inc(&mm->users);
 }
 
-void mm_ref_get(struct mm *mm) { atomic_inc(&mm->refs); }
-
 void mm_ref_put(struct mm *mm)
 {
 	if (!atomic_dec_and_test(&mm->refs))

@@ -104,7 +104,7 @@ extern void (*mm_exit_hook)(struct mm *mm);
  */
 struct mm *mm_switch(struct mm *mm);
 /* refs only: keeps struct mm and its root, not the mappings. Any context. */
-void mm_ref_get(struct mm *mm);
+static inline void mm_ref_get(struct mm *mm) { atomic_inc(&mm->refs); }
 void mm_ref_put(struct mm *mm);
 
 /* mm/vma.c: lookup and bookkeeping; mmap_lock held */

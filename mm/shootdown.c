@@ -52,22 +52,30 @@ static void pcid_flushed(struct pcid_cache *cache, u64 number)
 		cache->loaded->flushes = number;
 }
 
+/* The kernel's own tables, without a user half. */
+static __attribute__((noinline)) struct mm *load_none(struct cpu *cpu, struct mm *old)
+{
+	if (nr_cpus_online == 1)	/* nobody would have to ask this one */
+		return NULL;
+	arch_load_root(kernel_root_phys());
+	pcid_caches[cpu->id].loaded = NULL;
+	cpu->active_mm = NULL;
+	atomic64_fetch_and(&old->cpus, ~BIT(cpu->id));
+	return old;
+}
+
 struct mm *mm_switch(struct mm *mm)
 {
 	struct cpu *cpu = this_cpu();
 	struct mm *old = cpu->active_mm;
-	struct pcid_cache *cache = &pcid_caches[cpu->id];
 
-	if (mm == old || (!mm && nr_cpus_online == 1))	/* one CPU: nobody would have to ask it */
+	if (mm == old)
 		return NULL;
-	if (mm) {
-		mm_ref_get(mm);
-		atomic64_fetch_or(&mm->cpus, BIT(cpu->id));
-		arch_load_root(page_to_phys(mm->root) | (cpu_features.pcid ? pcid_of(cache, mm) : 0));
-	} else {
-		arch_load_root(kernel_root_phys());
-		cache->loaded = NULL;
-	}
+	if (!mm)
+		return load_none(cpu, old);
+	mm_ref_get(mm);
+	atomic64_fetch_or(&mm->cpus, BIT(cpu->id));
+	arch_load_root(page_to_phys(mm->root) | (unlikely(cpu_features.pcid) ? pcid_of(&pcid_caches[cpu->id], mm) : 0));
 	cpu->active_mm = mm;
 	if (old)
 		atomic64_fetch_and(&old->cpus, ~BIT(cpu->id));
