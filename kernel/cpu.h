@@ -106,6 +106,22 @@ extern struct cpu_features {
 	char vendor[13], brand[49];
 } cpu_features;
 
+/* The user's FPU registers, to and from an area of fpu_alloc() (kernel/fpu.c). */
+static inline void fpu_save(void *area)
+{
+	if (likely(cpu_features.xsave))
+		__asm__ volatile("xsave64 (%0)" :: "r"(area), "a"((u32)cpu_features.xcr0), "d"(0) : "memory");
+	else
+		__asm__ volatile("fxsave64 (%0)" :: "r"(area) : "memory");
+}
+static inline void fpu_restore(const void *area)
+{
+	if (likely(cpu_features.xsave))
+		__asm__ volatile("xrstor64 (%0)" :: "r"(area), "a"((u32)cpu_features.xcr0), "d"(0) : "memory");
+	else
+		__asm__ volatile("fxrstor64 (%0)" :: "r"(area) : "memory");
+}
+
 #define MSR_FS_BASE 0xc0000100
 #define MSR_GS_BASE 0xc0000101		/* the kernel's while in the kernel */
 #define MSR_KERNEL_GS_BASE 0xc0000102	/* the user's while in the kernel */

@@ -38,22 +38,6 @@ void *fpu_alloc(void)
 
 void fpu_free(void *area) { kfree(area); }
 
-void fpu_save(void *area)
-{
-	if (cpu_features.xsave)
-		__asm__ volatile("xsave64 (%0)" :: "r"(area), "a"((u32)cpu_features.xcr0), "d"(0) : "memory");
-	else
-		__asm__ volatile("fxsave64 (%0)" :: "r"(area) : "memory");
-}
-
-void fpu_restore(const void *area)
-{
-	if (cpu_features.xsave)
-		__asm__ volatile("xrstor64 (%0)" :: "r"(area), "a"((u32)cpu_features.xcr0), "d"(0) : "memory");
-	else
-		__asm__ volatile("fxrstor64 (%0)" :: "r"(area) : "memory");
-}
-
 void fpu_reset(void)
 {
 	preempt_disable();		/* nobody saves registers in the area meanwhile */

@@ -319,17 +319,19 @@ static void switch_tasks(bool preempted)
 	struct cpu *cpu = this_cpu();
 	struct runqueue *rq = cpu->rq;		/* not computed from cpu->id anew at each use: 16 instructions */
 	struct task *prev = cpu->task, *next;
+	bool stays;
 	u64 now;
 
 	irq_disable();
 	rq_lock_irqs_off(rq);
+	stays = preempted || prev->state == TASK_RUNNABLE;	/* until it has left: no wake-up comes without the lock */
 	now = ktime_ns();
 	WRITE_ONCE(cpu->need_resched, explore_flag);
 	if (prev == cpu->idle) {
 		idle_leave(cpu->id);
 	} else {
 		account(cpu, prev, now, false);
-		if (prev->state == TASK_RUNNABLE || preempted)
+		if (stays)
 			put_back(rq, prev);
 	}
 	next = pick_next(rq, cpu);
@@ -341,10 +343,13 @@ static void switch_tasks(bool preempted)
 	}
 	if (prev == cpu->idle)
 		tick_restart(now);
-	/* Preempted between the change of its state and schedule(), a dead task is still on the queue: not to be freed yet. */
-	if (prev->state == TASK_DEAD && !preempted)
-		rq->dead = prev;
-	*(preempted || prev->state == TASK_RUNNABLE ? &prev->nr_preemptions : &prev->nr_switches) += 1;
+	if (stays) {		/* a dead task, too, that was preempted between the change of its state and schedule(): not to be freed yet */
+		prev->nr_preemptions++;
+	} else {
+		prev->nr_switches++;
+		if (prev->state == TASK_DEAD)
+			rq->dead = prev;
+	}
 	cpu->nr_switches++;
 	trace(TRACE_SWITCH, next->tid, READ_ONCE(prev->state), preempted);
 	prev->on_cpu = 0;

@@ -50,12 +50,10 @@ int pid_last(void);					/* the last one given out */
 void uts_read(struct new_utsname *out);
 void uts_write(const char *name, bool domain);
 
-/* FPU (kernel/fpu.c): XSAVE or FXSAVE areas */
+/* FPU (kernel/fpu.c): XSAVE or FXSAVE areas; fpu_save(), fpu_restore(): kernel/cpu.h */
 void fpu_init(void);					/* boot: sizes */
 void *fpu_alloc(void);					/* initial state; NULL */
 void fpu_free(void *area);
-void fpu_save(void *area);
-void fpu_restore(const void *area);
 void fpu_reset(void);					/* the current task's registers: as those of a new one */
 /* A signal frame's image: its size, marks included; to the user's stack, 64-byte aligned; and back (0: the initial state). 0, -EFAULT, -ENOMEM. Sleep. */
 size_t fpu_image_size(void);
