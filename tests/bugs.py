@@ -34,10 +34,10 @@ BUGS = [
     ("no_remote_flush", "a flush asks no other CPU", [
         ("mm/shootdown.c", "\tif (others)\n\t\tsmp_call", "\tif (false)\n\t\tsmp_call")], "all", "all_protect_access"),
     ("mask_after_cr3", "a CPU says that it runs an address space only after it has loaded CR3", [
-        ("mm/shootdown.c", "\t\tatomic64_fetch_or(&mm->cpus, BIT(cpu->id));\n", ""),
-        ("mm/shootdown.c", "\tcpu->active_mm = mm;\n", "\tcpu->active_mm = mm;\n\tif (mm)\n\t\tatomic64_fetch_or(&mm->cpus, BIT(cpu->id));\n")], "all", "all_mask_load"),
+        ("mm/shootdown.c", "\tatomic64_fetch_or(&mm->cpus, BIT(cpu->id));\n", ""),
+        ("mm/shootdown.c", "\tcpu->active_mm = mm;\n", "\tcpu->active_mm = mm;\n\tatomic64_fetch_or(&mm->cpus, BIT(cpu->id));\n")], "all", "all_mask_load"),
     ("mask_cleared_early", "a CPU leaves the mask before it has left the address space", [
-        ("mm/shootdown.c", "\tif (mm == old ||", "\tif (old && mm != old)\n\t\tatomic64_fetch_and(&old->cpus, ~BIT(cpu->id));\n\tif (mm == old ||")], "all", "all_mask_pcid"),
+        ("mm/shootdown.c", "\tif (mm == old)", "\tif (old && mm != old)\n\t\tatomic64_fetch_and(&old->cpus, ~BIT(cpu->id));\n\tif (mm == old)")], "all", "all_mask_pcid"),
     ("mask_no_barrier", "no full barrier between the change of an entry and the look at the CPU mask", [
         ("mm/table.h", "u64 old = atomic64_xchg(e, value);", "u64 old = atomic64_read(e);\n\n\tatomic64_set(e, value);"),
         ("mm/shootdown.c", "atomic64_add_return(&mm->flushes, 1)", "atomic64_read(&mm->flushes) + 1"),
