@@ -321,6 +321,8 @@ static bool run_failing(struct tally *n)
 
 	got = run(untouched * 3 + 2, &took);
 	fired = left() == 0 || every;
+	if (!nth && n->runs % 50 == 49)
+		printf("%s: %ld runs, %ld failed on new paths\n", program, n->runs + 1, n->fired);
 	n->fired += fired;
 	n->seen += got != status;
 	n->stuck += got == -1;
