@@ -48,7 +48,7 @@ def pairs():
         out = guest_ok(["/bin/pairs", "all", str(count), "1", "/root"], append="sched=explore:1", icount=True, smp=smp, mem=64 << 20, timeout=300).decode()
         done = re.findall(rf"^(\w+ \w+): {count} schedules of about (\d+) events$", out, re.M)
         equal(len(done), len(PAIRS) * (len(PAIRS) + 1) // 2, "pairs that ran")
-        check(all(int(events) > 100 for _, events in done), out)
+        check(all(int(events) > 10 for _, events in done), out)     # those of the two operations alone
 
 
 BUSY = ["sh", "-c", "for i in 1 2 3 4; do (echo $i; echo $i >/root/$i; cat /root/$i >/dev/null) & done; wait; cat /proc/explore"]

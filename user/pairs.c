@@ -13,11 +13,13 @@
  *   and punch. Afterwards a word that one of them writes is written; one that both write is one of the two.
  * - What was read into B is of that kind, and nobody changes it any more: neither a later write to F, nor does a store to B change F, G or L. The same
  *   with all others: where the kernel shares a page instead of copying it, nobody can tell.
+ * The schedule of a seed begins and ends with the two operations: before and afterwards there is one task, and nothing to choose.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <linux/futex.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -25,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +76,36 @@ static void fail(const char *format, ...)
 }
 #define MUST(condition) do { if (!(condition)) fail("line %d: %s (%s)", __LINE__, #condition, strerror(errno)); } while (0)
 
+/* --- memory, eight words at a time: an emulator pays for each instruction --- */
+
+#define BLOCK 512			/* what is looked at at a time */
+static int uniform(const char *data, long n, word w)
+{
+	for (const word *at = (const word *)data, *end = at + n / 8; at < end; at += 8)
+		if ((at[0] ^ w) | (at[1] ^ w) | (at[2] ^ w) | (at[3] ^ w) | (at[4] ^ w) | (at[5] ^ w) | (at[6] ^ w) | (at[7] ^ w))
+			return 0;
+	return 1;
+}
+static int same(const char *first, const char *second, long n)
+{
+	const word *at = (const word *)first, *with = (const word *)second, *end = at + n / 8;
+	word other = 0;
+
+	for (; at < end; at += 8, with += 8)
+		other |= (at[0] ^ with[0]) | (at[1] ^ with[1]) | (at[2] ^ with[2]) | (at[3] ^ with[3]) |
+			 (at[4] ^ with[4]) | (at[5] ^ with[5]) | (at[6] ^ with[6]) | (at[7] ^ with[7]);
+	return !other;
+}
+static void fill(char *data, long n, char letter)
+{
+	word w = WORD(letter);
+
+	for (volatile word *at = (word *)data, *end = at + n / 8; at < end; at += 8) {
+		at[0] = at[1] = at[2] = at[3] = w;
+		at[4] = at[5] = at[6] = at[7] = w;
+	}
+}
+
 /* --- what may be where --- */
 
 static int touches(int i, int at) { return op[i]->letter >= 0 && at >= op[i]->from && at < op[i]->to; }
@@ -87,24 +120,41 @@ static int possible(int at, word w, int after)
 	return w == WORD('o') && !(after && (first || second));
 }
 
+/* The first byte of the n at `data`, which are F's from `from` on, that may not be; or -1. old: what else they may hold. */
+static int impossible(const char *data, int from, int n, int after, const word *old)
+{
+	for (int i = 0; i < n;) {
+		word w = *(const word *)(data + i);
+		int anywhere = old && w == *old;
+
+		if (!anywhere && !possible(from + i, w, after))
+			return i;
+		/* What is written begins and ends pages apart: what may be at both ends of a block may be everywhere in it. */
+		i += n - i >= BLOCK && uniform(data + i, BLOCK, w) && (anywhere || possible(from + i + BLOCK - 8, w, after)) ? BLOCK : 8;
+	}
+	return -1;
+}
+
 static void check_f(const char *data, int from, int n, int after, const char *where)
 {
-	for (int i = 0; i < n; i += 8)
-		if (!possible(from + i, *(const word *)(data + i), after))
-			fail("%s: byte %d of the file is %02x", where, from + i, (unsigned char)data[i]);
+	int i = impossible(data, from, n, after, NULL);
+
+	if (i >= 0)
+		fail("%s: byte %d of the file is %02x", where, from + i, (unsigned char)data[i]);
 }
 
 /* B: what it held, or what the file may hold there. */
 static void check_b(const char *data, int n, int must, const char *where)
 {
-	for (int i = 0; i < n; i += 8)
-		if (!(*(const word *)(data + i) == b_first && !must) && !possible(B_AT + i, *(const word *)(data + i), 0))
-			fail("%s: byte %d of the buffer is %02x", where, i, (unsigned char)data[i]);
+	int i = impossible(data, B_AT, n, 0, must ? NULL : &b_first);
+
+	if (i >= 0)
+		fail("%s: byte %d of the buffer is %02x", where, i, (unsigned char)data[i]);
 }
 
 static void check_letter(const char *data, int n, char letter, const char *where)
 {
-	for (int i = 0; i < n; i += 8)
+	for (int i = 0; !uniform(data, n, WORD(letter)) && i < n; i += 8)
 		if (*(const word *)(data + i) != WORD(letter))
 			fail("%s: byte %d is %02x, not '%c'", where, i, (unsigned char)data[i], letter);
 }
@@ -115,8 +165,6 @@ static int truncates(void);
 static int shaken(void) { return op[0]->shakes_b || op[1]->shakes_b; }
 
 /* --- the operations --- */
-
-static void fill(char *at, long n, char letter) { memset(at, letter, (size_t)n); }
 
 static void do_write(void)
 {
@@ -187,15 +235,13 @@ static void child(void)
 		if (sigsetjmp(fault, 1))
 			continue;
 		memcpy(copy, page, PAGE);
-		for (int i = 0; i < PAGE; i += 8)
-			if (*(word *)(copy + i) != b_first && !possible(B_AT + p * PAGE + i, *(word *)(copy + i), 0))
-				_exit(2);
-		if (memcmp(copy, page, PAGE))
+		if (impossible(copy, B_AT + p * PAGE, PAGE, 0, &b_first) >= 0)
+			_exit(2);
+		if (!same(copy, page, PAGE))
 			_exit(3);
 		fill(page, PAGE, 'c');
-		for (int i = 0; i < PAGE; i += 8)
-			if (*(word *)(page + i) != WORD('c'))
-				_exit(4);
+		if (!uniform(page, PAGE, WORD('c')))
+			_exit(4);
 	}
 	_exit(0);
 }
@@ -264,10 +310,18 @@ static int truncates(void) { return is(0, "truncate") || is(1, "truncate"); }
 
 static char *memory(int pages) { return mmap(NULL, (size_t)pages * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
 
-/* By the seed: F cached, dirty or absent; mapped pages present or not; B touched, shared with a child once, or not touched. */
+/* What files are written from and read to: whole pages, which the kernel may lend, or not. */
+static char *room(int i)
+{
+	static char rooms[3][2 * FBYTES + PAGE] __attribute__((aligned(PAGE)));
+
+	return rooms[i] + (seed & 8);
+}
+
+/* By the seed: F cached, dirty or absent; mapped pages present or not; B touched or not; F's pages its own or lent. */
 static void prepare(void)
 {
-	static char block[FBYTES];
+	char *block = room(0);
 
 	b = memory(BPAGES);
 	l = memory(FPAGES);
@@ -291,34 +345,51 @@ static void prepare(void)
 	b_first = seed & 4 ? WORD('b') : 0;
 }
 
+/* The second task waits to be told to begin: a number of schedules, told by a futex. */
+static int begun, ended;
+
+static void announce(int *number)
+{
+	__atomic_add_fetch(number, 1, __ATOMIC_RELEASE);
+	syscall(SYS_futex, number, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+static void await(int *number, int seen)
+{
+	while (__atomic_load_n(number, __ATOMIC_ACQUIRE) == seen)
+		syscall(SYS_futex, number, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+}
 static void *second(void *unused)
 {
-	op[1]->run();
+	for (int i = 0;; i++) {
+		await(&begun, i);
+		op[1]->run();
+		announce(&ended);
+	}
 	return NULL;
 }
 
-static void look(int fd, char *data, int size)
-{
-	MUST(pread(fd, data, (size_t)size, 0) == size);
-}
+static void look(int fd, char *data, int size) { MUST(pread(fd, data, (size_t)size, 0) == size); }
 
 /* Afterwards: what each sees, and that nobody sees what another does from now on. */
 static void check(void)
 {
-	static char now[FBYTES], copied[2 * FBYTES], again[2 * FBYTES];
+	char *now = room(0), *copied = room(1), *again = room(2);
+	word mapped[2][FPAGES];
 	int hole = is(0, "munmap") || is(1, "munmap"), size, reads = op[0]->reads_b || op[1]->reads_b;
 	int used = hole ? 2 * PAGE : BBYTES;
 
 	MUST(lseek(f, 0, SEEK_END) == FBYTES);
+	for (int p = 0; p < FPAGES; p++)	/* before a read puts right what is mapped */
+		mapped[0][p] = *(word *)(shared + p * PAGE + 2048), mapped[1][p] = *(word *)(private + p * PAGE + 2048);
 	look(f, now, FBYTES);
 	check_f(now, 0, FBYTES, 1, "afterwards");
-	MUST(!memcmp(shared, now, FBYTES));
+	MUST(same(shared, now, FBYTES));
+	for (int p = 0; p < FPAGES; p++)
+		MUST(mapped[0][p] == *(word *)(now + p * PAGE + 2048) && mapped[1][p] == mapped[0][p]);
 	size = (int)lseek(g, 0, SEEK_END);
 	look(g, copied, size);
 	check_letter(copied, FBYTES, 'g', "G");
-	for (int i = FBYTES; i < size; i += 8)
-		if (!possible(i - FBYTES, *(word *)(copied + i), 0))
-			fail("the copy: byte %d is %02x", i - FBYTES, (unsigned char)copied[i]);
+	check_f(copied + FBYTES, 0, size - FBYTES, 0, "the copy");
 	check_b(b, used, 0, "B");
 	if (!reads)
 		check_letter(b, used, (char)b_first, "B, which nobody read into");
@@ -327,26 +398,28 @@ static void check(void)
 	for (int p = 0; p < FPAGES; p += 2)	/* a store to every other page, before a write to F */
 		fill(l + p * PAGE, PAGE, 'v');
 	look(f, again, FBYTES);
-	MUST(!memcmp(again, now, FBYTES));
+	MUST(same(again, now, FBYTES));
 	fill(now, FBYTES, 'z');
 	MUST(pwrite(f, now, FBYTES, 0) == FBYTES);
 	check_letter(b, used, 'x', "B after a write to F");
 	for (int p = 0; p < FPAGES; p++)
 		check_letter(l + p * PAGE, PAGE, p % 2 ? 'l' : 'v', "L after a write to F");
 	look(g, again, size);
-	MUST(!memcmp(again, copied, (size_t)size));
+	MUST(same(again, copied, size));
 	fill(l, FBYTES, 'v');
 	check_letter(shared, FBYTES, 'z', "F after a store to L");
 }
 
-static void one(void)
+static void one(int control, long k)
 {
-	pthread_t thread;
+	int before = ended;
 
 	prepare();
-	MUST(pthread_create(&thread, NULL, second, NULL) == 0);
+	explore_choose(control, k, seed);
+	announce(&begun);
 	op[0]->run();
-	pthread_join(thread, NULL);
+	await(&ended, before);
+	explore_words(control, "off\n");
 	check();
 	munmap(shared, FBYTES);
 	munmap(private, FBYTES);
@@ -359,17 +432,16 @@ static void explore(const struct operation *a, const struct operation *z, long c
 	int control = explore_open();
 	long k = 0, sum = 0;
 
+	explore_words(control, "off\n");
 	op[0] = a;
 	op[1] = z;
 	for (schedule = 0; schedule < count; schedule++) {
 		seed = base + schedule;
-		explore_choose(control, k, seed);
-		one();
+		one(control, k);
 		if (schedule % 16 == 0)
 			k = control >= 0 ? explore_events() : 0;
 		sum += k;
 	}
-	explore_words(control, "off\n");
 	close(control);
 	printf("%s %s: %ld schedules of about %ld events\n", a->name, z->name, count, count ? sum / count : 0);
 }
@@ -382,9 +454,10 @@ static const struct operation *find(const char *name)
 	return NULL;
 }
 
-static int open_files(const char *directory)
+static int begin(const char *directory)
 {
 	struct sigaction action = { .sa_handler = on_fault };
+	pthread_t thread;
 
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
@@ -394,7 +467,7 @@ static int open_files(const char *directory)
 	f = open("pairs.f", O_RDWR | O_CREAT | O_TRUNC, 0600);
 	direct = open("pairs.f", O_RDWR | O_DIRECT);
 	g = open("pairs.g", O_RDWR | O_CREAT | O_TRUNC, 0600);
-	return f >= 0 && g >= 0 && unlink("pairs.f") == 0 && unlink("pairs.g") == 0;
+	return f >= 0 && g >= 0 && unlink("pairs.f") == 0 && unlink("pairs.g") == 0 && pthread_create(&thread, NULL, second, NULL) == 0;
 }
 
 int main(int argc, char **argv)
@@ -407,7 +480,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (all && of > 0) {
-		if (!open_files(argc > 4 ? argv[4] : "/tmp"))
+		if (!begin(argc > 4 ? argv[4] : "/tmp"))
 			return 2;
 		for (int i = 0; i < NR; i++)
 			for (int j = i; j < NR; j++)
@@ -416,7 +489,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc >= 5 && find(argv[1]) && find(argv[2])) {
-		if (!open_files(argc > 5 ? argv[5] : "/tmp"))
+		if (!begin(argc > 5 ? argv[5] : "/tmp"))
 			return 2;
 		explore(find(argv[1]), find(argv[2]), atol(argv[3]), atol(argv[4]));
 		return 0;
