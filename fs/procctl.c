@@ -160,7 +160,7 @@ static const struct proc_item kernel_items[] = {
 	PROC_FILE("ngroups_max", show_ngroups_max), PROC_FILE("osrelease", show_osrelease), PROC_FILE("ostype", show_ostype),
 	PROC_FILE("overflowgid", show_overflowid), PROC_FILE("overflowuid", show_overflowid), PROC_FILE("pid_max", show_pid_max),
 	PROC_SET("printk", show_printk, write_printk), PROC_DIR("random", random_items),
-	PROC_SET("shmall", proc_show_shmall, proc_write_shmall), PROC_SET("shmmax", proc_show_shmmax, proc_write_shmmax),
+	PROC_SET("sem", proc_show_sem, proc_write_sem), PROC_SET("shmall", proc_show_shmall, proc_write_shmall), PROC_SET("shmmax", proc_show_shmmax, proc_write_shmmax),
 	PROC_SET("shmmni", proc_show_shmmni, proc_write_shmmni), PROC_FILE("shm_rmid_forced", show_zero), PROC_FILE("tainted", show_zero),
 	PROC_FILE("threads-max", show_threads_max), PROC_FILE("version", show_version),
 	{ .name = NULL },

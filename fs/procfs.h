@@ -107,6 +107,8 @@ int proc_write_trace(const struct proc_subject *s, char *buf, size_t n);
 int proc_show_fail(struct text *t, const struct proc_subject *s);	/* procfail.c */
 int proc_write_fail(const struct proc_subject *s, char *buf, size_t n);
 extern const struct proc_item proc_sysvipc_items[];	/* procipc.c */
+int proc_show_sem(struct text *t, const struct proc_subject *s);
+int proc_write_sem(const struct proc_subject *s, char *buf, size_t n);
 int proc_show_shmmax(struct text *t, const struct proc_subject *s);
 int proc_show_shmall(struct text *t, const struct proc_subject *s);
 int proc_show_shmmni(struct text *t, const struct proc_subject *s);

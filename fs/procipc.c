@@ -1,7 +1,9 @@
 /* /proc/sysvipc: the objects of System V IPC; and their limits in /proc/sys/kernel. */
 #include "fs/procfs.h"
 
+#include "kernel/sem.h"
 #include "kernel/shm.h"
+#include "kernel/string.h"
 
 #define KEY_ID_MODE "%10d %10d  %4o "
 
@@ -22,7 +24,22 @@ static int show_shm(struct text *t, const struct proc_subject *s)
 	return 0;
 }
 
+static void sem_line(const struct sem_set *s, void *arg)
+{
+	const struct ipc_object *o = &s->ipc;
+
+	text_printf(arg, KEY_ID_MODE "%10u %5u %5u %5u %5u %10ld %10ld\n", o->key, o->id, o->mode, s->nr, o->uid, o->gid, o->cuid, o->cgid, s->otime, o->ctime);
+}
+
+static int show_sem(struct text *t, const struct proc_subject *s)
+{
+	text_string(t, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n");
+	sem_each(sem_line, t);
+	return 0;
+}
+
 const struct proc_item proc_sysvipc_items[] = {
+	PROC_FILE("sem", show_sem),
 	PROC_FILE("shm", show_shm),
 	{ .name = NULL },
 };
@@ -71,3 +88,40 @@ int proc_show_shmmni(struct text *t, const struct proc_subject *s) { text_printf
 int proc_write_shmmax(const struct proc_subject *s, char *buf, size_t n) { return set_u64(&shm_limits.max, buf); }
 int proc_write_shmall(const struct proc_subject *s, char *buf, size_t n) { return set_u64(&shm_limits.all, buf); }
 int proc_write_shmmni(const struct proc_subject *s, char *buf, size_t n) { return set_places(&shm_ids.limit, buf); }
+
+int proc_show_sem(struct text *t, const struct proc_subject *s)
+{
+	text_printf(t, "%u\t%u\t%u\t%u\n", sem_limits.per_set, sem_limits.all, sem_limits.ops, sem_ids.limit);
+	return 0;
+}
+
+static char *skip(char *s, const char *these)
+{
+	while (*s && strchr(these, *s))
+		s++;
+	return s;
+}
+
+/* Up to four numbers: those that are there are set, or none of them. */
+int proc_write_sem(const struct proc_subject *s, char *buf, size_t n)
+{
+	u32 *const limits[] = { &sem_limits.per_set, &sem_limits.all, &sem_limits.ops, &sem_ids.limit };
+	static const u64 most[] = { 65536, 0x7fffffff, 1000, IPC_PLACES };
+	u64 v[ARRAY_SIZE(limits)];
+	size_t count = 0;
+
+	for (; count < ARRAY_SIZE(limits); count++) {
+		buf = skip(buf, " \t");
+		if (!*buf || *buf == '\n')
+			break;
+		char *end = skip(buf, "0123456789");
+		if (*end == '\t')
+			*end = ' ';
+		if (parse_u64(buf, &v[count]) || v[count] > most[count])
+			return -EINVAL;
+		buf = end;
+	}
+	for (size_t i = 0; i < count; i++)
+		WRITE_ONCE(*limits[i], (u32)v[i]);
+	return 0;
+}

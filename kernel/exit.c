@@ -14,6 +14,7 @@
 #include "kernel/printk.h"
 #include "kernel/proc_syscalls.h"
 #include "kernel/sched.h"
+#include "kernel/sem.h"
 #include "kernel/signal.h"
 #include "kernel/string.h"
 #include "kernel/timers.h"
@@ -76,6 +77,7 @@ static void exit_process_resources(struct process *p)
 	if (leader && session_exit_hook)
 		session_exit_hook(p);
 	timers_delete_all(p);
+	sem_exit(p);
 	spin_lock(&p->sig_lock);
 	p->alarm_ns = 0;
 	spin_unlock(&p->sig_lock);

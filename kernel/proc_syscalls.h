@@ -134,6 +134,11 @@ long sys_shmget(int key, size_t size, int flags);
 long sys_shmat(int id, unsigned long addr, int flags);
 long sys_shmdt(unsigned long addr);
 long sys_shmctl(int id, int cmd, void __user *buf);
+/* kernel/sem.c, kernel/semctl.c */
+long sys_semget(int key, int nr, int flags);
+long sys_semop(int id, struct sembuf __user *ops, unsigned nr);
+long sys_semtimedop(int id, struct sembuf __user *ops, unsigned nr, const struct __kernel_timespec __user *timeout);
+long sys_semctl(int id, int nr, int cmd, unsigned long arg);
 /* kernel/reboot.c */
 long sys_reboot(int magic1, int magic2, unsigned cmd, void __user *arg);
 /* drivers/ttyjob.c */

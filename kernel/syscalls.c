@@ -41,6 +41,7 @@ void *const syscall_table[NR_SYSCALLS] = {
 	CALL(sched_rr_get_interval), CALL(getpriority), CALL(setpriority), CALL(ioprio_get), CALL(ioprio_set),
 	CALL(clock_gettime), CALL(clock_getres), CALL(clock_nanosleep), CALL(nanosleep), CALL(gettimeofday),
 	CALL(time), CALL(getrandom), CALL(reboot), CALL(vhangup), CALL(shmget), CALL(shmat), CALL(shmdt), CALL(shmctl),
+	CALL(semget), CALL(semop), CALL(semtimedop), CALL(semctl),
 	/* mm/syscalls.h */
 	CALL(munmap), CALL(mprotect), CALL(mremap), CALL(madvise), CALL(brk), CALL(msync), CALL(mincore),
 	CALL(mlock), CALL(mlock2), CALL(munlock), CALL(mlockall), CALL(munlockall),

@@ -169,6 +169,7 @@ struct process {
 	char last_name[16];		/* L: of the thread that left last: a zombie's name */
 	int oom_score_adj;		/* written by anybody who may; kept for programs, read by nobody */
 	struct file *exe;		/* L: what was executed; owns a reference */
+	struct sem_undo *sem_undos;	/* sem_ids.lock: what SEM_UNDO is to undo (kernel/sem.c) */
 	struct tty *tty;		/* L: controlling terminal */
 	int tty_old_pgrp;		/* L: of a session leader whose terminal was hung up: the foreground group then, or 0 */
 	struct list_head timers;	/* struct posix_timer: written under L and S */
