@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "explore.h"
+#include "words.h"
 
 #define PAGE 4096
 #define FPAGES 16
@@ -43,8 +44,7 @@
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21
 #endif
-typedef unsigned long word;
-#define WORD(letter) ((word)(letter) * 0x0101010101010101UL)
+#define BLOCK 512			/* what is looked at at a time */
 
 /* An operation, what it may do to F, and whether it reads F into B or takes memory away from under others. */
 struct operation {
@@ -75,36 +75,6 @@ static void fail(const char *format, ...)
 	_exit(1);
 }
 #define MUST(condition) do { if (!(condition)) fail("line %d: %s (%s)", __LINE__, #condition, strerror(errno)); } while (0)
-
-/* --- memory, eight words at a time: an emulator pays for each instruction --- */
-
-#define BLOCK 512			/* what is looked at at a time */
-static int uniform(const char *data, long n, word w)
-{
-	for (const word *at = (const word *)data, *end = at + n / 8; at < end; at += 8)
-		if ((at[0] ^ w) | (at[1] ^ w) | (at[2] ^ w) | (at[3] ^ w) | (at[4] ^ w) | (at[5] ^ w) | (at[6] ^ w) | (at[7] ^ w))
-			return 0;
-	return 1;
-}
-static int same(const char *first, const char *second, long n)
-{
-	const word *at = (const word *)first, *with = (const word *)second, *end = at + n / 8;
-	word other = 0;
-
-	for (; at < end; at += 8, with += 8)
-		other |= (at[0] ^ with[0]) | (at[1] ^ with[1]) | (at[2] ^ with[2]) | (at[3] ^ with[3]) |
-			 (at[4] ^ with[4]) | (at[5] ^ with[5]) | (at[6] ^ with[6]) | (at[7] ^ with[7]);
-	return !other;
-}
-static void fill(char *data, long n, char letter)
-{
-	word w = WORD(letter);
-
-	for (volatile word *at = (word *)data, *end = at + n / 8; at < end; at += 8) {
-		at[0] = at[1] = at[2] = at[3] = w;
-		at[4] = at[5] = at[6] = at[7] = w;
-	}
-}
 
 /* --- what may be where --- */
 
@@ -237,7 +207,7 @@ static void child(void)
 		memcpy(copy, page, PAGE);
 		if (impossible(copy, B_AT + p * PAGE, PAGE, 0, &b_first) >= 0)
 			_exit(2);
-		if (!same(copy, page, PAGE))
+		if (!equal(copy, page, PAGE))
 			_exit(3);
 		fill(page, PAGE, 'c');
 		if (!uniform(page, PAGE, WORD('c')))
@@ -383,7 +353,7 @@ static void check(void)
 		mapped[0][p] = *(word *)(shared + p * PAGE + 2048), mapped[1][p] = *(word *)(private + p * PAGE + 2048);
 	look(f, now, FBYTES);
 	check_f(now, 0, FBYTES, 1, "afterwards");
-	MUST(same(shared, now, FBYTES));
+	MUST(equal(shared, now, FBYTES));
 	for (int p = 0; p < FPAGES; p++)
 		MUST(mapped[0][p] == *(word *)(now + p * PAGE + 2048) && mapped[1][p] == mapped[0][p]);
 	size = (int)lseek(g, 0, SEEK_END);
@@ -398,14 +368,14 @@ static void check(void)
 	for (int p = 0; p < FPAGES; p += 2)	/* a store to every other page, before a write to F */
 		fill(l + p * PAGE, PAGE, 'v');
 	look(f, again, FBYTES);
-	MUST(same(again, now, FBYTES));
+	MUST(equal(again, now, FBYTES));
 	fill(now, FBYTES, 'z');
 	MUST(pwrite(f, now, FBYTES, 0) == FBYTES);
 	check_letter(b, used, 'x', "B after a write to F");
 	for (int p = 0; p < FPAGES; p++)
 		check_letter(l + p * PAGE, PAGE, p % 2 ? 'l' : 'v', "L after a write to F");
 	look(g, again, size);
-	MUST(same(again, copied, size));
+	MUST(equal(again, copied, size));
 	fill(l, FBYTES, 'v');
 	check_letter(shared, FBYTES, 'z', "F after a store to L");
 }
