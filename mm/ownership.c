@@ -32,13 +32,16 @@
 #define SHOWN 12		/* frames described */
 #define MAX_SPANS 16		/* pieces of memory without a reserved frame between them */
 
-/* What was found out about one frame. */
+/* What was found out about one frame. Most frames nobody holds: they cost nothing, what an earlier count left there is forgotten at the first look. */
 struct count {
 	u32 holders;		/* slots and PRIV entries */
-	u16 owners;		/* of a table: entries above it, mappings, address spaces */
+	u8 owners;		/* of a table: entries above it, mappings, address spaces; MANY or more */
 	u8 seen;		/* SEEN_* */
 	u8 wrong;		/* in how many counts in a row, since the first */
+	u8 pass;		/* all of that is of this pass */
 };
+#define MANY 255
+#define MAX_PASS 255
 #define SEEN_SLOT	BIT(0)	/* by an entry of this sort */
 #define SEEN_SLOT_RW	BIT(1)
 #define SEEN_FILE	BIT(2)
@@ -60,14 +63,30 @@ static struct ownership_total {
 static struct span { pfn_t first, end; } spans[MAX_SPANS];	/* what is memory; does not change after boot */
 static unsigned nr_spans;
 static unsigned swap_wrong;	/* in how many counts in a row, since the first */
+static u8 pass;			/* of the counts; 0: there was none */
 
 /* --- one pass; nobody else runs --- */
+
+static struct count *count_at(pfn_t pfn)
+{
+	struct count *c = &counts[pfn];
+
+	if (c->pass != pass)
+		*c = (struct count){ .pass = pass, .wrong = c->pass + 1 == pass ? c->wrong : 0 };
+	return c;
+}
 
 static struct count *count_of(u64 entry)
 {
 	pfn_t pfn = (entry & ENTRY_FRAME) >> PAGE_SHIFT;
 
-	return pfn < nr_frames ? &counts[pfn] : NULL;
+	return pfn < nr_frames ? count_at(pfn) : NULL;
+}
+
+static void add_owner(struct count *c)
+{
+	c->owners += c->owners < MANY;
+	c->seen |= SEEN_TABLE;
 }
 
 static void hold(struct count *c, u64 entry)
@@ -111,8 +130,7 @@ static void see_child(u64 e, enum page_kind kind, unsigned level)
 
 	if (!(e & ENTRY_P) || !c)
 		return;
-	c->owners++;
-	c->seen |= SEEN_TABLE;
+	add_owner(c);
 	total.reserved_held += entry_page(e)->kind == PAGE_RESERVED;
 	if (entry_page(e)->kind != kind || entry_page(e)->level + 1U != level)
 		c->seen |= SEEN_BAD;
@@ -147,15 +165,13 @@ static unsigned see_8(const struct page *table, entry_t *e)
 static void see_table(struct page *table)
 {
 	unsigned n = table->kind == PAGE_TABLE_PROCESS && table->level == 3 ? 256 : 512, live = 0;
-	struct count *self = &counts[page_to_pfn(table)];
+	struct count *self = count_at(page_to_pfn(table));
 
 	for (entry_t *e = table_entries(table), *end = e + n; e < end; e += 8)
 		if (any_of_8(e))
 			live += see_8(table, e);
-	if (table->kind == PAGE_TABLE_PROCESS && table->level == 3) {
-		self->owners++;			/* struct mm */
-		self->seen |= SEEN_TABLE;
-	}
+	if (table->kind == PAGE_TABLE_PROCESS && table->level == 3)
+		add_owner(self);		/* struct mm */
 	/* The leaves of files change without the table's lock and are not counted. */
 	if ((table->kind == PAGE_TABLE_PROCESS || table->level) && live != table->live)
 		self->seen |= SEEN_BAD;
@@ -165,18 +181,13 @@ static void see_mappings(void)
 {
 	struct address_space *m;
 
-	total.moment = !atomic_read(&mapping_lists.locked) && !atomic_read(&swap_lock.locked);
-	if (!total.moment)
-		return;
 	list_for_each(m, &all_mappings, cache_node) {
 		u64 root = entry_read(&m->root);
 		if (!(root & ENTRY_TABLE)) {
 			see_slot(root);
 			continue;
 		}
-		struct count *c = count_of(root);
-		c->owners++;
-		c->seen |= SEEN_TABLE;
+		add_owner(count_of(root));
 	}
 }
 
@@ -255,7 +266,7 @@ static void see_tables(const struct span *span)
 static void judge_all(const struct span *span, unsigned attempt)
 {
 	each_block(page, span) {
-		struct count *c = &counts[page_to_pfn(page)];
+		struct count *c = count_at(page_to_pfn(page));
 		add_up(page);
 		c->wrong = c->wrong == attempt - 1 && judge(page, c) ? (u8)attempt : c->wrong;
 		total.wrong += c->wrong == attempt;
@@ -280,34 +291,33 @@ static void find_spans(void)
 		spans[MAX_SPANS - 1].end = nr_frames;
 }
 
-static void forget_counts(const struct span *span, unsigned attempt)
+/* The number of the next pass: it does not begin anew within the passes of one question, of which `wrong` remembers. */
+static void next_pass(unsigned attempt)
 {
-	for (pfn_t i = span->first; i < span->end; i++)
-		counts[i] = (struct count){ .wrong = attempt > 1 ? counts[i].wrong : 0 };
+	if (attempt == 1 && pass >= MAX_PASS - ATTEMPTS) {
+		memset(counts, 0, nr_frames * sizeof(*counts));
+		pass = 0;
+	}
+	pass += attempt == 1 ? 2 : 1;		/* what an earlier question left there is not of the last pass */
 }
 
 static void count_all(unsigned attempt)
 {
 	const struct span all = { 0, nr_frames };
-	static bool reserved_counted;
 
-	total = (struct ownership_total){ 0 };
-	if (!nr_spans)
-		find_spans();
-	for (unsigned i = 0; i < nr_spans; i++)
-		forget_counts(&spans[i], attempt);
-	if (reserved_counted)
-		forget_counts(&all, attempt);
-	see_mappings();
+	total = (struct ownership_total){ .moment = !atomic_read(&mapping_lists.locked) && !atomic_read(&swap_lock.locked) };
 	if (!total.moment)
 		return;
+	if (!nr_spans)
+		find_spans();
+	next_pass(attempt);
+	see_mappings();
 	see_swap_areas();
 	for (unsigned i = 0; i < nr_spans; i++)
 		see_tables(&spans[i]);
-	reserved_counted = total.reserved_held != 0;
-	for (unsigned i = 0; i < nr_spans && !reserved_counted; i++)
+	for (unsigned i = 0; i < nr_spans && !total.reserved_held; i++)
 		judge_all(&spans[i], attempt);
-	if (reserved_counted)
+	if (total.reserved_held)
 		judge_all(&all, attempt);
 	if (swap_wrong == attempt - 1 && total.swap_entries != total.swap_counted)
 		swap_wrong = attempt;
@@ -364,7 +374,7 @@ static int describe(char *buf, size_t size)
 		const struct page *page = pfn_to_page(i);
 		const struct count *c = &counts[i];
 		u64 own = atomic64_read(&page->own);
-		if (c->wrong != ATTEMPTS || shown++ >= SHOWN)
+		if (c->pass != pass || c->wrong != ATTEMPTS || shown++ >= SHOWN)
 			continue;
 		n += ksnprintf(buf + n, size - (size_t)n, "frame %lx kind %u level %u: %s; own: %lu holders %lu xpins %lu rpins %lu refs; counted: %u holders and %u elsewhere, %u owners, seen %x\n",
 			       page_to_pfn(page), page->kind, page->level, judge(page, c) ?: "it agrees now", own_holders(own), own_xpins(own), own_rpins(own), own_refs(own),
