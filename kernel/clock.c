@@ -51,15 +51,8 @@ u64 ktime_ns(void)
 }
 
 u64 recent_realtime_ns;
-s64 recent_realtime_s;
 
-void clock_tick(void)
-{
-	u64 now = realtime_ns();
-
-	WRITE_ONCE(recent_realtime_ns, now);
-	WRITE_ONCE(recent_realtime_s, (s64)(now / 1000000000));
-}
+void clock_tick(void) { WRITE_ONCE(recent_realtime_ns, realtime_ns()); }
 
 u64 realtime_ns(void) { return boot_realtime_ns + ktime_ns(); }
 

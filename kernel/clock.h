@@ -13,9 +13,8 @@ void clock_init(void);			/* after apic_init() */
 bool clock_needs_reading(void);		/* every few seconds: the clock is a counter that wraps */
 u64 tsc_khz(void);
 extern u64 recent_realtime_ns;		/* use realtime_recent_ns() */
-extern s64 recent_realtime_s;		/* use realtime_recent_s() */
 static inline u64 realtime_recent_ns(void) { return READ_ONCE(recent_realtime_ns); }	/* since 1970, at the last tick of any CPU: cheap */
-static inline s64 realtime_recent_s(void) { return READ_ONCE(recent_realtime_s); }	/* seconds since 1970 at the last tick of any CPU: cheap */
+static inline s64 realtime_recent_s(void) { return (s64)(realtime_recent_ns() / 1000000000); }	/* the same in seconds */
 void clock_tick(void);			/* the tick, and a CPU that stops being idle */
 u64 clock_tsc_ns(u64 tsc);		/* a TSC value as nanoseconds since boot, also where the TSC is not the clock */
 u64 apic_timer_khz(void);		/* of the local APIC's timer as drivers/apic.c sets it up */
