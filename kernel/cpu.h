@@ -74,6 +74,23 @@ static inline u64 preempt_word(void)
 	__asm__ volatile("mov %%gs:32, %0" : "=r"(n));
 	return n;
 }
+/* Preemption: preempt_disable() and preempt_enable() (kernel/lock.h) in place, for who is counted in instructions. */
+void preempt_if_allowed(void);		/* let others run, if interrupts are on */
+static inline void preempt_off(void) { __asm__ volatile("incl %%gs:32" ::: "memory", "cc"); }
+static inline void preempt_on(void)
+{
+	bool zero;
+
+	__asm__ volatile("decl %%gs:32" : "=@ccz"(zero) :: "memory");
+	if (zero && unlikely(need_resched()))
+		preempt_if_allowed();
+}
+/* A sleeping lock was released, or somebody woken: it may have to run now (and kernel/explore.c to have its say). */
+static inline void preempt_if_due(void)
+{
+	if (unlikely(need_resched()) && !preempt_count())
+		preempt_if_allowed();
+}
 /* Add to a counter of this CPU, whichever that is at that instruction. */
 static inline void cpu_count(unsigned item, u64 n)
 {

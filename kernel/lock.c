@@ -65,24 +65,10 @@ void wait_end(void)
 
 /* --- preemption --- */
 
-static inline void preempt_off(void)
-{
-	__asm__ volatile("incl %%gs:32" ::: "memory", "cc");
-}
-
 void preempt_if_allowed(void)
 {
 	if (!irqs_off())
 		preempt_here();
-}
-
-static inline void preempt_on(void)
-{
-	bool zero;
-
-	__asm__ volatile("decl %%gs:32" : "=@ccz"(zero) :: "memory");
-	if (zero && unlikely(need_resched()))
-		preempt_if_allowed();
 }
 
 void preempt_disable(void) { preempt_off(); }

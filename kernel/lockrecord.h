@@ -83,6 +83,3 @@ static inline void check_tried(enum held_kind kind, const void *object, void *ca
 	if (DEBUG_BUILD)
 		lockcheck_tried(&(struct held_lock){ kind, object, 0, caller });
 }
-
-/* Preempt, if that is due and interrupts are on. */
-void preempt_if_allowed(void);

@@ -187,10 +187,7 @@ static inline __attribute__((always_inline)) void wake_locked(struct runqueue *r
 static inline void wake_end(u64 flags)
 {
 	irq_restore(flags);
-	if (unlikely(need_resched())) {
-		preempt_disable();
-		preempt_enable();
-	}
+	preempt_if_due();
 }
 
 bool task_wake_irqs_off(struct task *t)
@@ -267,15 +264,16 @@ static struct mm *load_task(struct task *prev, struct task *next)
 {
 	if (prev->fpu && READ_ONCE(prev->state) != TASK_DEAD)
 		fpu_save(prev->fpu);
-	if (prev->mm) {
-		prev->fs_base = rdmsr(MSR_FS_BASE);	/* a program may also load the segment register */
-		prev->gs_base = rdmsr(MSR_KERNEL_GS_BASE);
-	}
 	if (next->fpu)
 		fpu_restore(next->fpu);
+	/* Asked for what they are: a program may also load the segment register, and a kernel thread leaves what it finds. */
+	prev->fs_base = rdmsr(MSR_FS_BASE);
+	prev->gs_base = rdmsr(MSR_KERNEL_GS_BASE);
 	if (next->mm) {
-		wrmsr(MSR_FS_BASE, next->fs_base);
-		wrmsr(MSR_KERNEL_GS_BASE, next->gs_base);
+		if (next->fs_base != prev->fs_base)
+			wrmsr(MSR_FS_BASE, next->fs_base);
+		if (next->gs_base != prev->gs_base)
+			wrmsr(MSR_KERNEL_GS_BASE, next->gs_base);
 	}
 	cpu_set_kstack(next->kstack_top);
 	return mm_switch(next->mm);
@@ -364,9 +362,9 @@ void schedule(void)
 {
 	if (!sleeping_is_fine())
 		might_sleep();
-	preempt_disable();
+	preempt_off();
 	switch_tasks(false);
-	preempt_enable();
+	preempt_on();
 }
 
 /*

@@ -11,13 +11,6 @@
 #include "kernel/printk.h"
 #include "kernel/sched.h"
 
-/* A sleeping lock was released: somebody else may want to run, and kernel/explore.c to have its say. */
-static inline void released(void)
-{
-	if (unlikely(need_resched()) && !preempt_count())
-		preempt_if_allowed();
-}
-
 struct lock_waiter {
 	struct list_head node;
 	struct task *task;
@@ -122,7 +115,7 @@ static __attribute__((noinline)) void mutex_unlock_slow(struct mutex *m, bool fo
 		forget(HELD_MUTEX, m, 0);
 	if (unlikely(!atomic64_cmpxchg(&m->state, &mine, 0)))
 		mutex_hand_over(m);
-	released();
+	preempt_if_due();
 }
 
 void mutex_unlock(struct mutex *m)
@@ -131,7 +124,7 @@ void mutex_unlock(struct mutex *m)
 	bool forgotten = forget_last(HELD_MUTEX, m, 0);
 
 	if (likely(forgotten && atomic64_cmpxchg(&m->state, &mine, 0)))
-		released();
+		preempt_if_due();
 	else
 		mutex_unlock_slow(m, forgotten);
 }
@@ -222,7 +215,7 @@ static inline void rwsem_release(struct rwsem *s, u64 held)
 			rwsem_hand_over(s, held);
 			break;
 		}
-	released();
+	preempt_if_due();
 }
 
 static inline bool rwsem_trylock(struct rwsem *s, u64 take, void *caller)
@@ -274,7 +267,7 @@ void up_read(struct rwsem *s)
 	bool forgotten = forget_last(HELD_READ, s, 0);
 
 	if (likely(forgotten && atomic64_cmpxchg(&s->state, &alone, 0)))
-		released();
+		preempt_if_due();
 	else
 		up_read_slow(s, forgotten);
 }
@@ -298,7 +291,7 @@ void up_write(struct rwsem *s)
 	if (likely(forgotten)) {
 		s->writer = NULL;
 		if (likely(atomic64_cmpxchg(&s->state, &alone, 0))) {
-			released();
+			preempt_if_due();
 			return;
 		}
 	}

@@ -68,7 +68,7 @@ int wake_up_nr(struct wait_queue *wq, u64 key, int nr);
 	struct wait_entry wait_entry_; \
 	int wait_result_ = 0; \
 	wait_entry_init(&wait_entry_, (lasting)); \
-	might_sleep(); \
+	debug_might_sleep();	/* schedule() looks in any case */ \
 	for (;;) { \
 		wait_prepare((wq), &wait_entry_, (mode), 0); \
 		if (condition) \
