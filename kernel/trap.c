@@ -115,10 +115,6 @@ static void exception(struct trapframe *f)
 		page_fault_exception(f);
 		return;
 	}
-	if (f->vector == VECTOR_NMI || f->vector == VECTOR_MACHINE_CHECK) {
-		f->vector == VECTOR_NMI ? nmi(f) : machine_check(f);
-		return;
-	}
 	if (from_user(f) && f->vector != VECTOR_DOUBLE_FAULT) {
 		irq_enable();
 		user_exception(f);
@@ -133,19 +129,20 @@ static void exception(struct trapframe *f)
 
 static __attribute__((noinline)) void dispatch_any(struct trapframe *f)
 {
-	struct trapframe *before = current->frame;
-
+	/* From anywhere, on stacks that are not the task's: they neither leave it a frame nor let anybody else run. */
+	if (unlikely(f->vector == VECTOR_NMI || f->vector == VECTOR_MACHINE_CHECK)) {
+		f->vector == VECTOR_NMI ? nmi(f) : machine_check(f);
+		return;
+	}
 	if (from_user(f))
 		current->frame = f;
 	if (f->vector < 32)
 		exception(f);
 	else
 		irq_dispatch(f);
-	if (f->vector == VECTOR_NMI || f->vector == VECTOR_MACHINE_CHECK)
-		current->frame = before;	/* their stacks are not the task's: a system call relies on it */
 	irq_disable();
 	/* Preemption anywhere in the kernel where interrupts are on and nothing forbids it. */
-	if (!from_user(f) && f->rflags & RFLAGS_IF && f->vector != VECTOR_NMI && f->vector != VECTOR_MACHINE_CHECK && need_resched() && !preempt_count())
+	if (!from_user(f) && f->rflags & RFLAGS_IF && need_resched() && !preempt_count())
 		preempt_here();
 	irq_disable();
 }
