@@ -120,9 +120,9 @@ class Monitor:
         self.temporary.cleanup()
 
 
-# Spins on CPU 1 in user mode, or until the log says what is waited for.
+# Spins on CPU 1 in user mode, or until the log says what is waited for. The shell that waits is on CPU 0: what hits CPU 1 is not to hit it.
 def until_logged(text):
-    return ["sh", "-c", f"taskset 2 sh -c 'while :; do :; done' & echo ready >/dev/kmsg; n=0; while [ $n -lt 600 ] && ! dmesg | grep -q '{text}'; do sleep 0.1; n=$((n+1)); done; "
+    return ["taskset", "1", "sh", "-c", f"taskset 2 sh -c 'while :; do :; done' & echo ready >/dev/kmsg; n=0; while [ $n -lt 600 ] && ! dmesg | grep -q '{text}'; do sleep 0.1; n=$((n+1)); done; "
                         "kill $! 2>/dev/null; wait $!; echo $?"]
 
 
