@@ -93,6 +93,8 @@ int user_store(vaddr_t va, u64 value);
 int user_exec(vaddr_t va);
 int host_fault_code(void);
 vaddr_t host_fault_address(void);
+static inline u64 must_load(vaddr_t va) { u64 v = 0; CHECK_EQ(user_load(va, &v), 0); return v; }
+static inline void must_store(vaddr_t va, u64 v) { CHECK_EQ(user_store(va, v), 0); }
 extern unsigned long host_page_faults, host_tlb_flushes;
 extern bool host_speculates;			/* a load of CR3 fetches a translation nobody asked for */
 void tlb_check(bool quiet);			/* on no CPU a translation of a free frame; quiet: none that the tables would not give */
