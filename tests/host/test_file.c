@@ -1,39 +1,11 @@
-/* Files through the page cache, one task at a time: read, write, truncate, mappings, writeback, errors. */
-#include "host.h"
+/* Files through the page cache, one task at a time: read, write, truncate, writeback, errors. Mappings: test_filemap.c. */
+#include "file.h"
 #include "kernel/inject.h"
 #include "mm/switches.h"
 #include "mm/syscalls.h"
 #include "mm/vmstat.h"
 
-#define BASE 0x20000000UL
-#define RW (PROT_READ | PROT_WRITE)
-#define MB (1UL << 20)
-
-static u8 want[4 * MB], got[4 * MB], data[4 * MB];
-
-static void fill(u8 *p, size_t n, u32 seed)
-{
-	for (size_t i = 0; i < n; i++)
-		p[i] = (u8)((i * 2654435761u >> 13) + seed * 37 + i);
-}
-static struct hfile *file_of_size(u64 size)
-{
-	fill(data, size, 1);
-	memcpy(want, data, size);
-	memset(want + size, 0, sizeof(want) - size);
-	return hfile_create("f", 4 * MB, data, size);
-}
-static void same(struct hfile *f, u64 size)
-{
-	memset(got, 0xcc, size + 1);
-	CHECK_EQ(hfile_pread(f, got, size + 100, 0), size);
-	for (u64 i = 0; i < size; i++)
-		if (got[i] != want[i])
-			host_fail("byte %lu of %s is %02x, want %02x", (unsigned long)i, f->name, got[i], want[i]);
-	CHECK_EQ(f->inode.mapping.size, size);
-}
-static u64 load(vaddr_t va) { u64 v = 0; CHECK_EQ(user_load(va, &v), 0); return v; }
-static void store(vaddr_t va, u64 v) { CHECK_EQ(user_store(va, v), 0); }
+u8 want[4 * MB], got[4 * MB], data[4 * MB];
 
 TEST(file_read, "read at every kind of offset and length: right bytes, end of file, one device read per page")
 {
@@ -219,141 +191,6 @@ TEST(file_no_space, "ENOSPC in the middle of a write: the count says how far it 
 	}
 }
 
-TEST(file_mapped, "mappings: shared stores are the file, private ones are not; read and write agree with them at once")
-{
-	struct mm *mm = proc_create();
-	struct hfile *f = file_of_size(8 * PAGE_SIZE);
-	vaddr_t shared = BASE, private = BASE + MB;
-	CHECK_EQ(hfile_mmap(f, shared, 8 * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0), shared);
-	CHECK_EQ(hfile_mmap(f, private, 8 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED, 0), private);
-	CHECK_EQ(load(shared + PAGE_SIZE), *(u64 *)(want + PAGE_SIZE));
-	CHECK_EQ(load(private + PAGE_SIZE), *(u64 *)(want + PAGE_SIZE));
-	check_all();
-	store(private + PAGE_SIZE, 111);
-	CHECK_EQ(load(shared + PAGE_SIZE), *(u64 *)(want + PAGE_SIZE));
-	store(shared + 2 * PAGE_SIZE, 222);
-	*(u64 *)(want + 2 * PAGE_SIZE) = 222;
-	CHECK_EQ(load(private + 2 * PAGE_SIZE), 222);		/* not copied yet: follows the file */
-	u64 x = 333;
-	CHECK_EQ(hfile_pwrite(f, &x, 8, 2 * PAGE_SIZE + 8), 8);
-	memcpy(want + 2 * PAGE_SIZE + 8, &x, 8);
-	CHECK_EQ(load(shared + 2 * PAGE_SIZE + 8), 333);
-	CHECK_EQ(load(private + 2 * PAGE_SIZE + 8), 333);
-	check_all();
-	fill(data, 2 * PAGE_SIZE, 5);
-	CHECK_EQ(hfile_pwrite(f, data, 2 * PAGE_SIZE, PAGE_SIZE), 2 * PAGE_SIZE);	/* whole pages: perhaps swapped */
-	memcpy(want + PAGE_SIZE, data, 2 * PAGE_SIZE);
-	CHECK_EQ(load(shared + PAGE_SIZE), *(u64 *)(want + PAGE_SIZE));
-	CHECK_EQ(load(private + PAGE_SIZE), 111);
-	check_all();
-	same(f, 8 * PAGE_SIZE);
-	CHECK_EQ(hfile_sync(f), 0);
-	check_all();
-	CHECK(!memcmp(f->disk, want, 8 * PAGE_SIZE));
-	store(shared + 3 * PAGE_SIZE, 444);			/* again after writeback: must become dirty again */
-	*(u64 *)(want + 3 * PAGE_SIZE) = 444;
-	CHECK_EQ(hfile_sync(f), 0);
-	CHECK(!memcmp(f->disk, want, 8 * PAGE_SIZE));
-	struct mm *child = proc_fork();
-	proc_run(child);
-	CHECK_EQ(load(shared + 3 * PAGE_SIZE), 444);
-	CHECK_EQ(load(private + PAGE_SIZE), 111);
-	store(private + PAGE_SIZE, 555);
-	store(shared, 666);
-	proc_run(mm);
-	CHECK_EQ(load(private + PAGE_SIZE), 111);
-	CHECK_EQ(load(shared), 666);
-	check_all();
-	proc_run(child);
-	proc_exit(child);
-	proc_run(mm);
-	proc_exit(mm);
-	CHECK_EQ(f->refs, 0);
-	check_all();
-	hfile_destroy(f);
-}
-
-TEST(file_truncate_mapped, "INV-T1 T3: past the end SIGBUS, private copies there are gone, tails are zero, growing shows zeroes")
-{
-	struct mm *mm = proc_create();
-	struct hfile *f = file_of_size(8 * PAGE_SIZE);
-	vaddr_t shared = BASE, private = BASE + MB;
-	u64 v;
-	hfile_mmap(f, shared, 8 * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0);
-	hfile_mmap(f, private, 8 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED, 0);
-	for (unsigned i = 0; i < 8; i++) {
-		load(shared + i * PAGE_SIZE);
-		store(private + i * PAGE_SIZE, i);
-		store(shared + i * PAGE_SIZE + 4000, 7);
-	}
-	CHECK_EQ(hfile_truncate(f, 3 * PAGE_SIZE + 100), 0);
-	check_all();
-	CHECK_EQ(user_load(shared + 4 * PAGE_SIZE, &v), SIGBUS);
-	CHECK_EQ(host_fault_code(), BUS_ADRERR);
-	CHECK_EQ(host_fault_address(), shared + 4 * PAGE_SIZE);
-	CHECK_EQ(user_load(private + 4 * PAGE_SIZE, &v), SIGBUS);
-	CHECK_EQ(user_store(shared + 5 * PAGE_SIZE, 1), SIGBUS);
-	CHECK_EQ(load(shared + 3 * PAGE_SIZE + 4000), 0);
-	store(shared + 3 * PAGE_SIZE + 200, 99);		/* past the end, in the last page: allowed, not kept */
-	CHECK_EQ(hfile_truncate(f, 6 * PAGE_SIZE), 0);
-	CHECK_EQ(load(shared + 3 * PAGE_SIZE + 200), 0);
-	CHECK_EQ(load(shared + 4 * PAGE_SIZE + 4000), 0);
-	CHECK_EQ(load(shared + 5 * PAGE_SIZE), 0);
-	CHECK_EQ(load(private + 5 * PAGE_SIZE), 0);
-	CHECK_EQ(load(private + PAGE_SIZE), 1);
-	CHECK_EQ(hfile_pread(f, got, MB, 0), 6 * PAGE_SIZE);
-	for (unsigned i = 3 * PAGE_SIZE + 100; i < 6 * PAGE_SIZE; i++)
-		CHECK_EQ(got[i], 0);
-	check_all();
-	CHECK_EQ(hfile_truncate(f, 0), 0);
-	CHECK_EQ(user_load(shared, &v), SIGBUS);
-	CHECK_EQ(f->inode.mapping.nr_pages.v, 0);
-	check_all();
-	proc_exit(mm);
-	hfile_destroy(f);
-}
-
-TEST(file_punch, "holes punched anywhere against an array; shared mappings show zeroes, private copies stay; what is stored again is written")
-{
-	struct mm *mm = proc_create();
-	struct hfile *f = file_of_size(8 * PAGE_SIZE);
-	vaddr_t shared = BASE, private = BASE + MB;
-	hfile_mmap(f, shared, 8 * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0);
-	hfile_mmap(f, private, 8 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED, 0);
-	for (unsigned i = 0; i < 8; i++) {
-		store(shared + i * PAGE_SIZE + 8, i + 1);
-		store(private + i * PAGE_SIZE, i + 20);
-	}
-	CHECK_EQ(hfile_punch(f, PAGE_SIZE, 3 * PAGE_SIZE), 0);
-	check_all();
-	for (unsigned i = 0; i < 8; i++) {
-		CHECK_EQ(load(shared + i * PAGE_SIZE + 8), i == 1 || i == 2 ? 0 : i + 1);
-		CHECK_EQ(load(private + i * PAGE_SIZE), i + 20);
-	}
-	store(shared + PAGE_SIZE + 8, 77);
-	CHECK_EQ(hfile_sync(f), 0);
-	hfile_drop_cache(f);
-	CHECK_EQ(load(shared + PAGE_SIZE + 8), 77);
-	CHECK_EQ(load(shared + 2 * PAGE_SIZE + 8), 0);
-	CHECK_EQ(hfile_pread(f, want, MB, 0), 8 * PAGE_SIZE);
-	for (unsigned i = 0; i < 200; i++) {
-		loff_t start = host_random(9 * PAGE_SIZE), end = start + 1 + host_random(host_random(2) ? 300 : 4 * PAGE_SIZE);
-		CHECK_EQ(hfile_punch(f, start, end), 0);
-		for (loff_t k = start; k < end && k < 8 * (loff_t)PAGE_SIZE; k++)
-			want[k] = 0;
-		start = host_random(8 * PAGE_SIZE - 100);
-		memset(want + start, (int)i + 1, 100);
-		CHECK_EQ(hfile_pwrite(f, want + start, 100, start), 100);
-		if (!host_random(4))
-			CHECK_EQ(hfile_sync(f), 0);
-		CHECK_EQ(hfile_pread(f, got, MB, 0), 8 * PAGE_SIZE);
-		CHECK(!memcmp(got, want, 8 * PAGE_SIZE));
-	}
-	check_all();
-	proc_exit(mm);
-	hfile_destroy(f);
-}
-
 TEST(file_write_from_itself, "INV-W1: write() from a mapping of the page it writes, absent or not, whole, partial and straddling")
 {
 	for (unsigned round = 0; round < 200; round++) {
@@ -361,7 +198,7 @@ TEST(file_write_from_itself, "INV-W1: write() from a mapping of the page it writ
 		struct hfile *f = file_of_size(6 * PAGE_SIZE);
 		CHECK_EQ(hfile_mmap(f, BASE, 6 * PAGE_SIZE, RW, (host_random(2) ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED, 0), BASE);
 		if (host_random(2))
-			load(BASE + host_random(6) * PAGE_SIZE);
+			must_load(BASE + host_random(6) * PAGE_SIZE);
 		u64 from = host_random(2) ? host_random(6) * PAGE_SIZE : host_random(5 * PAGE_SIZE);
 		u64 to = host_random(2) ? from : host_random(2) ? host_random(6) * PAGE_SIZE : host_random(5 * PAGE_SIZE);
 		u64 n = host_random(2) ? PAGE_SIZE : 1 + host_random(2 * PAGE_SIZE);
@@ -469,29 +306,6 @@ TEST(file_large_offsets, "sparse files far beyond one table: the tree grows, hol
 	CHECK_EQ(hfile_truncate(f, 0), 0);
 	check_all();
 	hfile_destroy(f);
-}
-
-TEST(file_mapped_tail, "INV-T3: bytes stored past the end through a mapping never show when the file grows, by write or truncate, near or far")
-{
-	static const u64 to[] = { 2 * PAGE_SIZE + 900, 2 * PAGE_SIZE + 4095, 3 * PAGE_SIZE, 5 * PAGE_SIZE + 7 };
-	for (unsigned k = 0; k < 2 * ARRAY_SIZE(to); k++) {
-		struct mm *mm = proc_create();
-		struct hfile *f = file_of_size(2 * PAGE_SIZE + 100);
-		u64 end = to[k / 2], size = k & 1 ? end : end + 3;
-		CHECK_EQ(hfile_mmap(f, BASE, 3 * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0), BASE);
-		for (u64 at = 2 * PAGE_SIZE + 104; at < 3 * PAGE_SIZE; at += 8)
-			store(BASE + at, ~0UL);
-		if (k & 1)
-			CHECK_EQ(hfile_truncate(f, end), 0);
-		else
-			CHECK_EQ(hfile_pwrite(f, "abc", 3, end), 3);
-		if (!(k & 1))
-			memcpy(want + end, "abc", 3);
-		same(f, size);
-		check_all();
-		proc_exit(mm);
-		hfile_destroy(f);
-	}
 }
 
 TEST(file_stable_writeback, "PG3 PC4: a page under writeback is not changed by a write to a part of it: the slot gets a copy, and the writer does not wait")
