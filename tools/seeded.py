@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Which tool finds which seeded bug (tests/bugs.py), in how many schedules: the table of docs/seeded-bugs.md.
 
-usage: tools/seeded.py [--update] [NAME|TOOL]...      --update writes docs/seeded-bugs.md: the rows of these bugs, or all
+usage: tools/seeded.py [--update] [--missing] [NAME|TOOL]...
+
+--update writes docs/seeded-bugs.md: the rows of these bugs, or all, each as soon as it is known; --missing: only bugs that have no row there.
 """
 import os
 import re
@@ -132,13 +134,29 @@ def randomops(name, edits, test):
 FINDERS = {"pairs": pairs, "qpairs": qpairs, "randomops": randomops, "program": program, "all": hosted, "random": hosted, "explore": explored, "explore2": explored2, "debug": debug}
 
 
+def read_page():
+    """(what is before the table, {name: row})"""
+    with open(PAGE) as file:
+        head, _, table = file.read().partition("| bug |")
+    return head, {line.split(" ")[1]: line for line in table.splitlines()[2:]}
+
+
+def write_row(name, row):
+    """Into the page, or over the bug's old row; the order is that of bugs.py."""
+    head, rows = read_page()
+    rows[name] = row
+    with open(PAGE, "w") as file:
+        file.write(head + "| bug | what it is | tool: test | schedules until found | it says |\n|---|---|---|---|---|\n" +
+                   "".join(rows[bug[0]] + "\n" for bug in BUGS if bug[0] in rows))
+
+
 def main():
-    update = "--update" in sys.argv
     names = [word for word in sys.argv[1:] if not word.startswith("-")]
-    lines, missed = [], 0
+    known = read_page()[1] if "--missing" in sys.argv else {}
+    found = missed = 0
     mutate.prepare()
     for name, what, edits, tool, test in BUGS:
-        if names and name not in names and tool not in names:
+        if name in known or (names and name not in names and tool not in names):
             continue
         start = time.monotonic()
         try:
@@ -146,19 +164,12 @@ def main():
         except Fail as fail:
             result = None
             print(fail)
-        missed += result is None
+        found, missed = found + (result is not None), missed + (result is None)
         count, said = result or ("not found", "")
         print(f"{name}: {count}: {said[:150]} ({time.monotonic() - start:.1f} s)", flush=True)
-        lines.append(f"| {name} | {what} | {TOOLS[tool]}: {test} | {count} | {said[:110].replace('|', '/')} |")
-    if update:
-        with open(PAGE) as file:
-            head, _, table = file.read().partition("| bug |")
-        # Rows of bugs that were not run stay; the order is that of bugs.py.
-        rows = {line.split(" ")[1]: line for line in table.splitlines()[2:] + lines}
-        with open(PAGE, "w") as file:
-            file.write(head + "| bug | what it is | tool: test | schedules until found | it says |\n|---|---|---|---|---|\n" +
-                       "".join(rows[bug[0]] + "\n" for bug in BUGS if bug[0] in rows))
-    print(f"{len(lines) - missed} found, {missed} not")
+        if "--update" in sys.argv:
+            write_row(name, f"| {name} | {what} | {TOOLS[tool]}: {test} | {count} | {said[:110].replace('|', '/')} |")
+    print(f"{found} found, {missed} not")
     return 1 if missed else 0
 
 
