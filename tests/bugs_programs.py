@@ -110,6 +110,7 @@ BUGS = [
         ("mm/loanuser.c", "u64 bits = vma_entry_bits(vma) | ENTRY_PRIV, old", "u64 bits = vma_entry_bits(vma) | ENTRY_PRIV | ENTRY_EXCL, old")], "inv_r INV_R14_kernel_stores"),
     ("loan_before_copy", "read() looks whether it can lend before it tries to copy, and exchanges what the program may write", [
         ("mm/loanuser.c", "return (old & (ENTRY_P | ENTRY_RW | ENTRY_EXCL)) == ENTRY_P;", "return old & ENTRY_P;"),
+        ("mm/read.c", "left = access_fails() ? PAGE_SIZE :", "left = true ? PAGE_SIZE :"),
         ("mm/read.c", "\tif (likely(n)) {\n", "\tif (likely(n)) {\n\t\tsize_t filled = pagecache_read_fill(m, pos, to);\n\t\tif (filled) {\n\t\t\tpage_unpin_read(page);\n\t\t\treturn filled;\n\t\t}\n")],
      "guest_loans INV_R2_own --smp 1"),
     ("loan_exchange_no_flush", "an earlier loan is exchanged and no TLB is told", [
