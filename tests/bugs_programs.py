@@ -131,7 +131,7 @@ BUGS = [
     ("write_lends_writable", "write() lends pages that the program goes on storing to", [
         ("mm/loanuser.c", "atomic64_fetch_and(e, ~(ENTRY_RW | ENTRY_EXCL));", "atomic64_fetch_and(e, ~ENTRY_EXCL);")], "inv_r INV_Z1_source"),
     ("write_lends_no_flush", "write() takes the right to write away and tells no TLB", [
-        ("mm/loanuser.c", "\tif (writable)\n\t\ttlb_flush_range", "\tif (false)\n\t\ttlb_flush_range")], "inv_r INV_Z1_source"),
+        ("mm/loanuser.c", "\tif (writable)\n\t\ttlb_flush_range", "\tif (false)\n\t\ttlb_flush_range")], "inv_r INV_Z1_source --icount"),
     ("write_lends_shared", "write() lends pages of shared memory", [
         ("mm/loanuser.c", "if (!leaf || vma->mapping || vma->flags & (VM_SHARED | VM_LOCKED))", "if (!leaf)"),
         ("mm/loanuser.c", "if ((value & (ENTRY_P | ENTRY_PRIV)) != (ENTRY_P | ENTRY_PRIV))", "if (!(value & ENTRY_P))")], "guest_loans INV_Z2_pinned --smp 1"),

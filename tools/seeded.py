@@ -93,7 +93,7 @@ def in_qemu(name, edits, words, options, limit=240, says=r"FAIL .*?: (.*)|(PANIC
     must_pass(name, words, options, limit)
     found = re.search(number, text)
     said = re.search(says + r"|panic: (.*)", text)
-    said = next(group for group in said.groups() if group) if said else f"status {status}: " + (f"not over after {limit} s" if status == 124 else text.strip()[-100:])
+    said = next(group for group in said.groups() if group) if said else f"status {status}: " + (f"not over after {limit} s" if status == 124 else text.strip().split("\n")[-1])
     return str(int(found[1]) + first) if found else "-", said.strip(": ")
 
 
