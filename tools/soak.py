@@ -118,7 +118,12 @@ def hosted(number, seed):
     return [sys.executable, os.path.join(ROOT, "tools/hosted.py"), "--minutes", "2", "--limit", "2000", "--seed", str(seed)]
 
 
-KINDS = (scenario, operations, pairs, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, failures, injected, history, hosted_pairs, hosted, scenario, variants, switches)
+def self_build(number, seed):
+    """The kernel is built under the kernel, by Debian's gcc, and is the host's bit for bit (tools/selfbuild.py); twenty minutes."""
+    return [sys.executable, os.path.join(ROOT, "tools/selfbuild.py"), "--smp", str((2, 1, 4)[number % 3])]
+
+
+KINDS = (scenario, operations, pairs, scenario, program, scenario, boots, scenario, suites, variant_scenario, operations, failures, injected, history, hosted_pairs, hosted, scenario, variants, switches, self_build)
 
 
 def options(words):
