@@ -180,6 +180,7 @@ ssize_t pagecache_give(struct address_space *m, loff_t *pos, struct page **loan,
 	else
 		done = loan_to_file(m, (u64)*pos >> PAGE_SHIFT, loan, n, &error);
 	*pos += (loff_t)done << PAGE_SHIFT;
+	mapping_settle(m);
 	if (done)
 		writeback_balance(m);
 	return done ? (ssize_t)done << PAGE_SHIFT : error;
@@ -208,6 +209,7 @@ ssize_t pagecache_share(struct address_space *from, loff_t *from_pos, struct add
 		if (!got || fatal_signal_pending(current))
 			break;
 	}
+	mapping_settle(to);
 	if (done)
 		writeback_balance(to);
 	return done ? (ssize_t)done : error;

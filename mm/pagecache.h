@@ -37,9 +37,11 @@ struct address_space_ops {
 	int (*reserve)(struct address_space *mapping, u64 index, unsigned from, unsigned to);
 	/*
 	 * Whole pages [index, index + n) are about to be filled, under i_rwsem exclusive: for how many of them, from the first on, is there room, so that
-	 * ->reserve() need not be asked for each? It may have been reserved by this: what is not used is given up with the rest of the call. NULL: 0.
+	 * ->reserve() need not be asked for each? It may have been reserved by this: what is not used, ->settle() gives up. NULL: 0.
 	 */
 	u64 (*room)(struct address_space *mapping, u64 index, u64 n);
+	/* A write, or a loan to the file, is over, for which there may have been a reservation: give up what lies behind the end. i_rwsem exclusive. Sleeps. NULL: nothing. */
+	void (*settle)(struct address_space *mapping);
 	/* A shared mapping is about to be written for the first time since writeback: update times. May be NULL. */
 	void (*touched)(struct address_space *mapping);
 	/* Keep the owner (inode) alive over a wait without locks. */

@@ -164,6 +164,13 @@ int pagecache_put_frame(struct address_space *m, loff_t pos, size_t k, struct pa
  */
 size_t pagecache_read_fill(struct address_space *m, loff_t pos, struct iov_iter *to);
 
+/* After what may have reserved blocks; see ->settle(). */
+static inline void mapping_settle(struct address_space *m)
+{
+	if (m->ops->settle)
+		m->ops->settle(m);
+}
+
 /* --- writeback.c --- */
 /* D of a slot of m went from clear to set (or back): counters, tags, writeback's list. */
 void slot_dirtied(struct address_space *m, u64 index);

@@ -407,12 +407,13 @@ static __attribute__((noinline)) ssize_t write_all(struct address_space *m, loff
 			break;
 		k = -1;
 	}
-	if (done && !m->no_writeback)
+	mapping_settle(m);
+	if (done)
 		writeback_balance(m);
 	return done ? done : k;
 }
 
-/* First the write of a part of one page, without the loop and what else it needs: 60 instructions less. */
+/* First the write of a part of one page, without the loop and what else it needs: 60 instructions less. It makes nothing dirty that was not, so nothing to balance. */
 ssize_t pagecache_write_iter(struct address_space *m, loff_t *pos, struct iov_iter *from)
 {
 	size_t n = from->count;
@@ -422,8 +423,6 @@ ssize_t pagecache_write_iter(struct address_space *m, loff_t *pos, struct iov_it
 		k = (ssize_t)write_dirty(m, *pos, n, from);
 		if (likely(k == (ssize_t)n)) {
 			*pos += k;
-			if (!m->no_writeback)
-				writeback_balance(m);
 			return k;
 		}
 	}

@@ -97,6 +97,13 @@ static u64 data_room(struct address_space *m, u64 index, u64 n)
 	return ext2_map_reserve(m->owner, index, index + n - 1) ? 0 : n;
 }
 
+/* What was reserved and then not written: a fault or an error ended it before the size covered it (E4). */
+static void data_settle(struct address_space *m)
+{
+	if (unlikely(ext2_trim(m->owner)))
+		inode_mark_dirty(m->owner);
+}
+
 static void data_touched(struct address_space *m) { inode_touch(m->owner, ATTR_MTIME); }
 static void data_hold(struct address_space *m) { inode_get(m->owner); }
 static void data_release(struct address_space *m) { inode_put(m->owner); }
@@ -107,6 +114,6 @@ static void data_name(struct address_space *m, char *buf, size_t size)
 }
 
 const struct address_space_ops ext2_data_ops = {
-	.read_page = data_read_page, .write_page = data_write_page, .reserve = data_reserve, .room = data_room, .touched = data_touched,
+	.read_page = data_read_page, .write_page = data_write_page, .reserve = data_reserve, .room = data_room, .settle = data_settle, .touched = data_touched,
 	.hold = data_hold, .release = data_release, .name = data_name,
 };

@@ -61,33 +61,6 @@ int ext2_setattr(struct inode *inode, const struct iattr *attr)
 
 /* --- open files --- */
 
-/* Blocks were reserved, but a fault or an error ended the write before the size covered them. */
-static void trim_reserved(struct inode *inode)
-{
-	if (READ_ONCE(ext2_i(inode)->reserved_end) > DIV_UP((u64)READ_ONCE(inode->mapping.size), ext2_s(inode)->block_size)) {
-		down_write(&inode->i_rwsem);
-		if (ext2_trim(inode))
-			inode_mark_dirty(inode);
-		up_write(&inode->i_rwsem);
-	}
-}
-
-static ssize_t file_write(struct file *file, struct iov_iter *from, loff_t *pos)
-{
-	ssize_t n = generic_file_write(file, from, pos);
-
-	trim_reserved(file->inode);
-	return n;
-}
-
-static ssize_t file_write_direct(struct file *file, struct iov_iter *from, loff_t *pos)
-{
-	ssize_t n = generic_direct_write(file, from, pos);
-
-	trim_reserved(file->inode);
-	return n;
-}
-
 /* A block at a time: the requests of neighbours are joined anyway. */
 static ssize_t direct_map(struct inode *inode, loff_t pos, size_t n, struct direct_place *place)
 {
@@ -100,22 +73,6 @@ static ssize_t direct_map(struct inode *inode, loff_t pos, size_t n, struct dire
 		return error;
 	*place = (struct direct_place){ .dev = s->dev, .sector = (u64)phys * s->sectors_per_block + offset / 512, .hole = !phys };
 	return (ssize_t)min(n, (size_t)(s->block_size - offset));
-}
-
-static ssize_t file_share(struct file *file, loff_t *pos, struct file *in, loff_t *from, size_t n)
-{
-	ssize_t done = generic_file_share(file, pos, in, from, n);
-
-	trim_reserved(file->inode);
-	return done;
-}
-
-static ssize_t file_give(struct file *file, loff_t *pos, struct page **loan, unsigned n)
-{
-	ssize_t done = generic_file_give(file, pos, loan, n);
-
-	trim_reserved(file->inode);
-	return done;
 }
 
 static int file_fsync(struct file *file, bool data_only)
@@ -164,11 +121,11 @@ static loff_t file_seek_data(struct inode *inode, loff_t pos, bool hole)
 }
 
 #define COMMON_OPS \
-	.share = file_share, .give = file_give, .llseek = generic_llseek, .mmap = generic_mmap, .fsync = file_fsync, .fallocate = file_fallocate, .seek_data = file_seek_data, \
+	.share = generic_file_share, .give = generic_file_give, .llseek = generic_llseek, .mmap = generic_mmap, .fsync = file_fsync, .fallocate = file_fallocate, .seek_data = file_seek_data, \
 	.direct = &ext2_direct_ops, .direct_map = direct_map
 
-static const struct file_ops ext2_direct_ops = { .read = direct_read, .write = file_write_direct, COMMON_OPS };
-const struct file_ops ext2_file_ops = { .read = generic_file_read, .write = file_write, COMMON_OPS };
+static const struct file_ops ext2_direct_ops = { .read = direct_read, .write = generic_direct_write, COMMON_OPS };
+const struct file_ops ext2_file_ops = { .read = generic_file_read, .write = generic_file_write, COMMON_OPS };
 
 const struct file_ops ext2_dir_file_ops = {
 	.iterate = ext2_dir_iterate, .llseek = generic_llseek, .fsync = file_fsync,

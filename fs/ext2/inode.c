@@ -246,7 +246,7 @@ int ext2_write_inode(struct inode *inode)
 {
 	if (!ext2_i(inode)->loaded || ext2_is_read_only(inode))
 		return 0;
-	/* A store through a mapping may have reserved blocks while truncate cut the file (E4). If a writer has the lock, he trims. */
+	/* A store through a mapping may have reserved blocks while truncate cut the file (E4). If a writer has the lock, he settles (data_settle). */
 	if (S_ISREG(inode->mode) && down_write_trylock(&inode->i_rwsem)) {
 		ext2_trim(inode);
 		up_write(&inode->i_rwsem);
