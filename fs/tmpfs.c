@@ -43,10 +43,12 @@ static int reserve(struct address_space *m, u64 index, unsigned from, unsigned t
 	return pagecache_peek(m, index) & ENTRY_D ? 0 : -ENOSPC;
 }
 
+/* Not reserved: so only for the next few, before others have taken it. */
 static u64 room(struct address_space *m, u64 index, u64 n)
 {
 	u64 used = charge(m->owner, atomic64_read(&m->nr_pages)), limit = ts(m->owner)->limit;
 
+	n = min(n, (u64)64);
 	return used < limit ? min(n, limit - used) : 0;
 }
 

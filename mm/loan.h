@@ -36,11 +36,16 @@ unsigned loan_from_user(struct mm *mm, const struct vma *vma, vaddr_t va, unsign
  * up. No TLB is told unless a page was mapped there (INV-R5, R7).
  */
 unsigned loan_to_user(struct mm *mm, const struct vma *vma, vaddr_t va, struct page **loan, unsigned n);
+/* A file that loans go to, one after the other, up to page `end`. Pages before `ready` have room (->room() was asked): 0 at first. */
+struct loan_target {
+	struct address_space *m;
+	u64 end, ready;
+};
 /*
  * Make them the contents of pages from `index` on, dirty; the size grows with them. i_rwsem exclusive. The whole loan is used up. How many arrived; fewer
- * than n: *error says why. Sleeps.
+ * than n: *error says why. Sleeps. After the last one: mapping_settle().
  */
-unsigned loan_to_file(struct address_space *m, u64 index, struct page **loan, unsigned n, int *error);
+unsigned loan_to_file(struct loan_target *t, u64 index, struct page **loan, unsigned n, int *error);
 /* The same at *pos, a border between pages, which advances; the tail of the file's last page is zeroed before. Bytes or an error; the loan is used up or returned. */
 ssize_t pagecache_give(struct address_space *m, loff_t *pos, struct page **loan, unsigned n);
 /* Give pages back that were not used up. */

@@ -36,8 +36,8 @@ struct address_space_ops {
 	 */
 	int (*reserve)(struct address_space *mapping, u64 index, unsigned from, unsigned to);
 	/*
-	 * Whole pages [index, index + n) are about to be filled, under i_rwsem exclusive: for how many of them, from the first on, is there room, so that
-	 * ->reserve() need not be asked for each? It may have been reserved by this: what is not used, ->settle() gives up. NULL: 0.
+	 * Whole pages [index, index + n) are about to be filled, by one call under i_rwsem exclusive: for how many of them, from the first on, is there
+	 * room, so that ->reserve() need not be asked for each? It may have been reserved by this: what is not used, ->settle() gives up. NULL: 0.
 	 */
 	u64 (*room)(struct address_space *mapping, u64 index, u64 n);
 	/* A write, or a loan to the file, is over, for which there may have been a reservation: give up what lies behind the end. i_rwsem exclusive. Sleeps. NULL: nothing. */

@@ -292,7 +292,7 @@ static ssize_t write_lend(struct address_space *m, loff_t pos, struct iov_iter *
 	up_read(&mm->mmap_lock);
 	if (!got)
 		return 0;
-	put = loan_to_file(m, (u64)pos >> PAGE_SHIFT, loan, got, &error);
+	put = loan_to_file(&(struct loan_target){ .m = m }, (u64)pos >> PAGE_SHIFT, loan, got, &error);
 	vmstat_add(VM_LOAN_WRITE, put);
 	trace(TRACE_LOAN, va, (u64)pos >> PAGE_SHIFT, put);
 	iter_advance(from, put * PAGE_SIZE);
@@ -408,7 +408,7 @@ static __attribute__((noinline)) ssize_t write_all(struct address_space *m, loff
 		k = -1;
 	}
 	mapping_settle(m);
-	if (done)
+	if (done && !m->no_writeback)
 		writeback_balance(m);
 	return done ? done : k;
 }

@@ -42,6 +42,10 @@ MUTANTS = [
     ("swap_forgets_dirty", "mm/write.c", "page_unlock(m, p->index, slot, ENTRY_P | ENTRY_D | ENTRY_A | (m->whole_blocks ?", "page_unlock(m, p->index, slot, ENTRY_P | ENTRY_A | (m->whole_blocks ?",
      "file_write_random history_random"),
     ("size_not_published", "mm/write.c", "smp_store_release(&m->size, end);", "", "file_write_random"),
+    ("lent_size_before_lock", "mm/loan.c", "\tfor (u64 e = 0; k < n && atomic64_cmpxchg", "\tif ((loff_t)((index + n) << PAGE_SHIFT) > m->size)\n\t\tsmp_store_release(&m->size, (loff_t)((index + n) << PAGE_SHIFT));\n\tfor (u64 e = 0; k < n && atomic64_cmpxchg",
+     "race_append"),                                                                  # W3
+    ("lent_size_not_published", "mm/loan.c", "m->size)\n\t\tsmp_store_release(&m->size, (loff_t)((index + k) << PAGE_SHIFT));", "m->size)\n\t\tif (false) smp_store_release(&m->size, 0);",
+     "race_append"),                                                                  # PC1
     ("tail_not_zeroed", "mm/write.c", "int error = pagecache_zero_tail(m);", "int error = 0;", "file_mapped_tail file_truncate_mapped history_random"),  # T3
     ("unmap_drops_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);", "\tfor (unsigned i = 0; i < b->nr; i++)\n\t\tpage_drop_holder(b->holders[i]);\n\tb->nr = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);",
      "race_map_fault"),                                                               # S2

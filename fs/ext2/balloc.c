@@ -92,14 +92,23 @@ static u32 before_system_block(const struct ext2_sb *s, u32 group, u32 block, u3
 	return n;	/* what belongs to a copy of the super block is at the group's start, before any free block */
 }
 
-/* Take the free blocks that follow bit `bit`, taken already, n in all if there are so many. How many in all. */
+/* Take the free blocks that follow bit `bit`, taken already, n in all if there are so many. How many in all. By bytes: there may be a thousand. */
 static u32 extend_run(u8 *bitmap, u32 bit, u32 n)
 {
-	u32 got = 1;
+	u32 at = bit + 1, end = bit + n;
 
-	for (bit++; got < n && !(bitmap[bit / 8] >> (bit % 8) & 1); bit++, got++)
-		bitmap[bit / 8] |= 1 << (bit % 8);
-	return got;
+	while (at < end) {
+		if (at % 8 == 0 && end - at >= 8 && !bitmap[at / 8]) {
+			bitmap[at / 8] = 0xff;
+			at += 8;
+		} else if (!(bitmap[at / 8] >> (at % 8) & 1)) {
+			bitmap[at / 8] |= 1 << (at % 8);
+			at++;
+		} else {
+			break;
+		}
+	}
+	return at - bit;
 }
 
 /* alloc_lock held. 0, *block and *got, -ENOSPC if the group has none after all, or an error. */

@@ -85,16 +85,16 @@ static int data_reserve(struct address_space *m, u64 index, unsigned from, unsig
 }
 
 /*
- * Only behind the end: there ext2_trim takes away what was reserved and then not written (E4); inside it would show an older file's bytes. Not all of
- * them: none, and ->reserve() says why.
+ * Only behind the end: there ext2_trim takes away what was reserved and then not written (E4); inside it would show an older file's bytes. Where
+ * there is none, ->reserve() says why.
  */
 static u64 data_room(struct address_space *m, u64 index, u64 n)
 {
-	if ((loff_t)(index << PAGE_SHIFT) < m->size || n > EXT2_RESERVE_MAX || !m->whole_blocks)
+	const u64 small_end = 0x7fffffffUL >> PAGE_SHIFT;	/* a file that grows past it needs a feature */
+
+	if ((loff_t)(index << PAGE_SHIFT) < m->size || !m->whole_blocks || index >= small_end)
 		return 0;
-	if (((index + n) << PAGE_SHIFT) > 0x7fffffff)
-		return 0;
-	return ext2_map_reserve(m->owner, index, index + n - 1) ? 0 : n;
+	return ext2_map_append(m->owner, index, min(n, small_end - index));
 }
 
 /* What was reserved and then not written: a fault or an error ended it before the size covered it (E4). */

@@ -172,6 +172,8 @@ s64 ext2_map_next(struct inode *inode, u64 lblock, u64 last, bool hole);
 /* Give blocks [first, last] of the file room on the device; all or (on error) none of those that are new. Takes map_lock. */
 #define EXT2_RESERVE_MAX 64U	/* at once */
 int ext2_map_reserve(struct inode *inode, u64 first, u64 last);
+/* The same behind the end of the file, where it has none yet, for up to n blocks from `first` on: how many. What is not written, ext2_trim takes away. */
+u64 ext2_map_append(struct inode *inode, u64 first, u64 n);
 /* Free blocks [first, last] of the file, which become a hole; the indirect blocks above them stay. The caller marks the inode dirty. Takes map_lock. Errors are logged. */
 void ext2_map_punch(struct inode *inode, u64 first, u64 last);
 

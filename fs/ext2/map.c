@@ -13,6 +13,8 @@
 
 #include "kernel/string.h"
 
+#define EXT2_APPEND_MAX 1024U	/* blocks at once, which others cannot have meanwhile: the pointers of one indirect block of 4 KiB */
+
 /* Which slots lead to block lblock: slot[0] in the inode, slot[1..] in indirect blocks. Returns their number, 0 if it is too far. */
 static int block_path(const struct ext2_sb *s, u64 lblock, u32 slot[4])
 {
@@ -213,6 +215,27 @@ out_blocks:
 	return error;
 }
 
+/* Two pointers at once: there are a thousand in a block. */
+static u64 load_pair(const u32 *ptr)
+{
+	u64 pair;
+
+	__builtin_memcpy(&pair, ptr, sizeof(pair));
+	return pair;
+}
+
+/* `got` pointers, to neighbours from `block` on. */
+static void fill_pointers(u32 *ptr, u32 block, u32 got)
+{
+	u64 pair = (u64)(block + 1) << 32 | block;
+	u32 i;
+
+	for (i = 0; i + 2 <= got; i += 2, pair += 2UL << 32 | 2)
+		__builtin_memcpy(&ptr[i], &pair, sizeof(pair));
+	if (i < got)
+		ptr[i] = (u32)pair;
+}
+
 /* How many pointers from `slot` on (at most n) of the place that `where` names (0: the inode) are empty. Or an error. */
 static int count_empty(struct inode *inode, u32 where, u32 slot, u32 n)
 {
@@ -229,8 +252,10 @@ static int count_empty(struct inode *inode, u32 where, u32 slot, u32 n)
 		ptr = page_address(page);
 	}
 	n = min(n, limit - slot);
-	for (i = 0; i < n && !READ_ONCE(ptr[slot + i]); i++)
+	for (i = 0; i + 2 <= n && !load_pair(&ptr[slot + i]); i += 2)
 		;
+	if (i < n && !ptr[slot + i])
+		i++;
 	if (page)
 		page_unpin_read(page);
 	return (int)i;
@@ -244,8 +269,7 @@ static int set_pointers(struct inode *inode, u32 where, u32 slot, u32 block, u32
 
 	if (error)
 		return error;
-	for (u32 i = 0; i < got; i++)
-		((u32 *)c.data)[slot + i] = block + i;
+	fill_pointers((u32 *)c.data + slot, block, got);
 	if (where)
 		ext2_meta_end(ext2_s(inode), &c, true);
 	return 0;
@@ -320,6 +344,12 @@ static int reserve_some(struct inode *inode, u64 lblock, u64 last)
 	return error ? error : 1;
 }
 
+static void map_changed(struct inode *inode)
+{
+	inode_mark_dirty(inode);
+	ext2_begin_changes(ext2_s(inode));	/* a sync between the two did not see the inode: the disk is not clean */
+}
+
 int ext2_map_reserve(struct inode *inode, u64 first, u64 last)
 {
 	struct ext2_inode *ei = ext2_i(inode);
@@ -344,11 +374,29 @@ int ext2_map_reserve(struct inode *inode, u64 first, u64 last)
 		ei->reserved_end = max(ei->reserved_end, (u32)(last + 1));
 	}
 	mutex_unlock(&ei->map_lock);
-	if (fresh) {
-		inode_mark_dirty(inode);
-		ext2_begin_changes(ext2_s(inode));	/* a sync between the two did not see the inode: the disk is not clean */
-	}
+	if (fresh)
+		map_changed(inode);
 	return min(n, 0);
+}
+
+u64 ext2_map_append(struct inode *inode, u64 first, u64 n)
+{
+	struct ext2_inode *ei = ext2_i(inode);
+	u64 end = first + min(n, (u64)EXT2_APPEND_MAX), lblock = first;
+	int got;
+
+	mutex_lock(&ei->map_lock);
+	for (; lblock < end; lblock += (u64)got) {
+		got = reserve_some(inode, lblock, end - 1);
+		if (got <= 0)
+			break;
+	}
+	if (lblock > first)
+		ei->reserved_end = max(ei->reserved_end, (u32)lblock);
+	mutex_unlock(&ei->map_lock);
+	if (lblock > first)
+		map_changed(inode);
+	return lblock - first;
 }
 
 void ext2_map_punch(struct inode *inode, u64 first, u64 last)

@@ -120,13 +120,31 @@ static int reserve(struct address_space *m, u64 index, unsigned from, unsigned t
 	}
 	return 0;
 }
+/* As ext2: behind the end, and what was not written is freed again. */
+static u64 room(struct address_space *m, u64 index, u64 n)
+{
+	struct hfile *f = file_of(m);
+	u64 got = 0;
+	if ((loff_t)(index * PAGE_SIZE) < m->size)
+		return 0;
+	while (got < n && !reserve(m, index + got, 0, PAGE_SIZE))
+		got++;
+	f->reserves -= got;
+	return got;
+}
+static void settle(struct address_space *m)
+{
+	struct hfile *f = file_of(m);
+	for (u64 i = DIV_UP((u64)m->size, PAGE_SIZE); i < f->disk_pages; i++)
+		f->block_state[i] = 0;
+}
 static void touched(struct address_space *m) { (void)m; }
 static void hold_owner(struct address_space *m) { file_of(m)->refs++; }
 static void release_owner(struct address_space *m) { file_of(m)->refs--; }
 static void file_name(struct address_space *m, char *buf, size_t size) { sys_snprintf(buf, size, "%s", file_of(m)->name); }
 
 static const struct address_space_ops ops = {
-	.read_page = read_page, .write_page = write_page, .reserve = reserve, .touched = touched,
+	.read_page = read_page, .write_page = write_page, .reserve = reserve, .room = room, .settle = settle, .touched = touched,
 	.hold = hold_owner, .release = release_owner, .name = file_name,
 };
 
@@ -150,6 +168,7 @@ struct hfile *hfile_create(const char *name, u64 max_bytes, const void *data, u6
 	f->inode.sb = &sb;
 	f->inode.mode = S_IFREG | 0600;
 	mapping_init(&f->inode.mapping, &ops, f, RANK_PAGE);
+	f->inode.mapping.whole_blocks = true;
 	rwsem_init(&f->inode.i_rwsem, "i_rwsem", RANK_INODE);
 	set_contents(f, data, size);
 	list_add_tail(&f->node, &hfiles);

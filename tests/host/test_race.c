@@ -166,6 +166,63 @@ TEST(race_read_write, "INV-W3: a reader sees old or new bytes, never zeroes or g
 	void (*const fn[])(void *) = { reader, rewriter, syncer };
 	explore(800, 3, fn, setup_one, finish_one);
 }
+
+/* --- pages lent to the end of a file --- */
+static void setup_append(void)
+{
+	static u8 buf[PAGES * PAGE_SIZE];
+	mm = proc_create();
+	g = marked("g");
+	f = hfile_create("f", 64 * PAGE_SIZE, text, PAGE_SIZE);
+	CHECK_EQ(hfile_pread(g, buf, sizeof(buf), 0), sizeof(buf));
+	CHECK_EQ(hfile_mmap(f, BASE, PAGES * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+}
+static void finish_append(void)
+{
+	hfile_destroy(g);
+	finish_one();
+}
+static void appender(void *arg)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		loff_t from = PAGE_SIZE, to = PAGE_SIZE;
+		size_t n = (PAGES - 1) * PAGE_SIZE;
+		down_write(&f->inode.i_rwsem);
+		CHECK_EQ(pagecache_share(&g->inode.mapping, &from, &f->inode.mapping, &to, n), n);
+		up_write(&f->inode.i_rwsem);
+		CHECK_EQ(f->inode.mapping.size, PAGES * PAGE_SIZE);
+		if (i < 2)
+			CHECK_EQ(hfile_truncate(f, PAGE_SIZE), 0);
+	}
+}
+static void end_reader(void *arg)
+{
+	static u8 buf[4][PAGE_SIZE];
+	u8 *b = buf[current->tid & 3];
+	for (unsigned i = 0; i < 12; i++) {
+		unsigned p = host_random(PAGES);
+		ssize_t n = hfile_pread(f, b, PAGE_SIZE, p * PAGE_SIZE);
+		CHECK(n == 0 || n == PAGE_SIZE);
+		for (unsigned k = 0; k < n; k += 7)
+			if (b[k] != p + 1)
+				host_fail("page %u, just lent to the file, reads as %02x", p, b[k]);
+	}
+}
+static void end_toucher(void *arg)
+{
+	u64 v;
+	for (unsigned i = 0; i < 8; i++) {
+		unsigned p = host_random(PAGES);
+		u64 word = 0x0101010101010101UL * (p + 1);
+		int sig = host_random(2) ? user_load(BASE + p * PAGE_SIZE, &v) : (v = word, user_store(BASE + p * PAGE_SIZE + 2048, word));
+		CHECK(sig == SIGBUS || (sig == 0 && v == word));
+	}
+}
+TEST(race_append, "INV-W3 PC1: pages lent to the end of a file, which is read, mapped, written back, truncated: nobody sees them empty, or older bytes of their blocks")
+{
+	void (*const fn[])(void *) = { appender, end_reader, end_toucher, syncer };
+	explore(800, 4, fn, setup_append, finish_append);
+}
 static void reclaimer(void *arg)
 {
 	for (unsigned i = 0; i < 6; i++) {
