@@ -79,13 +79,14 @@ static struct io_event *ring_event(const struct aio_context *c, unsigned i)
 static unsigned ring_head(const struct aio_context *c) { return READ_ONCE(ring_of(c)->head) % c->nr; }
 static unsigned ring_unread(const struct aio_context *c) { return (READ_ONCE(c->tail) + c->nr - ring_head(c)) % c->nr; }
 
-struct aio_context *aio_context_get(u64 id)
+/* A context of that address space, with a reference: the one called `id`, or (NULL) any. NULL: none. */
+static struct aio_context *context_find(const struct mm *mm, const u64 *id)
 {
 	struct aio_context *c, *found = NULL;
 
 	spin_lock(&contexts_lock);
 	list_for_each(c, &contexts, node)
-		if (c->mm == current->mm && c->id == id) {
+		if (c->mm == mm && (!id || c->id == *id)) {
 			found = c;
 			atomic_inc(&c->refs);
 			break;
@@ -93,6 +94,8 @@ struct aio_context *aio_context_get(u64 id)
 	spin_unlock(&contexts_lock);
 	return found;
 }
+
+struct aio_context *aio_context_get(u64 id) { return context_find(current->mm, &id); }
 
 /* Take it off the list, so that nothing more is submitted; wait; let go. False: somebody else does. */
 static bool context_end(struct aio_context *c)
@@ -116,21 +119,11 @@ static bool context_end(struct aio_context *c)
 /* mm_put(): the last user of an address space that has contexts is gone. */
 static void end_all(struct mm *mm)
 {
-	for (;;) {
-		struct aio_context *c, *found = NULL;
+	struct aio_context *c;
 
-		spin_lock(&contexts_lock);
-		list_for_each(c, &contexts, node)
-			if (c->mm == mm) {
-				found = c;
-				atomic_inc(&c->refs);
-				break;
-			}
-		spin_unlock(&contexts_lock);
-		if (!found)
-			return;
-		context_end(found);
-		aio_context_put(found);
+	while ((c = context_find(mm, NULL))) {
+		context_end(c);
+		aio_context_put(c);
 	}
 }
 
