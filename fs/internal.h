@@ -174,8 +174,12 @@ int super_remount(struct super_block *sb, u32 flags);	/* EBUSY: files are open f
 bool super_has_writers(struct super_block *sb);		/* fs/inode.c: or files deleted and still open */
 
 /* --- mounts (fs/mount.c) --- */
-void mount_put(struct mount *m);
 void mount_free(struct mount *m);		/* its last reference is gone */
+static inline void mount_put(struct mount *m)
+{
+	if (unlikely(atomic_dec_and_test(&m->refs)))
+		mount_free(m);
+}
 struct mount *mount_at_locked(const struct path *where);	/* what lies there, or NULL; dcache_lock held */
 const struct fs_type *fs_type_nth(int n);	/* NULL after the last */
 extern struct mount *root_mount;

@@ -49,12 +49,6 @@ static struct mount *mount_alloc(struct super_block *sb, struct dentry *root, co
 	return m;
 }
 
-void mount_put(struct mount *m)
-{
-	if (atomic_dec_and_test(&m->refs))
-		mount_free(m);
-}
-
 void mount_free(struct mount *m)
 {
 	dentry_put(m->root);

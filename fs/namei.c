@@ -54,8 +54,7 @@ void path_put(const struct path *path)
 		return;
 	if (unlikely(path->mnt->expiring))
 		path->mnt->expiring = false;
-	if (unlikely(atomic_dec_and_test(&path->mnt->refs)))
-		mount_free(path->mnt);
+	mount_put(path->mnt);
 }
 
 bool path_equal(const struct path *a, const struct path *b) { return a->mnt == b->mnt && a->dentry == b->dentry; }
