@@ -15,7 +15,6 @@
 void inode_cache_init(void);
 struct timespec64 now_timespec(void);	/* for inodes: the last tick's time, as Linux's; all inodes by the same clock, so that what changed later says so */
 void inode_set_linkable(struct inode *inode, bool on);	/* I_LINKABLE */
-void inode_touch_ctime(struct inode *inode);	/* attributes or the link count changed */
 int inode_write_back(struct inode *inode);	/* write_inode if dirty */
 void inodes_write_dirty(void);			/* every dirty inode to its metadata pages; no wait */
 /* The inode after `prev` (NULL: the first) on sb's list, with a reference; prev's is dropped. Sleeps. super_lock held, or sb in use. */

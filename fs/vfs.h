@@ -323,6 +323,7 @@ void inode_get(struct inode *inode);
 void inode_put(struct inode *inode);				/* the last one evicts: sleeps */
 void inode_mark_dirty(struct inode *inode);			/* attributes changed: write_inode later */
 void inode_touch_written(struct inode *inode);			/* ATTR_MTIME by a write, i_rwsem exclusive */
+void inode_touch_ctime(struct inode *inode);			/* attributes or the link count changed */
 void inode_touch(struct inode *inode, u32 which);		/* ATTR_ATIME | ATTR_MTIME (mtime sets ctime too) now */
 int sync_inodes(struct super_block *sb);			/* all data and inodes of sb: written and waited for */
 int sync_all(void);						/* sync(2) */

@@ -201,7 +201,6 @@ bool ext2_is_fast_symlink(const struct inode *inode);	/* short enough to lie in 
 
 /* --- file.c --- */
 int ext2_setattr(struct inode *inode, const struct iattr *attr);
-void ext2_touch_ctime(struct inode *inode);
 extern const struct file_ops ext2_file_ops, ext2_dir_file_ops;
 
 /* --- dir.c: entries of directories. dir->i_rwsem is held, exclusive for changes --- */

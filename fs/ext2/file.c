@@ -5,19 +5,9 @@
 #include "fs/ext2/ext2.h"
 
 #include "fs/direct.h"
-#include "kernel/clock.h"
 #include "kernel/task.h"
 
 /* --- attributes --- */
-
-void ext2_touch_ctime(struct inode *inode)
-{
-	u64 now = realtime_recent_ns();		/* as all inodes */
-
-	WRITE_ONCE(inode->read_ns, 0);
-	time_store(&inode->ctime, (struct timespec64){ .tv_sec = now / 1000000000UL, .tv_nsec = now % 1000000000UL });
-	inode_mark_dirty(inode);
-}
 
 static int set_size(struct inode *inode, loff_t size)
 {
@@ -55,7 +45,7 @@ int ext2_setattr(struct inode *inode, const struct iattr *attr)
 			return error;
 	}
 	inode_copy_attr(inode, attr);
-	ext2_touch_ctime(inode);
+	inode_touch_ctime(inode);
 	return 0;
 }
 

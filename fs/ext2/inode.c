@@ -101,8 +101,6 @@ static void inode_from_disk(struct inode *inode, const struct ext2_inode_disk *r
 	inode->blocks = raw->blocks;
 	if (S_ISREG(raw->mode) && !s->revision0)
 		size = (loff_t)((u64)raw->size_high << 32 | raw->size);	/* negative: inode_fault says so */
-	mapping_init(&inode->mapping, &ext2_data_ops, inode, RANK_PAGE);
-	inode->mapping.whole_blocks = ext2_s(inode)->block_size == PAGE_SIZE;
 	inode->mapping.size = size;
 	memcpy(ei->block, raw->block, sizeof(ei->block));
 	if (S_ISCHR(raw->mode) || S_ISBLK(raw->mode)) {
@@ -118,6 +116,8 @@ static void inode_from_disk(struct inode *inode, const struct ext2_inode_disk *r
 static void inode_setup(struct ext2_inode *ei, const char *name, size_t len)
 {
 	mutex_init(&ei->map_lock, "ext2 map_lock", RANK_FSDATA);
+	mapping_init(&ei->vfs.mapping, &ext2_data_ops, &ei->vfs, RANK_PAGE);
+	ei->vfs.mapping.whole_blocks = ext2_s(&ei->vfs)->block_size == PAGE_SIZE;
 	ei->group = (ei->vfs.ino - 1) / ext2_s(&ei->vfs)->inodes_per_group;
 	len = min(len, sizeof(ei->name) - 1);
 	memcpy(ei->name, name, len);
@@ -303,8 +303,6 @@ int ext2_new_inode(struct inode *dir, u32 mode, u64 rdev, const char *name, size
 	}
 	ei = ext2_i(inode);
 	inode_setup(ei, name, len);
-	mapping_init(&inode->mapping, &ext2_data_ops, inode, RANK_PAGE);
-	inode->mapping.whole_blocks = ext2_s(inode)->block_size == PAGE_SIZE;
 	own_by_caller(inode, dir, mode);
 	inode->nlink = S_ISDIR(mode) ? 2 : 1;
 	inode->blocks = 0;

@@ -22,13 +22,13 @@ static void drop_link(struct inode *inode)
 		return;
 	}
 	inode->nlink--;
-	ext2_touch_ctime(inode);
+	inode_touch_ctime(inode);
 }
 
 static void add_link(struct inode *inode)
 {
 	inode->nlink++;
-	ext2_touch_ctime(inode);
+	inode_touch_ctime(inode);
 }
 
 /*
@@ -172,7 +172,7 @@ static int dir_rmdir(struct inode *dir, const char *name, size_t len, struct ino
 	if (error)
 		return error;
 	inode->nlink = 0;	/* its name and its "." */
-	ext2_touch_ctime(inode);
+	inode_touch_ctime(inode);
 	drop_link(dir);		/* its ".." */
 	return 0;
 }
@@ -182,7 +182,7 @@ static void drop_replaced(struct inode *replaced, struct inode *new_dir)
 {
 	if (S_ISDIR(replaced->mode)) {
 		replaced->nlink = 0;
-		ext2_touch_ctime(replaced);
+		inode_touch_ctime(replaced);
 		drop_link(new_dir);	/* its ".." */
 	} else {
 		drop_link(replaced);
@@ -242,7 +242,7 @@ static int dir_rename(struct inode *old_dir, const char *old_name, size_t old_le
 		add_link(new_dir);
 		drop_link(old_dir);
 	}
-	ext2_touch_ctime(inode);
+	inode_touch_ctime(inode);
 	return 0;
 
 out_parent:
@@ -289,8 +289,8 @@ static int dir_exchange(struct inode *dir_a, const char *name_a, size_t len_a, s
 		add_link(more_in_b > 0 ? dir_b : dir_a);
 		drop_link(more_in_b > 0 ? dir_a : dir_b);
 	}
-	ext2_touch_ctime(a);
-	ext2_touch_ctime(b);
+	inode_touch_ctime(a);
+	inode_touch_ctime(b);
 	return 0;
 out_b:
 	set_again(dir_b, name_b, len_b, b->ino, b->mode);

@@ -234,9 +234,18 @@ void inode_put(struct inode *i)
 	destroy(i);
 }
 void inode_mark_dirty(struct inode *i) { i->state |= I_DIRTY; }
+static struct timespec64 time_now(void)
+{
+	return (struct timespec64){ .tv_sec = 1700000000 + (s64)(ktime_ns() / 1000000), .tv_nsec = (s64)(ktime_ns() % 1000000) };
+}
+void inode_touch_ctime(struct inode *i)
+{
+	i->ctime = time_now();
+	inode_mark_dirty(i);
+}
 void inode_touch(struct inode *i, u32 which)
 {
-	struct timespec64 now = { .tv_sec = 1700000000 + (s64)(ktime_ns() / 1000000), .tv_nsec = (s64)(ktime_ns() % 1000000) };
+	struct timespec64 now = time_now();
 
 	if (which & ATTR_ATIME)
 		i->atime = now;
