@@ -16,7 +16,7 @@ static inline struct list_head *dentry_bucket(const struct dentry *parent, u32 h
 }
 
 /*
- * The hash of a name goes over its bytes by eights, the last of them filled up with zeroes. next_component() of fs/walk.c computes the same
+ * The hash of a name goes over its bytes by eights, the last of them filled up with zeroes. scan() of fs/walk.c computes the same
  * while it looks for the end.
  */
 static inline u64 hash_word(u64 hash, u64 word)

@@ -31,7 +31,7 @@ static void walk_unlock(struct walk *w)
 }
 
 /* If all names were cached and no links, nothing was counted. */
-static inline bool holds_something(const struct walk *w) { return w->anchor.dentry || w->root.dentry || w->hold || w->buffer; }
+static inline bool holds_something(const struct walk *w) { return (u64)w->anchor.dentry | (u64)w->root.dentry | (u64)w->hold | (u64)w->buffer; }
 
 static __attribute__((noinline)) void put_all(struct walk *w)
 {
@@ -61,10 +61,7 @@ void walk_end_at(struct walk *w, struct path *out)
 {
 	*out = w->at;
 	path_get(out);
-	spin_unlock(&dcache_lock);
-	w->locked = false;
-	if (unlikely(holds_something(w)))
-		put_all(w);
+	walk_end(w);
 }
 
 int walk_begin(struct walk *w, int dirfd, const char *name)
@@ -364,8 +361,13 @@ static int check_directory(const struct walk *w)
 	return S_ISDIR(inode->mode) ? inode_permission(inode, MAY_EXEC) : -ENOTDIR;
 }
 
-/* A directory where everybody may: it does not matter who asks. */
-static inline bool free_to_pass(u32 mode) { return likely((mode & (S_IFMT | 0111)) == (S_IFDIR | 0111)); }
+/* May names be looked for here? In a directory where everybody may it does not matter who asks. */
+static inline bool may_pass(struct inode *inode)
+{
+	u32 mode = inode->mode;
+
+	return likely((mode & (S_IFMT | 0111)) == (S_IFDIR | 0111)) || (S_ISDIR(mode) && !inode_permission_slow(inode, MAY_EXEC));
+}
 
 /* The usual child: a name that is there, and no link. Short names are compared by the word that the walk has already. */
 static inline __attribute__((always_inline)) struct dentry *find_plain(struct dentry *parent, const struct component *c)
@@ -389,7 +391,7 @@ static inline __attribute__((always_inline)) struct dentry *find_plain(struct de
 }
 
 /*
- * As far as there is nothing about the components: cached names without a leading dot, of directories where everybody may search. True: all is
+ * As far as there is nothing about the components: cached names without a leading dot, of directories where the caller may search. True: all is
  * done, as walk_on() would. In registers, where step by step it took twice as many instructions: 190 for two components.
  */
 static bool walk_plain(struct walk *w, bool whole)
@@ -403,7 +405,7 @@ static bool walk_plain(struct walk *w, bool whole)
 		struct component c;
 
 		w->rest = p;
-		if (unlikely(*p == '.' || !*p || !free_to_pass(dir->inode->mode)))
+		if (unlikely(*p == '.' || !*p || !may_pass(dir->inode)))
 			return false;
 		c = scan(p);
 		for (p = c.end; *p == '/'; p++)
