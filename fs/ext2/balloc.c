@@ -50,16 +50,18 @@ bool ext2_block_ok(const struct ext2_sb *s, u32 block)
 
 u32 ext2_find_zero(const u8 *bitmap, u32 from, u32 limit)
 {
+	const u64 *words = (const u64 *)bitmap;	/* it is a page */
 	u32 i = from;
 
 	while (i < limit) {
-		if (i % 8 == 0 && bitmap[i / 8] == 0xff) {
+		if (i % 64 == 0 && limit - i >= 64 && words[i / 64] == ~0UL)
+			i += 64;
+		else if (i % 8 == 0 && bitmap[i / 8] == 0xff)
 			i += 8;
-			continue;
-		}
-		if (!(bitmap[i / 8] >> (i % 8) & 1))
+		else if (!(bitmap[i / 8] >> (i % 8) & 1))
 			return i;
-		i++;
+		else
+			i++;
 	}
 	return limit;
 }
