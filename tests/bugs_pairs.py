@@ -89,6 +89,9 @@ QPAIRS = [
     ("qpairs_direct_leaves_cache", "a direct write leaves the pages of its range in the cache", DIRECT_LEAVES_CACHE, "fault dwrite"),
     ("qpairs_reclaim_mapped", "reclaim takes a page away that a program has mapped", RECLAIM_MAPPED, "store reclaim"),
     ("qpairs_punch_no_lock", "punching a hole does not hold reads and faults back", PUNCH_NO_LOCK, "fault punch"),
+    ("qpairs_direct_past_dirty", "a direct read does not look for what is dirty in the cache", DIRECT_PAST_DIRTY, "write pin"),
+    ("qpairs_writeback_no_protect", "writeback does not make the page read-only", WRITEBACK_NO_PROTECT, "store fsync"),
+    ("qpairs_lend_writable", "copy_file_range shares pages that mappings may store to", LEND_WRITABLE, "store copy_from"),
 ]
 BUGS += [(name, what, edits, "qpairs", words) for name, what, edits, words in QPAIRS]
 

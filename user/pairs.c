@@ -80,43 +80,51 @@ static void fail(const char *format, ...)
 
 static int touches(int i, int at) { return op[i]->letter >= 0 && at >= op[i]->from && at < op[i]->to; }
 
-/* May the word at `at` of F be w: while the two run, or after both. */
-static int possible(int at, word w, int after)
+/* May the word at `at` of F be w, for who began to look when those of `before` had ended: a bit for each of the two. */
+static int possible(int at, word w, int before)
 {
 	int first = touches(0, at), second = touches(1, at);
 
 	if ((first && w == WORD(op[0]->letter)) || (second && w == WORD(op[1]->letter)))
 		return 1;
-	return w == WORD('o') && !(after && (first || second));
+	return w == WORD('o') && !(before & 1 && first) && !(before & 2 && second);
+}
+#define BOTH 3
+static int over;			/* those that have ended */
+static int ended(void) { return __atomic_load_n(&over, __ATOMIC_ACQUIRE); }
+static void run(int i)
+{
+	op[i]->run();
+	__atomic_fetch_or(&over, 1 << i, __ATOMIC_RELEASE);
 }
 
 /* The first byte of the n at `data`, which are F's from `from` on, that may not be; or -1. old: what else they may hold. */
-static int impossible(const char *data, int from, int n, int after, const word *old)
+static int impossible(const char *data, int from, int n, int before, const word *old)
 {
 	for (int i = 0; i < n;) {
 		word w = *(const word *)(data + i);
 		int anywhere = old && w == *old;
 
-		if (!anywhere && !possible(from + i, w, after))
+		if (!anywhere && !possible(from + i, w, before))
 			return i;
 		/* What is written begins and ends pages apart: what may be at both ends of a block may be everywhere in it. */
-		i += n - i >= BLOCK && uniform(data + i, BLOCK, w) && (anywhere || possible(from + i + BLOCK - 8, w, after)) ? BLOCK : 8;
+		i += n - i >= BLOCK && uniform(data + i, BLOCK, w) && (anywhere || possible(from + i + BLOCK - 8, w, before)) ? BLOCK : 8;
 	}
 	return -1;
 }
 
-static void check_f(const char *data, int from, int n, int after, const char *where)
+static void check_f(const char *data, int from, int n, int before, const char *where)
 {
-	int i = impossible(data, from, n, after, NULL);
+	int i = impossible(data, from, n, before, NULL);
 
 	if (i >= 0)
 		fail("%s: byte %d of the file is %02x", where, from + i, (unsigned char)data[i]);
 }
 
 /* B: what it held, or what the file may hold there. */
-static void check_b(const char *data, int n, int must, const char *where)
+static void check_b(const char *data, int n, int must, int before, const char *where)
 {
-	int i = impossible(data, B_AT, n, 0, must ? NULL : &b_first);
+	int i = impossible(data, B_AT, n, before, must ? NULL : &b_first);
 
 	if (i >= 0)
 		fail("%s: byte %d of the buffer is %02x", where, i, (unsigned char)data[i]);
@@ -146,21 +154,27 @@ static void do_write(void)
 
 static void do_lend(void) { MUST(pwrite(f, l, FBYTES, 0) == FBYTES); }
 
-static void after_read(long n)
+static void after_read(long n, int before)
 {
 	if (n < 0)
 		MUST(errno == EFAULT && shaken());
 	else if (n < BBYTES)
 		MUST(truncates() || shaken());
 	else if (!shaken())
-		check_b(b, BBYTES, 1, "after it was read");
+		check_b(b, BBYTES, 1, before, "after it was read");
 }
-static void do_read(void) { after_read(pread(f, b, BBYTES, B_AT)); }
+static void read_by(int fd)
+{
+	int before = ended();
+
+	after_read(pread(fd, b, BBYTES, B_AT), before);
+}
+static void do_read(void) { read_by(f); }
 
 static void do_pin(void)
 {
 	if (direct >= 0)
-		after_read(pread(direct, b, BBYTES, B_AT));
+		read_by(direct);
 }
 
 static void do_dwrite(void)
@@ -173,13 +187,16 @@ static void do_dwrite(void)
 
 static void do_fault(void)
 {
-	for (volatile int p = 0; p < FPAGES; p++)
+	for (volatile int p = 0; p < FPAGES; p++) {
+		int before = ended();
+
 		if (!sigsetjmp(fault, 1)) {
-			check_f(shared + p * PAGE + 512, p * PAGE + 512, 8, 0, "the shared mapping");
-			check_f(private + p * PAGE + 1024, p * PAGE + 1024, 8, 0, "the private mapping");
+			check_f(shared + p * PAGE + 512, p * PAGE + 512, 8, before, "the shared mapping");
+			check_f(private + p * PAGE + 1024, p * PAGE + 1024, 8, before, "the private mapping");
 		} else {
 			MUST(truncates());
 		}
+	}
 }
 
 static void do_store(void)
@@ -315,9 +332,7 @@ static void prepare(void)
 	b_first = seed & 4 ? WORD('b') : 0;
 }
 
-/* The second task waits to be told to begin: a number of schedules, told by a futex. */
-static int begun, ended;
-
+static int begun, done;			/* schedules: the second task waits to be told */
 static void announce(int *number)
 {
 	__atomic_add_fetch(number, 1, __ATOMIC_RELEASE);
@@ -332,13 +347,23 @@ static void *second(void *unused)
 {
 	for (int i = 0;; i++) {
 		await(&begun, i);
-		op[1]->run();
-		announce(&ended);
+		run(1);
+		announce(&done);
 	}
 	return NULL;
 }
 
 static void look(int fd, char *data, int size) { MUST(pread(fd, data, (size_t)size, 0) == size); }
+
+/* In every fourth schedule: the disk has what the cache showed. */
+static void check_disk(char *again, const char *now)
+{
+	if (seed % 4 || direct < 0)
+		return;
+	MUST(fsync(f) == 0);
+	again -= seed & 8;			/* memory for O_DIRECT */
+	MUST(pread(direct, again, FBYTES, 0) == FBYTES && equal(again, now, FBYTES));
+}
 
 /* Afterwards: what each sees, and that nobody sees what another does from now on. */
 static void check(void)
@@ -352,7 +377,7 @@ static void check(void)
 	for (int p = 0; p < FPAGES; p++)	/* before a read puts right what is mapped */
 		mapped[0][p] = *(word *)(shared + p * PAGE + 2048), mapped[1][p] = *(word *)(private + p * PAGE + 2048);
 	look(f, now, FBYTES);
-	check_f(now, 0, FBYTES, 1, "afterwards");
+	check_f(now, 0, FBYTES, BOTH, "afterwards");
 	MUST(equal(shared, now, FBYTES));
 	for (int p = 0; p < FPAGES; p++)
 		MUST(mapped[0][p] == *(word *)(now + p * PAGE + 2048) && mapped[1][p] == mapped[0][p]);
@@ -360,7 +385,7 @@ static void check(void)
 	look(g, copied, size);
 	check_letter(copied, FBYTES, 'g', "G");
 	check_f(copied + FBYTES, 0, size - FBYTES, 0, "the copy");
-	check_b(b, used, 0, "B");
+	check_b(b, used, 0, 0, "B");
 	if (!reads)
 		check_letter(b, used, (char)b_first, "B, which nobody read into");
 	check_letter(l, FBYTES, 'l', "L");
@@ -369,6 +394,10 @@ static void check(void)
 		fill(l + p * PAGE, PAGE, 'v');
 	look(f, again, FBYTES);
 	MUST(equal(again, now, FBYTES));
+	check_disk(again, now);
+	for (int p = 1; p < FPAGES; p += 2)	/* G must not show these, nor F the private ones */
+		*(word *)(shared + p * PAGE + 1024) = WORD('y'), *(word *)(private + p * PAGE + 2048) = WORD('p');
+	MUST(pread(f, again, 8, PAGE + 2048) == 8 && *(word *)again == *(word *)(now + PAGE + 2048));
 	fill(now, FBYTES, 'z');
 	MUST(pwrite(f, now, FBYTES, 0) == FBYTES);
 	check_letter(b, used, 'x', "B after a write to F");
@@ -382,13 +411,14 @@ static void check(void)
 
 static void one(int control, long k)
 {
-	int before = ended;
+	int before = done;
 
 	prepare();
+	over = 0;
 	explore_choose(control, k, seed);
 	announce(&begun);
-	op[0]->run();
-	await(&ended, before);
+	run(0);
+	await(&done, before);
 	explore_words(control, "off\n");
 	check();
 	munmap(shared, FBYTES);
