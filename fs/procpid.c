@@ -8,7 +8,6 @@
 #include "kernel/string.h"
 #include "kernel/usermode.h"
 #include "mm/mm.h"
-#include "mm/oom.h"
 
 /* --- what a process has; a task lets go of these under tasklist_lock (kernel/exit.c, kernel/exec.c) --- */
 
@@ -220,13 +219,7 @@ static int show_personality(struct text *t, const struct proc_subject *s)
 	return 0;
 }
 
-/* --- who dies first when there is no memory: mm/oom.h --- */
-
-static int show_oom_score(struct text *t, const struct proc_subject *s)
-{
-	text_printf(t, "%d\n", oom_score(s->process));
-	return 0;
-}
+/* --- who dies first: kept and inherited, but nobody is chosen here (who asks for memory that is not there dies) --- */
 
 static int show_oom_score_adj(struct text *t, const struct proc_subject *s)
 {
@@ -268,7 +261,6 @@ static int write_oom_score_adj(const struct proc_subject *s, char *buf, size_t n
 	{ .name = "auxv", .mode = S_IFREG | 0400, .show = proc_show_auxv, .guarded = true }, \
 	{ .name = "personality", .mode = S_IFREG | 0400, .show = show_personality, .guarded = true }, \
 	{ .name = "stack", .mode = S_IFREG | 0400, .show = show_stack }, \
-	PROC_FILE("oom_score", show_oom_score), \
 	{ .name = "oom_score_adj", .mode = S_IFREG | 0644, .show = show_oom_score_adj, .write = write_oom_score_adj }
 
 const struct proc_item proc_pid_items[] = {

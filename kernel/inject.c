@@ -16,7 +16,6 @@ void inject_arm(enum inject_kind kind, u64 nth, u64 every, enum inject_scope sco
 
 	atomic64_set(&i->left, 0);	/* who counts meanwhile counts nothing */
 	WRITE_ONCE(i->every, every);
-	WRITE_ONCE(i->used, i->used || nth);
 	WRITE_ONCE(i->task, current);
 	WRITE_ONCE(i->scope, scope);
 	WRITE_ONCE(i->fails, NULL);
@@ -26,8 +25,6 @@ void inject_arm(enum inject_kind kind, u64 nth, u64 every, enum inject_scope sco
 		trace_calls_slow(nth != 0);
 	atomic64_set(&i->left, nth);
 }
-
-bool inject_used(enum inject_kind kind) { return READ_ONCE(injections[kind].used); }
 
 u64 inject_left(enum inject_kind kind) { return atomic64_read(&injections[kind].left); }
 

@@ -24,7 +24,6 @@ enum inject_scope { INJECT_ALL, INJECT_TASK, INJECT_TREE };
 extern struct injection {
 	atomic64_t left;	/* how many until the next one; 0: off */
 	u64 every;
-	bool used;		/* was ever armed */
 	enum inject_scope scope;
 	const struct task *task;	/* INJECT_TASK: whose */
 	bool (*fails)(enum inject_kind kind);	/* instead of counting: NULL, or what inject_arm_new_path() puts here */
@@ -39,7 +38,6 @@ void inject_arm(enum inject_kind kind, u64 nth, u64 every, enum inject_scope sco
 int inject_arm_new_path(enum inject_kind kind, enum inject_scope scope);
 u64 inject_paths(enum inject_kind kind);		/* how many have failed */
 u64 inject_left(enum inject_kind kind);	/* until the next one that fails; 0: none will */
-bool inject_used(enum inject_kind kind);	/* was it ever armed? */
 void inject_init(void);			/* from the command line: called when the system is up */
 bool inject_count(enum inject_kind kind);
 

@@ -100,8 +100,6 @@ struct task {
 	int __user *clear_child_tid;	/* T: CLONE_CHILD_CLEARTID */
 	struct vfork_wait *vfork;	/* L: the parent that waits for our exec or exit (kernel/fork.c) */
 	void __user *robust_list;	/* T */
-	u64 oom_address;		/* T: what it found no memory for last, and how often (mm/oom.c) */
-	u32 oom_tries;
 	u16 mempolicy;			/* T: set_mempolicy (mm/mempolicy.c) */
 	bool mempolicy_node;		/* T: node 0 is in its mask */
 
@@ -169,7 +167,7 @@ struct process {
 	u64 dead_utime_ns, dead_stime_ns, child_utime_ns, child_stime_ns;	/* L */
 	u64 dead_min_flt, dead_maj_flt, child_min_flt, child_maj_flt;	/* L */
 	char last_name[16];		/* L: of the thread that left last: a zombie's name */
-	int oom_score_adj;		/* written by anybody who may; for mm/oom.c */
+	int oom_score_adj;		/* written by anybody who may; kept for programs, read by nobody */
 	struct file *exe;		/* L: what was executed; owns a reference */
 	struct sem_undo *sem_undos;	/* sem_ids.lock: what SEM_UNDO is to undo (kernel/sem.c) */
 	struct tty *tty;		/* L: controlling terminal */

@@ -116,7 +116,6 @@ void mm_put(struct mm *mm)
 		mm_exit_hook(mm);
 	mm_unmap_all(mm);
 	unlist(mm);
-	WRITE_ONCE(mm->emptied, true);
 	mm_ref_put(mm);
 }
 

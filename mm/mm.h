@@ -85,8 +85,6 @@ struct mm {
 	u64 swap_hand;		/* racy hint: where swap_out goes on */
 	struct task *forking;		/* who copies it just now, with mmap_lock for writing */
 	bool has_aio;			/* set once: mm_exit_hook is to be called */
-	bool emptied;			/* set once: nothing is mapped any more, nor will be */
-	bool oom_given_up;		/* set under the lock of mm/oom.c: it was killed for its memory, and did not end */
 	u64 auxv[48];			/* I after exec: /proc/PID/auxv */
 };
 

@@ -15,15 +15,22 @@
 #include "kernel/trap.h"
 #include "kernel/usermode.h"
 #include "mm/extable.h"
-#include "mm/oom.h"
 #include "mm/vmstat.h"
 
 #define RFLAGS_AC BIT(18)
 
+/* No memory for what this process touched: it is the one that dies (issue: never a panic, never a bystander). */
+static void oom_kill(vaddr_t address)
+{
+	printk("out of memory: killing %s (%d), which asked for %lx\n", current->name, current->tid, address);
+	vmstat_inc(VM_OOM_KILL);
+	signal_send(current->process, SIGKILL, NULL);
+}
+
 static __attribute__((noinline)) void user_fault_failed(enum fault_result result, vaddr_t address)
 {
 	if (result == FAULT_OOM)
-		(void)out_of_memory(address);	/* the instruction runs again, or the task is killed before */
+		oom_kill(address);
 	else if (result == FAULT_SIGBUS)
 		signal_fault(SIGBUS, BUS_ADRERR, address);
 	else if (!fatal_signal_pending(current))
@@ -44,8 +51,8 @@ static bool kernel_fault(struct trapframe *frame, vaddr_t address)
 	enum fault_result result = mm_fault(current->mm, address, frame->error & PF_WRITE, false);
 	if (result == FAULT_DONE)
 		return true;
-	if (result == FAULT_OOM && out_of_memory(address))
-		return true;
+	if (result == FAULT_OOM)
+		oom_kill(address);
 	return extable_fixup(frame);
 }
 

@@ -15,7 +15,6 @@ bool switch_pipe_merge = false;
 bool switch_fault_lock = true;
 bool switch_cow_reuse = true;
 bool switch_swap_pinned = false;
-bool switch_oom_choose = true;
 u64 switch_copy_fail = 0;
 
 static const struct {
@@ -30,7 +29,6 @@ static const struct {
 	{ "pipe_merge", &switch_pipe_merge, false, "who may read a file can write to it through a pipe" },
 	{ "fault_lock", &switch_fault_lock, true, "a fault beside truncate maps pages that are no longer the file's" },
 	{ "cow_reuse", &switch_cow_reuse, true, NULL },
-	{ "oom_choose", &switch_oom_choose, true, "who asks for memory that is not there dies, whoever has it" },
 	{ "swap_pinned", &switch_swap_pinned, false, "what devices write into memory that is swapped out meanwhile is lost" },
 };
 

@@ -27,8 +27,6 @@ extern bool switch_fault_lock;
 /* cow_reuse=0: a page that became this process's alone again (its child has ended) is copied all the same. Default 1. */
 extern bool switch_cow_reuse;
 
-/* oom_choose=0: who asks for memory that is not there dies, whoever has it all (mm/oom.h). Default 1. */
-extern bool switch_oom_choose;
 /* swap_pinned=1: a page goes out although somebody has it pinned. UNSAFE: what a device writes into it then is lost. Default 0. */
 extern bool switch_swap_pinned;
 

@@ -32,7 +32,7 @@ const char *const vmstat_names[NR_VMSTAT] = {
 	[VM_WRITEBACK] = "writeback", [VM_RECLAIM_SCAN] = "reclaim_scan", [VM_RECLAIM_ACTIVE] = "reclaim_active", [VM_RECLAIM_FREED] = "reclaim_freed",
 	[VM_SWAP_SCAN] = "swap_scan", [VM_SWAP_ACTIVE] = "swap_active", [VM_SWAP_PINNED] = "swap_pinned",
 	[VM_SWAP_OUT] = "pswpout", [VM_SWAP_IN] = "pswpin", [VM_SWAP_FAULT] = "swap_fault", [VM_SWAP_ERROR] = "swap_error",
-	[VM_OOM_KILL] = "oom_kill", [VM_OOM_WAIT] = "oom_wait",
+	[VM_OOM_KILL] = "oom_kill",
 	[VM_TLB_FLUSH_PAGE] = "tlb_flush_page", [VM_TLB_FLUSH_ALL] = "tlb_flush_all",
 	[VM_TLB + TLB_COW] = "tlb_cow", [VM_TLB + TLB_FORK] = "tlb_fork", [VM_TLB + TLB_UNMAP] = "tlb_unmap",
 	[VM_TLB + TLB_PROTECT] = "tlb_protect", [VM_TLB + TLB_MOVE] = "tlb_move", [VM_TLB + TLB_ZAP] = "tlb_zap", [VM_TLB + TLB_CLEAN] = "tlb_clean", [VM_TLB + TLB_SWAP] = "tlb_swap",

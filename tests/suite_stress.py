@@ -39,35 +39,6 @@ def touching_too_much():
     check("out of memory: killing hog" in log, log[-800:])
 
 
-WHO_DIES = """the largest: large killed small fine who asks fine
-killed 1, waited 1
-asked for by read(): large killed who asks fine
-who asks is the largest: one fine another fine who asks killed
-spared: spared fine small fine who asks killed
-nobody may be killed: spared fine who asks killed
-who is to die first: large fine first killed who asks fine
-with threads: large killed who asks fine
-shared: small fine parent of vfork killed who asks fine
-with a lock: ended
-and who may have waited for it: large killed
-all at once: some are fine
-scores: more with more 1, with oom_score_adj 1, 1, never 0, init 0, a small one about 667: 1
-nobody: big fine small fine more fine never fine less fine
-"""
-
-
-def who_dies():
-    """The process that has most is killed, by oom_score_adj, and the log says so; who asks waits for its end. oom_choose=0: who asks dies."""
-    program = "/usr/lib/cowslip/tests/guest_oom"
-    for smp in (1, 4):
-        status, out, log = healthy(guest([program], mem=(64 + 8 * smp) << 20, smp=smp, timeout=200), f"{smp} processors")
-        equal((status, out.decode()), (0, WHO_DIES), log[-1000:])
-        check("hang:" not in log, log[-1000:])
-        check(re.search(r"guest_oom \(\d+\) asks for [0-9a-f]+; KiB of the largest:\n.*guest_oom \(\d+\): \d{4,} anonymous.*oom_score_adj 0\n", log), log[-1000:])
-    status, out, log = healthy(guest([program, "largest"], mem=64 << 20, append="oom_choose=0", timeout=100), "oom_choose=0")
-    equal(out.decode(), "the largest: large fine small fine who asks killed\nkilled 1, waited 0\n", log[-1000:])
-
-
 def more_mapped_than_memory():
     """A shared mapping of a file larger than memory: stores are written back and pages reclaimed on the way; all are right in the end."""
     status, out, log = healthy(guest(["/usr/lib/cowslip/tests/hog", "130", "/root/f"], mem=256 << 20, size=170 << 20, timeout=120), "file")
@@ -109,4 +80,4 @@ def deep_recursion():
 
 
 def tests():
-    return [(f.__name__, f) for f in (out_of_memory, touching_too_much, who_dies, more_mapped_than_memory, allocations_fail, nothing_leaks, many_processes, deep_recursion)]
+    return [(f.__name__, f) for f in (out_of_memory, touching_too_much, more_mapped_than_memory, allocations_fail, nothing_leaks, many_processes, deep_recursion)]

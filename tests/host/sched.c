@@ -375,13 +375,6 @@ int signal_send(struct process *p, int sig, const siginfo_t *info)
 		host_kill(&container_of(p, struct host_task, p)->t);
 	return 0;
 }
-/* mm/oom.c: there is nobody else to choose. */
-bool out_of_memory(vaddr_t address)
-{
-	(void)address;
-	host_kill(current);
-	return false;
-}
 int signal_send_task(struct task *t, int sig, const siginfo_t *info)
 {
 	return signal_send(t->process, sig, info);
