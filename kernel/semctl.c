@@ -73,22 +73,30 @@ static int count_of(int id, u32 access)
 	return n;
 }
 
-static long get_values(int id, u16 *values)
+/* Still that set? lock held. */
+static struct sem_set *same_set(int id, int n)
+{
+	struct sem_set *s = sem_set_of(ipc_find(&sem_ids, id));
+
+	return s && s->nr == (u32)n ? s : NULL;
+}
+
+static long get_values(int id, u16 *values, int n)
 {
 	mutex_lock(&sem_ids.lock);
-	const struct sem_set *s = sem_set_of(ipc_find(&sem_ids, id));
-	for (u32 i = 0; s && i < s->nr; i++)
+	const struct sem_set *s = same_set(id, n);
+	for (int i = 0; s && i < n; i++)
 		values[i] = (u16)s->sems[i].value;
 	mutex_unlock(&sem_ids.lock);
 	return s ? 0 : -EIDRM;
 }
 
-static long set_values(int id, const u16 *values)
+static long set_values(int id, const u16 *values, int n)
 {
 	mutex_lock(&sem_ids.lock);
-	struct sem_set *s = sem_set_of(ipc_find(&sem_ids, id));
-	for (u32 i = 0; s && i < s->nr; i++)
-		set_one(s, i, values[i]);
+	struct sem_set *s = same_set(id, n);
+	for (int i = 0; s && i < n; i++)
+		set_one(s, (u32)i, values[i]);
 	if (s)
 		sem_try_waiting(s);
 	mutex_unlock(&sem_ids.lock);
@@ -105,7 +113,7 @@ static long all_values(int id, int cmd, u16 __user *user)
 	long result = values ? 0 : -ENOMEM;
 
 	if (!result && cmd == GETALL) {
-		result = get_values(id, values);
+		result = get_values(id, values, n);
 		if (!result && copy_to_user(user, values, size))
 			result = -EFAULT;
 	} else if (!result) {
@@ -113,7 +121,7 @@ static long all_values(int id, int cmd, u16 __user *user)
 		for (int i = 0; i < n && !result; i++)
 			result = values[i] > SEMVMX ? -ERANGE : 0;
 		if (!result)
-			result = set_values(id, values);
+			result = set_values(id, values, n);
 	}
 	kfree(values);
 	return result;

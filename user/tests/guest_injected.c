@@ -19,6 +19,8 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/wait.h>
@@ -159,6 +161,22 @@ static void remove_all(const char *path, int itself)
 		rmdir(path);
 }
 
+/* System V IPC lives without its programs. An id's place in its table is what the lists count by. */
+static void remove_ipc(void)
+{
+	struct shm_info segments;
+	struct shmid_ds shm;
+	struct semid_ds sem;
+	struct seminfo sets;
+	int last = shmctl(0, SHM_INFO, (struct shmid_ds *)&segments);
+
+	for (int i = 0; i <= last; i++)
+		shmctl(shmctl(i, SHM_STAT, &shm), IPC_RMID, NULL);
+	last = semctl(0, 0, SEM_INFO, &sets);
+	for (int i = 0; i <= last; i++)
+		semctl(semctl(i, 0, SEM_STAT, &sem), 0, IPC_RMID);
+}
+
 static void clean_up(void)
 {
 	char *mounts = contents("/proc/self/mounts"), *line;
@@ -178,6 +196,7 @@ static void clean_up(void)
 	remove_all(PLACE, 0);
 	remove_all("/tmp", 0);
 	remove_all("/dev/shm", 0);
+	remove_ipc();
 }
 
 static void drop_caches(void)
