@@ -113,6 +113,13 @@ static inline bool sleeping_is_fine(void)
 {
 	return likely(!DEBUG_BUILD && !(preempt_word() | (u32)current->pagefault_disabled));
 }
+/* Asserts that the caller may sleep: no spinlock, preemption and page faults enabled. Others may run here, if that is due. */
+void might_sleep_slow(void);		/* kernel/lock.c */
+static inline void might_sleep(void)
+{
+	if (!sleeping_is_fine())
+		might_sleep_slow();
+}
 
 /* What CPUID found and the kernel uses (kernel/cpu.c). */
 extern struct cpu_features {

@@ -74,19 +74,13 @@ void preempt_if_allowed(void)
 void preempt_disable(void) { preempt_off(); }
 void preempt_enable(void) { preempt_on(); }
 
-static __attribute__((noinline)) void might_sleep_slow(void)
-{
-	if (preempt_count() || current->pagefault_disabled)
-		panic("sleeping where that is forbidden: preempt count %d, page faults disabled %d", preempt_count(), current->pagefault_disabled);
-	preempt_if_allowed();
-}
-
-void might_sleep(void)
+void might_sleep_slow(void)
 {
 	if (DEBUG_BUILD)
 		lockcheck_sleep(CALLER);
-	if (unlikely(preempt_word() | (u32)current->pagefault_disabled))
-		might_sleep_slow();
+	if (preempt_count() || current->pagefault_disabled)
+		panic("sleeping where that is forbidden: preempt count %d, page faults disabled %d", preempt_count(), current->pagefault_disabled);
+	preempt_if_due();
 }
 
 /* --- spinlocks --- */

@@ -111,8 +111,6 @@ extern struct spinlock waits_lock;
 /* Preemption. preempt_enable() reschedules if that was due. Nests. */
 void preempt_disable(void);
 void preempt_enable(void);
-/* Asserts that the caller may sleep: no spinlock, preemption and page faults enabled. */
-void might_sleep(void);
-/* The same in the debug build only: for fast paths that sleep now and then. */
+/* might_sleep() (kernel/cpu.h) in the debug build only: for fast paths that sleep now and then. */
 void lockcheck_sleep(void *caller);
 #define debug_might_sleep() do { if (DEBUG_BUILD) lockcheck_sleep(__builtin_return_address(0)); } while (0)

@@ -360,8 +360,7 @@ static void switch_tasks(bool preempted)
 
 void schedule(void)
 {
-	if (!sleeping_is_fine())
-		might_sleep();
+	might_sleep();
 	preempt_off();
 	switch_tasks(false);
 	preempt_on();

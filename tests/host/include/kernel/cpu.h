@@ -31,6 +31,7 @@ static inline int cpu_id(void) { return this_cpu()->id; }
 struct task *get_current(void);
 #define current get_current()
 static inline bool sleeping_is_fine(void) { return false; }	/* might_sleep() is a choice of who runs */
+void might_sleep(void);
 
 extern struct cpu_features {
 	bool nx, smep, smap, umip, xsave, pge, fsgsbase, erms, rdrand, pages_1g, invariant_tsc, pcid;
