@@ -2,7 +2,8 @@
 # Variables: MUTATE=name (tests/mutate.py), OUT=folder.
 OUT  ?= build/host
 CC   := gcc
-SAN  := -fsanitize=address,undefined -fno-sanitize-recover=undefined $(if $(COVERAGE),--coverage)
+comma := ,
+SAN  := -fsanitize=address,undefined -fno-sanitize-recover=undefined $(if $(COVERAGE),--coverage -Wl$(comma)-u$(comma)__gcov_dump)
 WARN := -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-sign-compare -Wno-address-of-packed-member
 # Freestanding, as the kernel is: libc's features.h would take S_IFDIR and its like out of linux/stat.h.
 KCC  := $(CC) -std=gnu11 -ffreestanding -O1 -g -fno-strict-aliasing -fno-omit-frame-pointer -fno-builtin-printf $(SAN) $(WARN) $(if $(NAME),-iquote $(OUT)/mutants/$(NAME)) -iquote tests/host/include -iquote $(OUT)/src -iquote .

@@ -41,9 +41,18 @@ int sys_snprintf(char *buf, size_t n, const char *fmt, ...)
 	return r;
 }
 
+/* ./cowslip coverage: _exit() forgets gcc's line counters. Of the processes of a test, one for each schedule, only the first write theirs: it takes a while. */
+#define COUNTED_PROCESSES 100
+void __gcov_dump(void) __attribute__((weak));
+static int *counted;
+
+__attribute__((constructor)) static void share_counted(void) { counted = __gcov_dump ? sys_shared(sizeof(*counted)) : NULL; }
+
 void sys_exit(int status)
 {
 	fflush(stdout);
+	if (counted && __atomic_fetch_add(counted, 1, __ATOMIC_RELAXED) < COUNTED_PROCESSES)
+		__gcov_dump();
 	_exit(status);
 }
 
