@@ -120,6 +120,7 @@ static int populate(struct mm *mm, vaddr_t start, vaddr_t end, bool write)
 		case FAULT_DONE:	break;
 		case FAULT_MAPERR:	return -ENOMEM;
 		case FAULT_OOM:		return -ENOMEM;
+		case FAULT_SIGSEGV:	return -EINVAL;
 		default:		return -EFAULT;
 		}
 	}

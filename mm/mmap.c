@@ -238,7 +238,7 @@ long mm_map(struct mm *mm, const struct map_request *request)
 			shmem_abort(&req);
 		return addr;
 	}
-	if (req.map_flags & (MAP_POPULATE | MAP_LOCKED) && !(req.map_flags & MAP_NONBLOCK))
+	if ((req.map_flags & (MAP_POPULATE | MAP_LOCKED) && !(req.map_flags & MAP_NONBLOCK)) || READ_ONCE(mm->def_flags) & VM_LOCKED)
 		mm_populate(mm, addr, addr + req.length);
 	return addr;
 }
