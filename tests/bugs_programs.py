@@ -124,6 +124,9 @@ BUGS = [
     ("loan_to_shared", "shared memory gets lent pages, too", [
         ("mm/readfill.c", "(vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE", "vma->flags & VM_WRITE"),
         ("mm/readfill.c", "if (vma && !vma->mapping &&", "if (vma &&")], "inv_r INV_R9_destinations"),
+    ("segment_fork_uncounted", "what fork attaches of a segment of shared memory is not counted", [
+        ("kernel/shm.c", "\ts->attached++;\n\ts->atime = ipc_now();\n\ts->lpid = current->process->pid;\n\tmutex_unlock", "\ts->atime = ipc_now();\n\ts->lpid = current->process->pid;\n\tmutex_unlock")],
+        "inv_r INV_R9_segment"),
     ("loan_never_ours", "the last holder of a lent page copies it all the same", [
         ("mm/vma.h", "if (!(now & ENTRY_EXCL) && (!page_adoptable(entry_page(now)) || !switch_cow_reuse))", "if (!(now & ENTRY_EXCL))")], "guest_loans INV_R11_orphans --smp 1"),
     ("loan_not_counted", "lent pages are entries that own nothing, and not the reader's", [
