@@ -1,6 +1,7 @@
 /*
- * System calls that no other test program comes to: memory that is locked and populated as a whole, old forms that the C library replaces by newer
- * ones, numbers of users and groups one at a time, a mask for io_pgetevents(), robust futexes of other shapes.
+ * System calls, and ways through them, that no other test program comes to (./cowslip coverage tells): memory that is locked and populated as a whole,
+ * old forms that the C library replaces by newer ones, numbers of users and groups one at a time, a mask for io_pgetevents(), robust futexes of other
+ * shapes, the limit of the size of files, positions in directories, shared tables of descriptors.
  */
 #include "t.h"
 #include <linux/aio_abi.h>
@@ -319,6 +320,128 @@ static void attributes(void)
 	close(fd);
 }
 
+/* Where a limit of the size of files lies: what fits is written; then nothing, and SIGXFSZ. */
+static void size_limit(void)
+{
+	struct rlimit old, limit = { 10000, 0 };
+	int fd = open("limited", O_RDWR | O_CREAT | O_TRUNC, 0644), appending = open("limited", O_WRONLY | O_APPEND);
+	static char bytes[8192];
+	struct iovec iov[2] = { { bytes, 100 }, { bytes, 200 } };
+
+	getrlimit(RLIMIT_FSIZE, &old);
+	limit.rlim_max = old.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &limit);
+	signal(SIGXFSZ, on_signal);
+	caught = 0;
+	T(write(fd, bytes, sizeof(bytes)));
+	T(write(appending, bytes, sizeof(bytes)));
+	SAY("signal %d\n", caught != 0);
+	T(write(fd, bytes, 1900));		/* after 8192: 92 of them are over */
+	SAY("signal %d\n", caught != 0);
+	T(write(appending, bytes, 1));
+	SAY("signal %d\n", caught == SIGXFSZ);
+	caught = 0;
+	T(pwritev(fd, iov, 2, 9850));
+	T(pwrite(fd, bytes, 1, 10000));
+	SAY("signal %d\n", caught == SIGXFSZ);
+	caught = 0;
+	T(pwrite(fd, bytes, 0, 20000));
+	T(ftruncate(fd, 10001));
+	SAY("signal %d\n", caught == SIGXFSZ);
+	setrlimit(RLIMIT_FSIZE, &old);
+	SAY("size %ld\n", (long)lseek(fd, 0, SEEK_END));
+	close(fd);
+	close(appending);
+}
+
+/* A position of a directory leads to the same name again. */
+static void positions(void)
+{
+	char name[20], after[300] = "";
+	struct dirent *e;
+	long at = 0;
+	int n = 0, same;
+	DIR *d;
+
+	mkdir("many", 0755);
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "many/%d", i);
+		close(open(name, O_CREAT | O_WRONLY, 0644));
+	}
+	d = opendir("many");
+	for (int i = 0; i < 9; i++)
+		readdir(d);
+	at = telldir(d);
+	e = readdir(d);
+	strcpy(after, e->d_name);
+	while (readdir(d))
+		;
+	seekdir(d, at);
+	e = readdir(d);
+	same = e && !strcmp(after, e->d_name);
+	SAY("the same name: %d\n", same);
+	rewinddir(d);
+	while (readdir(d))
+		n++;
+	SAY("%d names\n", n);
+	T(lseek(dirfd(d), -1, SEEK_SET));
+	T(lseek(dirfd(d), 0, 77));
+	closedir(d);
+}
+
+/* Descriptors shared with a child, until one of them says otherwise. */
+static void descriptors(void)
+{
+	int a = dup(0), status;
+	pid_t pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+
+	if (!pid) {
+		T(syscall(SYS_close_range, a, a, 2));		/* CLOSE_RANGE_UNSHARE */
+		T(fcntl(a, F_GETFD));
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	T(fcntl(a, F_GETFD));
+	pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+	if (!pid) {
+		T(syscall(SYS_close_range, a, a, 0));
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	T(fcntl(a, F_GETFD));
+	T(syscall(SYS_close_range, 5, 4, 0));
+	T(syscall(SYS_close_range, 1000, 2000, 2));
+	T(syscall(SYS_close_range, 1000, 2000, 8));
+}
+
+static void special_files(void)
+{
+	char line[200] = "";
+	uint64_t entry = 0;
+	char *p = map(2, RW, -1);
+	int fd = open("/dev/urandom", O_WRONLY), found = 0;
+	FILE *f;
+
+	T(write(fd, "entropy", 7));
+	T(write(fd, (void *)1, 7));
+	close(fd);
+	*p = 1;
+	fd = open("/proc/self/pagemap", O_RDONLY);
+	T(lseek(fd, (off_t)((uintptr_t)p / PAGE * 8), SEEK_SET) > 0);
+	T(read(fd, &entry, 8));
+	SAY("present %d\n", (int)(entry >> 63));
+	T(read(fd, &entry, 8));
+	SAY("present %d\n", (int)(entry >> 63));
+	T(read(fd, &entry, 7));
+	close(fd);
+	f = fopen("/proc/self/smaps_rollup", "r");
+	while (f && fgets(line, sizeof(line), f))
+		found += !strncmp(line, "Rss:", 4) || !strncmp(line, "Pss:", 4) || !strncmp(line, "Anonymous:", 10) || strstr(line, "[rollup]");
+	if (f)
+		fclose(f);
+	SAY("of 4 lines %d\n", found);
+}
+
 int main(void)
 {
 	populating();
@@ -329,5 +452,9 @@ int main(void)
 	events_with_a_mask();
 	robust();
 	attributes();
+	size_limit();
+	positions();
+	descriptors();
+	special_files();
 	return 0;
 }
