@@ -90,7 +90,7 @@ INVARIANTS = [
     ("INV-T6", "Faults make progress beside a loop of truncates, and the truncates beside faults.", ["fault_retry"], [], [], [], ""),
     # --- pins, fork, direct I/O ---
     ("INV-G1", "A page pinned for writing stays the page mapped at its address until it is unpinned or unmapped, whatever fork, mprotect and stores do.", ["pin", "fork_copy"], [], ["mm/all_share_pin"], ["pin_of_shared"], ""),
-    ("INV-G2", "A pin for writing or for long breaks a sharing first; a short read pin may sit on a shared page.", ["pin", "pin_break"], [], ["mm/gup_rules", "mm/gup_long"], ["long_pin_of_shared"], ""),
+    ("INV-G2", "A pin for writing or for long breaks a sharing first; a short read pin may sit on a shared page.", ["pin", "pin_break"], [], ["mm/gup_rules", "mm/gup_long", "mm/gup_long_lent"], ["long_pin_of_shared"], ""),
     ("INV-G3", "A shared page has no exclusive pin.", ["fork_copy"], [], ["mm/all_share_pin", "mm/page_own_rules", "mm/page_own_interleaved"], ["share_check_then_act", "pin_of_shared", "mutant:share_ignores_pins"], ""),
     ("INV-G4", "fork copies an exclusively pinned page for the child at once; the parent keeps the pinned one.", ["fork_copy"], [], [], ["mutant:share_ignores_pins"], ""),
     ("INV-G5", "A forced write goes to a private copy; the wish to write is not forgotten on the way (Dirty COW).", ["pin_break", "cow_copy"], [], ["mm/gup_long"], [], ""),

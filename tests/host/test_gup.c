@@ -1,6 +1,8 @@
 /* Pins of user pages: whom they belong to, what they wait for and refuse. The G invariants of MECHANISMS.md (b). */
 #include "host.h"
+#include "mm/loan.h"
 #include "mm/syscalls.h"
+#include "mm/vmstat.h"
 
 #define BASE 0x10000000UL
 #define RW (PROT_READ | PROT_WRITE)
@@ -170,5 +172,41 @@ TEST(gup_long, "INV-G2: a long pin is of the program's own page, or of a slot th
 	proc_exit(child);
 	proc_run(parent);
 	proc_exit(parent);
+	hfile_destroy(f);
+}
+
+TEST(gup_long_lent, "INV-G2: a long pin through a shared mapping, of a page that is lent: the slot gets a frame of its own first")
+{
+	char data[2 * PAGE_SIZE];
+	struct page *loan[2], *pin;
+	struct mm *mm;
+	struct hfile *f;
+	u64 broken;
+
+	memset(data, 'f', sizeof(data));
+	f = hfile_create("lent", 4 * PAGE_SIZE, data, sizeof(data));
+	mm = proc_create();
+	hfile_mmap(f, BASE, 2 * PAGE_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, 0);
+	must_load(BASE);
+	must_load(BASE + PAGE_SIZE);
+	CHECK_EQ(loan_from_file(&f->inode.mapping, 0, 2, loan), 2);
+	broken = vmstat_read(VM_PIN_BREAK);
+	CHECK_EQ(pin_user_pages(BASE, 1, PIN_LONG, &pin), 1);
+	CHECK_EQ(vmstat_read(VM_PIN_BREAK), broken + 1);
+	CHECK(pin != loan[0] && own_holders(pin->own.v) == 1 && own_xpins(pin->own.v) == 1);
+	/* The pin sees what the file gets, the borrower what it has read. */
+	CHECK_EQ(hfile_pwrite(f, "later", 5, 0), 5);
+	CHECK_EQ(*(char *)page_address(pin), 'l');
+	CHECK_EQ(*(char *)page_address(loan[0]), 'f');
+	CHECK_EQ((u8)must_load(BASE), 'l');
+	unpin_user_pages(&pin, 1, PIN_LONG);
+	/* A short pin to read may sit on the lent page. */
+	CHECK_EQ(pin_user_pages(BASE + PAGE_SIZE, 1, 0, &pin), 1);
+	CHECK(pin == loan[1]);
+	unpin_user_pages(&pin, 1, 0);
+	CHECK_EQ(vmstat_read(VM_PIN_BREAK), broken + 1);
+	loan_return(loan, 2);
+	check_all();
+	proc_exit(mm);
 	hfile_destroy(f);
 }
