@@ -102,6 +102,7 @@ void mm_ref_put(struct mm *mm)
 	ASSERT(mm->nr_vmas == 0);
 	table_put(mm->root);
 	kfree(mm->vmas);
+	kfree(mm->gaps);
 	kfree(mm->spare_vma);
 	kfree(mm);
 }

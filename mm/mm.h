@@ -64,6 +64,7 @@ struct mm {
 	struct rwsem mmap_lock;
 	struct vma **vmas;		/* M: sorted */
 	unsigned nr_vmas, cap_vmas;	/* M */
+	u64 *gaps;			/* M: of many VMAs: no gap below one of each GAP_CHUNK is larger (mm/gap.c); or NULL */
 	unsigned vma_hint;		/* index that vma_find() found last; written with mmap_lock held either way */
 	struct vma *spare_vma;		/* A: a free one for the next vma_alloc(), or NULL */
 	atomic_t users;			/* A: tasks; the last one unmaps all */

@@ -56,31 +56,6 @@ bool range_free(const struct mm *mm, vaddr_t start, vaddr_t end)
 	return i == mm->nr_vmas || end <= vma_start_gap(mm->vmas[i]);
 }
 
-vaddr_t find_gap(const struct mm *mm, u64 length, u64 align, u64 phase, vaddr_t top)
-{
-	for (unsigned i = mm->nr_vmas + 1; i-- > 0; ) {		/* the gap below VMA i, from the top down */
-		vaddr_t high = i < mm->nr_vmas ? min(vma_start_gap(mm->vmas[i]), top) : top;
-		vaddr_t low = i > 0 ? max(mm->vmas[i - 1]->end, MMAP_MIN_ADDR) : MMAP_MIN_ADDR;
-		if (high < low || high - low < length)
-			continue;
-		vaddr_t addr = high - length, misfit = (addr - phase) & (align - 1);
-		if (addr - low >= misfit)
-			return addr - misfit;
-	}
-	return 0;
-}
-
-vaddr_t find_place(const struct mm *mm, u64 length, const struct address_space *mapping, u64 pgoff, vaddr_t top)
-{
-	vaddr_t addr = 0;
-
-	if (length >= LEAF_SPAN)	/* aligned to it, so that tables can be shared */
-		addr = find_gap(mm, length, LEAF_SPAN, mapping ? (pgoff << PAGE_SHIFT) & (LEAF_SPAN - 1) : 0, top);
-	if (!addr)
-		addr = find_gap(mm, length, PAGE_SIZE, 0, top);
-	return addr;
-}
-
 /* Where the request goes, or a negative errno. mmap_lock held for writing. */
 static long choose_address(struct mm *mm, const struct map_request *req)
 {

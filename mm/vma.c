@@ -37,13 +37,6 @@ void vma_free(struct mm *mm, struct vma *vma)
 		kfree(vma);
 }
 
-vaddr_t vma_start_gap(const struct vma *vma)
-{
-	if (!(vma->flags & VM_GROWSDOWN))
-		return vma->start;
-	return vma->start > STACK_GUARD_GAP ? vma->start - STACK_GUARD_GAP : 0;
-}
-
 __attribute__((noinline)) unsigned vma_index(const struct mm *mm, vaddr_t va)
 {
 	unsigned low = 0, high = mm->nr_vmas, i = READ_ONCE(mm->vma_hint);
@@ -100,13 +93,21 @@ int vmas_reserve(struct mm *mm, unsigned extra)
 	while (cap < mm->nr_vmas + extra)
 		cap *= 2;
 	struct vma **vmas = kmalloc(cap * sizeof(*vmas));
-	if (!vmas)
+	u64 *gaps = cap > GAPS_FROM ? kmalloc(cap / GAP_CHUNK * sizeof(*gaps)) : NULL;
+	if (!vmas || (cap > GAPS_FROM && !gaps)) {
+		kfree(vmas);
+		kfree(gaps);
 		return -ENOMEM;
+	}
 	if (mm->nr_vmas)
 		memcpy(vmas, mm->vmas, mm->nr_vmas * sizeof(*vmas));
 	kfree(mm->vmas);
+	kfree(mm->gaps);
 	mm->vmas = vmas;
+	mm->gaps = gaps;
 	mm->cap_vmas = cap;
+	if (gaps)
+		gaps_count(mm);
 	return 0;
 }
 
@@ -132,6 +133,8 @@ static unsigned array_insert(struct mm *mm, struct vma *vma)
 		memmove(&mm->vmas[i + 1], &mm->vmas[i], (mm->nr_vmas - i) * sizeof(mm->vmas[0]));
 	mm->vmas[i] = vma;
 	mm->nr_vmas++;
+	if (unlikely(mm->gaps))
+		gaps_inserted(mm, i);
 	WRITE_ONCE(mm->vma_hint, i);
 	return i;
 }
@@ -178,6 +181,8 @@ void vma_remove(struct mm *mm, unsigned i, struct list_head *dead)
 	mm->nr_vmas--;
 	if (i < mm->nr_vmas)
 		memmove(&mm->vmas[i], &mm->vmas[i + 1], (mm->nr_vmas - i) * sizeof(mm->vmas[0]));
+	if (unlikely(mm->gaps))
+		gaps_removed(mm, i);
 	list_add_tail(&vma->dead_node, dead);
 }
 
@@ -213,6 +218,8 @@ static void set_bounds_locked(struct vma *vma, vaddr_t start, vaddr_t end)
 	vma->start = start;
 	vma->end = end;
 	count_pages(vma, vma_pages(vma));
+	if (unlikely(vma->mm->gaps))
+		gaps_moved(vma->mm, vma_index(vma->mm, start));
 }
 
 void vma_set_bounds(struct vma *vma, vaddr_t start, vaddr_t end)

@@ -16,7 +16,12 @@ struct vma *vma_alloc(struct mm *mm);		/* for this mm: zeroed, lists empty; NULL
 void vma_free(struct mm *mm, struct vma *vma);	/* mm is alive: its spare one, if it has none */
 static inline u64 vma_pages(const struct vma *vma) { return (vma->end - vma->start) >> PAGE_SHIFT; }
 /* Where a mapping below this one must end. */
-vaddr_t vma_start_gap(const struct vma *vma);
+static inline vaddr_t vma_start_gap(const struct vma *vma)
+{
+	if (likely(!(vma->flags & VM_GROWSDOWN)))
+		return vma->start;
+	return vma->start > STACK_GUARD_GAP ? vma->start - STACK_GUARD_GAP : 0;
+}
 /* Index of the first VMA with end > va (nr_vmas if none). */
 unsigned vma_index(const struct mm *mm, vaddr_t va);
 /* Room for `extra` more VMAs in the array. 0 or -ENOMEM. Then vma_insert and vma_split do not fail for want of it. */
@@ -44,6 +49,19 @@ void vma_merge_range(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head
 void vmas_close(struct list_head *dead);
 /* Is every page of [start, end) in some VMA? */
 bool vma_covered(const struct mm *mm, vaddr_t start, vaddr_t end);
+
+/* --- places (mm/gap.c). mmap_lock for writing --- */
+
+#define GAPS_FROM 64U			/* with room for more VMAs than so many, mm->gaps is kept */
+#define GAP_CHUNK 32U
+/* A free place of `length` bytes in [MMAP_MIN_ADDR, top), address congruent to `phase` modulo `align`; 0: none. */
+vaddr_t find_gap(const struct mm *mm, u64 length, u64 align, u64 phase, vaddr_t top);
+vaddr_t find_place(const struct mm *mm, u64 length, const struct address_space *mapping, u64 pgoff, vaddr_t top);
+/* For mm/vma.c, where mm->gaps is kept. All bounds anew; VMA i is new, or was removed (those behind it have moved); it has other bounds. */
+void gaps_count(struct mm *mm);
+void gaps_inserted(struct mm *mm, unsigned i);
+void gaps_removed(struct mm *mm, unsigned i);
+void gaps_moved(struct mm *mm, unsigned i);
 
 /* --- process tables (mm/walk.c) --- */
 
@@ -110,9 +128,6 @@ void free_tables(struct mm *mm, vaddr_t start, vaddr_t end, vaddr_t low, vaddr_t
 
 /* munmap under mmap_lock held for writing; VMAs go on `dead`, TLBs are flushed. 0 or -ENOMEM (nothing changed). */
 int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head *dead);
-/* A free place of `length` bytes in [MMAP_MIN_ADDR, top), address congruent to `phase` modulo `align`; 0: none. */
-vaddr_t find_gap(const struct mm *mm, u64 length, u64 align, u64 phase, vaddr_t top);
-vaddr_t find_place(const struct mm *mm, u64 length, const struct address_space *mapping, u64 pgoff, vaddr_t top);
 /* Is [start, end) free, guard gaps included? */
 bool range_free(const struct mm *mm, vaddr_t start, vaddr_t end);
 /* May the mm grow by so many pages with these VM_* flags (RLIMIT_AS, RLIMIT_DATA)? mmap_lock held. */

@@ -42,6 +42,8 @@ MUTANTS = [
     ("swap_forgets_dirty", "mm/write.c", "page_unlock(m, p->index, slot, ENTRY_P | ENTRY_D | ENTRY_A | (m->whole_blocks ?", "page_unlock(m, p->index, slot, ENTRY_P | ENTRY_A | (m->whole_blocks ?",
      "file_write_random history_random"),
     ("size_not_published", "mm/write.c", "smp_store_release(&m->size, end);", "", "file_write_random"),
+    ("gap_bound_of_next", "mm/gap.c", "\traise_bound(mm, i);\n\traise_bound(mm, i + 1);", "\traise_bound(mm, i);", "mem_gaps"),
+    ("gap_bound_of_moved", "mm/gap.c", "raise_bound(mm, chunk * GAP_CHUNK + GAP_CHUNK - 1);", ";", "mem_gaps"),
     ("lent_size_before_lock", "mm/loan.c", "\tfor (u64 e = 0; k < n && atomic64_cmpxchg", "\tif ((loff_t)((index + n) << PAGE_SHIFT) > m->size)\n\t\tsmp_store_release(&m->size, (loff_t)((index + n) << PAGE_SHIFT));\n\tfor (u64 e = 0; k < n && atomic64_cmpxchg",
      "race_append"),                                                                  # W3
     ("lent_size_not_published", "mm/loan.c", "m->size)\n\t\tsmp_store_release(&m->size, (loff_t)((index + k) << PAGE_SHIFT));", "m->size)\n\t\tif (false) smp_store_release(&m->size, 0);",

@@ -8,6 +8,7 @@
  */
 #include "host.h"
 #include "mm/swap.h"
+#include "mm/vma.h"
 
 #define MAX_SLOTS 256
 
@@ -169,6 +170,8 @@ static void check_vmas(struct mm *mm)
 			host_fail("MM1: VMA %lx-%lx", (unsigned long)v->start, (unsigned long)v->end);
 		if (i && mm->vmas[i - 1]->end > v->start)
 			host_fail("MM1: VMAs overlap at %lx", (unsigned long)v->start);
+		if (mm->gaps && v->start - (i ? mm->vmas[i - 1]->end : MMAP_MIN_ADDR) > mm->gaps[i / GAP_CHUNK])
+			host_fail("the gap below %lx is larger than its bound", (unsigned long)v->start);
 		bool listed = v->i_mmap_node.next && !list_empty(&v->i_mmap_node);
 		if (v->mapping && !listed)
 			host_fail("MM2: a file VMA is not on i_mmap");

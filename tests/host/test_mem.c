@@ -2,6 +2,7 @@
 #include "host.h"
 #include "kernel/inject.h"
 #include "mm/syscalls.h"
+#include "mm/vma.h"
 #include "mm/vmstat.h"
 
 #define BASE 0x10000000UL
@@ -317,4 +318,58 @@ TEST(mem_stack_grows, "a GROWSDOWN mapping grows down to its limit, not into a n
 	CHECK_EQ(user_load(top - (64 << 20), &v), SIGSEGV);	/* past RLIMIT_STACK (8 MiB) */
 	check_all();
 	proc_exit(mm);
+}
+
+/* --- places --- */
+
+/* What find_gap() shall say: by looking at each gap. */
+static vaddr_t highest_gap(const struct mm *mm, u64 length, u64 align, vaddr_t top)
+{
+	for (unsigned i = mm->nr_vmas + 1; i-- > 0; ) {
+		vaddr_t high = i < mm->nr_vmas ? min(mm->vmas[i]->start, top) : top;
+		vaddr_t low = i > 0 ? mm->vmas[i - 1]->end : MMAP_MIN_ADDR;
+		if (high > low && high - low >= length && ALIGN_DOWN(high - length, align) >= low)
+			return ALIGN_DOWN(high - length, align);
+	}
+	return 0;
+}
+static void random_mapping(struct mm *mm)
+{
+	static const u64 prots[] = { PROT_NONE, PROT_READ, RW };
+	u64 length = (host_random(20) ? 1 + host_random(6) : 1 + host_random(1500)) * PAGE_SIZE;
+	vaddr_t want = length >= LEAF_SPAN ? highest_gap(mm, length, LEAF_SPAN, mm->mmap_top) : 0;
+
+	if (!want)
+		want = highest_gap(mm, length, PAGE_SIZE, mm->mmap_top);
+	CHECK_EQ((vaddr_t)map_anon(0, length, prots[host_random(3)], MAP_PRIVATE), want);
+}
+TEST(mem_gaps, "hundreds of mappings, made, cut, moved and removed anywhere: a new one goes to the highest gap that has room, as looking at each one finds")
+{
+	struct mm *mm = proc_create();
+	unsigned most = 0;
+	for (unsigned step = 0; step < 6000; step++) {
+		bool grow = step / 1500 % 2 == 0;
+		vaddr_t top = host_random(4) ? mm->mmap_top : mm->nr_vmas ? mm->vmas[host_random(mm->nr_vmas)]->end - PAGE_SIZE : mm->mmap_top;
+		u64 length = (1 + host_random(host_random(3) ? 8 : 800)) * PAGE_SIZE, align = host_random(4) ? PAGE_SIZE : LEAF_SPAN;
+		CHECK_EQ(find_gap(mm, length, align, 0, top), highest_gap(mm, length, align, top));
+		if (host_random(10) < (grow ? 7 : 2)) {
+			random_mapping(mm);
+		} else if (mm->nr_vmas) {
+			const struct vma *vma = mm->vmas[host_random(mm->nr_vmas)];
+			vaddr_t at = vma->start + host_random(vma_pages(vma)) * PAGE_SIZE;
+			u64 pages = 1 + host_random(grow ? 3 : 40);
+			if (host_random(3))
+				CHECK_EQ(mm_unmap(mm, at, pages * PAGE_SIZE), 0);
+			else if (host_random(2))
+				sys_mprotect(at, PAGE_SIZE, host_random(2) ? PROT_READ : RW);
+			else
+				sys_mremap(vma->start, vma_pages(vma) * PAGE_SIZE, pages * PAGE_SIZE, MREMAP_MAYMOVE, 0);
+		}
+		most = max(most, mm->nr_vmas);
+		if (step % 50 == 0)
+			check_all();
+	}
+	CHECK(most > 4 * GAP_CHUNK && mm->gaps);
+	proc_exit(mm);
+	check_all();
 }
