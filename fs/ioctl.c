@@ -21,6 +21,17 @@ static long clone_range(struct file *file, const struct file_clone_range __user 
 	return copy_from_user(&range, arg, sizeof(range)) ? -EFAULT : file_clone(file, &range);
 }
 
+/* FIOQSIZE: the bytes that the file takes up, not its length. */
+static long put_allocated(struct inode *inode, loff_t __user *arg)
+{
+	struct kstat k;
+
+	if (!S_ISREG(inode->mode) && !S_ISDIR(inode->mode) && !S_ISLNK(inode->mode))
+		return -ENOTTY;
+	generic_fill_stat(inode, &k);
+	return put_user((loff_t)(k.blocks * 512), arg);
+}
+
 static long file_ioctl(struct file *file, unsigned fd, unsigned cmd, unsigned long arg)
 {
 	struct inode *inode = file->inode;
@@ -33,9 +44,7 @@ static long file_ioctl(struct file *file, unsigned fd, unsigned cmd, unsigned lo
 	case FIONBIO:
 		return set_flag(file, O_NONBLOCK, (const int __user *)arg);
 	case FIOQSIZE:
-		if (S_ISREG(inode->mode) || S_ISDIR(inode->mode) || S_ISLNK(inode->mode))
-			return put_user(READ_ONCE(inode->mapping.size), (loff_t __user *)arg);
-		return -ENOTTY;
+		return put_allocated(inode, (loff_t __user *)arg);
 	case FICLONE:
 		return file_clone(file, &(struct file_clone_range){ .src_fd = (int)arg });
 	case FICLONERANGE:
