@@ -91,7 +91,7 @@ bool rwsem_held(const struct rwsem *s);	/* by anyone, for assertions */
  * kind HELD_PAGE: object is the address_space, index the page index.
  */
 enum held_kind { HELD_SPIN, HELD_MUTEX, HELD_READ, HELD_WRITE, HELD_PAGE };
-#define HELD_MAX 16
+#define HELD_MAX 24	/* swapping out holds 12 pages, below a fault that reads a file through its map */
 struct held_lock {
 	enum held_kind kind;
 	const void *object;
