@@ -237,7 +237,7 @@ static void lists(void)
 	SAY("used %d, pages %d, resident %d\n", info.used_ids >= 1, info.shm_tot >= 2, info.shm_rss >= 1);
 	SAY("IPC_INFO %d, ", shmctl(0, IPC_INFO, (void *)&limits) == highest);
 	SAY("minimum %lu, segments %d, all %d\n", limits.shmmin, limits.shmseg == limits.shmmni, limits.shmall > 1 << 20);
-	for (int i = 0; i <= highest; i++)
+	for (int i = 0; i <= highest && place < 0; i++)		/* and no further: others on the host have segments, too */
 		if (shmctl(i, SHM_STAT, &ds) == id)
 			place = i;
 	SAY("found by its place: %d, size %zu\n", place >= 0, ds.shm_segsz);
