@@ -176,6 +176,24 @@ static void unlock_read(void)
 	up_read(&middle_rwsem);
 }
 
+/* More locks than are recorded, and those that are go first, in another order: no misuse. */
+static void many(void)
+{
+	const u64 n = HELD_MAX + 4;
+	entry_t *slots[HELD_MAX + 4];
+	struct address_space *m = lock_page(n);
+
+	page_unlock(m, n, slot_find(m, n), 0, 0);
+	for (u64 i = 0; i < n; i++)
+		ASSERT(!page_lock(m, i, &slots[i]));
+	for (u64 i = 0; i < 8; i++)
+		page_unlock(m, i, slots[i], 0, 0);
+	for (u64 i = n; i-- > 8; )
+		page_unlock(m, i, slots[i], 0, 0);
+	ASSERT(current->held_count == 0);
+	printk("crash: got it\n");
+}
+
 /* As a system call would return. */
 static void held_to_user(void)
 {
@@ -376,7 +394,7 @@ static const struct {
 	{ "spin_twice", spin_twice }, { "mutex_twice", mutex_twice }, { "page_twice", page_twice }, { "page_order", page_order },
 	{ "sleep_spin", sleep_spin }, { "sleep_alloc", sleep_alloc }, { "sleep_preempt", sleep_preempt }, { "sleep_irqs_off", sleep_irqs_off },
 	{ "user_page", user_page }, { "user_nofault", user_nofault }, { "unlock_other", unlock_other }, { "unlock_page_other", unlock_page_other },
-	{ "unlock_read", unlock_read }, { "held_to_user", held_to_user }, { "held_to_end", held_to_end }, { "irq_plain", irq_plain },
+	{ "unlock_read", unlock_read }, { "many", many }, { "held_to_user", held_to_user }, { "held_to_end", held_to_end }, { "irq_plain", irq_plain },
 	{ "irq_on", irq_on }, { "call_irqs_off", call_irqs_off }, { "call_irq_lock", call_irq_lock }, { "hang_cycle", hang_cycle }, { "hang_spin", hang_spin },
 	{ "hang_sleeper", hang_sleeper }, { "hang_spin_long", hang_spin_long },
 	{ "race", race },

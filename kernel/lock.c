@@ -15,23 +15,34 @@
 
 /* --- records --- */
 
+/* Where the record of a lock is; of object NULL, a place that stands for a lock without one. -1: nowhere. */
+static int find_record(const struct task *t, enum held_kind kind, const void *object, u64 index)
+{
+	int i = min(t->held_count, HELD_MAX) - 1;
+
+	while (i >= 0 && (t->held[i].object != object || (object && (t->held[i].kind != kind || (kind == HELD_PAGE && t->held[i].index != index)))))
+		i--;
+	return i;
+}
+
+/*
+ * Of more than HELD_MAX locks the last ones have no record. When one that has is released before them, the last place stands for one of those from
+ * then on, with no object: so all places below held_count are in use, and who is not found is known to be one of those, or none of ours.
+ */
 void forget_slow(enum held_kind kind, const void *object, u64 index)
 {
 	struct task *t = current;
-	int n = min(t->held_count, HELD_MAX), i = n - 1;
+	int n = min(t->held_count, HELD_MAX), i = find_record(t, kind, object, index);
 
-	for (; i >= 0; i--)
-		if (t->held[i].object == object && t->held[i].kind == kind && (kind != HELD_PAGE || t->held[i].index == index))
-			break;
-	if (i < 0) {
+	if (i < 0 && t->held_count <= HELD_MAX && (i = find_record(t, kind, NULL, 0)) < 0) {
 		struct held_lock h = { kind, object, index, NULL };
 
-		if (t->held_count <= HELD_MAX)		/* otherwise it may be one that was not recorded */
-			lock_misuse("released by a task that does not hold it", held_name(&h), NULL);
-	} else {
+		lock_misuse("released by a task that does not hold it", held_name(&h), NULL);
+	}
+	if (i >= 0) {
 		for (; i < n - 1; i++)
 			t->held[i] = t->held[i + 1];
-		erase(t, (unsigned)n - 1);
+		t->held[n - 1].object = NULL;
 	}
 	barrier();
 	WRITE_ONCE(t->held_count, t->held_count - 1);
