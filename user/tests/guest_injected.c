@@ -234,7 +234,21 @@ struct used {
 	int nr;
 	struct { char name[32]; long objects; } cache[CACHES];
 	long free_kb;
+	char meminfo[300];		/* the other lines, in a row: where the memory is */
 };
+
+/* "Cached 12, Slab 100, ...": what /proc/meminfo says is in use. */
+static void summarize(const char *text, char *out, size_t size)
+{
+	static const char *const names[] = { "Cached", "Dirty", "Slab", "KernelStack", "PageTables" };
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const char *at = strstr(text, names[i]);
+		if (at && n < size)
+			n += (size_t)snprintf(out + n, size - n, "%s%s %ld", n ? ", " : "", names[i], atol(strchr(at, ':') + 1));
+	}
+}
 
 static void count_used(struct used *u)
 {
@@ -252,6 +266,7 @@ static void count_used(struct used *u)
 	text = text ? strstr(text, "MemFree:") : NULL;
 	MUST(text);
 	u->free_kb = atol(text + 8);
+	summarize(text, u->meminfo, sizeof(u->meminfo));
 }
 
 /* What `after` has more than `before`, the most of it in words; "" if nothing. */
@@ -267,7 +282,7 @@ static const char *lost(const struct used *before, const struct used *after, lon
 			    after->cache[i].objects > before->cache[j].objects + slack + (strcmp(after->cache[i].name, "dentry") ? 0 : NAMES))
 				n += (size_t)snprintf(text + n, sizeof(text) - n, " %s %ld -> %ld", after->cache[i].name, before->cache[j].objects, after->cache[i].objects);
 	if (after->free_kb < before->free_kb - 600)
-		snprintf(text + n, sizeof(text) - n, " free %ld KiB -> %ld KiB", before->free_kb, after->free_kb);
+		snprintf(text + n, sizeof(text) - n, " free %ld KiB -> %ld KiB (%s)", before->free_kb, after->free_kb, after->meminfo);
 	return text;
 }
 
@@ -356,6 +371,20 @@ static bool run_failing(struct tally *n)
 	return fired;
 }
 
+/* What paths are remembered in is there before anything is counted. By a child: who arms is the first whose allocations count. */
+static void remember_paths(void)
+{
+	pid_t pid = fork();
+
+	MUST(pid >= 0);
+	if (!pid) {
+		arm_new_path();
+		_exit(0);
+	}
+	MUST(waitpid(pid, NULL, 0) == pid);
+	arm(0, 0, false);
+}
+
 static void inject_into(const char *name, long points)
 {
 	struct tally n = { 0 };
@@ -365,6 +394,8 @@ static void inject_into(const char *name, long points)
 
 	program = strrchr(name, '/') ? name : NULL;
 	MUST(program);
+	if (!points)
+		remember_paths();
 	count = run_untouched();
 	if (!points) {
 		nth = 0;
