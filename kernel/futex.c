@@ -189,24 +189,6 @@ static bool any_woken(const struct futex_waiter *w, unsigned nr)
 	return false;
 }
 
-/* Sleep until one of the queued waiters is woken: 0, -ERESTARTSYS or -ETIMEDOUT. No wait queue: who wakes finds the task by its waiter. */
-static inline int sleep_queued(const struct futex_waiter *w, unsigned nr, u64 deadline)
-{
-	int r;
-
-	do {
-		WRITE_ONCE(current->state, TASK_SLEEPING);
-		smp_mb();		/* the state before the look; who wakes sets woken first */
-		if (any_woken(w, nr)) {
-			r = 0;
-			break;
-		}
-		r = deadline == ~0UL ? wait_sleep(WAIT_INTERRUPTIBLE) : wait_sleep_until(WAIT_INTERRUPTIBLE, deadline);
-	} while (!r);
-	WRITE_ONCE(current->state, TASK_RUNNABLE);
-	return r;
-}
-
 static long futex_wait(u32 __user *uaddr, bool private, u32 val, u64 deadline, u32 bitset)
 {
 	struct futex_waiter w;
@@ -222,7 +204,7 @@ static long futex_wait(u32 __user *uaddr, bool private, u32 val, u64 deadline, u
 	r = queue_waiter(&w, uaddr, val);
 	if (r)
 		return r;
-	r = sleep_queued(&w, 1, deadline);
+	r = wait_woken(deadline, any_woken(&w, 1));
 	if (unqueue_waiter(&w))
 		return 0;
 	return r == -ETIMEDOUT ? -ETIMEDOUT : deadline == ~0UL ? -ERESTARTSYS : -ERESTARTNOHAND;
@@ -453,7 +435,7 @@ static long wait_many(const struct futex_waitv *spec, struct futex_waiter *w, un
 			return first >= 0 ? first : r;	/* a wake-up that was meant for us is not lost */
 		}
 	}
-	r = sleep_queued(w, nr, deadline);
+	r = wait_woken(deadline, any_woken(w, nr));
 	first = unqueue_all(w, nr);
 	return first >= 0 ? first : r;
 }

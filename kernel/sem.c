@@ -244,20 +244,6 @@ static int check_ops(struct sem_set *s, struct sem_wait *w)
 	return w->undo ? 0 : -ENOMEM;
 }
 
-static void sleep_queued(const struct sem_wait *w, u64 deadline)
-{
-	int r = 0;
-
-	while (!r) {
-		WRITE_ONCE(current->state, TASK_SLEEPING);
-		smp_mb();		/* the state before the look; who wakes sets `done` first */
-		if (READ_ONCE(w->done))
-			break;
-		r = deadline == ~0UL ? wait_sleep(WAIT_INTERRUPTIBLE) : wait_sleep_until(WAIT_INTERRUPTIBLE, deadline);
-	}
-	WRITE_ONCE(current->state, TASK_RUNNABLE);
-}
-
 /* -EAGAIN: the deadline has passed. -EINTR: a signal; Linux does not begin again after it either. */
 static long do_ops(int id, struct sem_wait *w, u64 deadline)
 {
@@ -274,7 +260,7 @@ static long do_ops(int id, struct sem_wait *w, u64 deadline)
 	}
 	list_add_tail(&w->node, &s->waiting);
 	mutex_unlock(&sem_ids.lock);
-	sleep_queued(w, deadline);
+	(void)wait_woken(deadline, READ_ONCE(w->done));
 	mutex_lock(&sem_ids.lock);
 	if (!w->done) {
 		list_del(&w->node);

@@ -54,6 +54,22 @@ int wait_sleep(enum wait_mode mode);
 /* The same until a deadline, in nanoseconds of ktime_ns(); -ETIMEDOUT when it has passed. */
 int wait_sleep_until(enum wait_mode mode, u64 deadline_ns);
 
+/*
+ * Sleep on no queue until `condition`, which whoever makes it true does before he wakes the task; or until a deadline, in nanoseconds of ktime_ns()
+ * (~0UL: none). Gives 0, -ERESTARTSYS or -ETIMEDOUT.
+ */
+#define wait_woken(deadline, condition) ({ \
+	int woken_result_ = 0; \
+	while (!woken_result_) { \
+		WRITE_ONCE(current->state, TASK_SLEEPING); \
+		smp_mb();	/* the state before the look */ \
+		if (condition) \
+			break; \
+		woken_result_ = (deadline) == ~0UL ? wait_sleep(WAIT_INTERRUPTIBLE) : wait_sleep_until(WAIT_INTERRUPTIBLE, (deadline)); \
+	} \
+	WRITE_ONCE(current->state, TASK_RUNNABLE); \
+	woken_result_; })
+
 /* Wake all, or at most nr, waiters whose key is equal (key 0: every waiter). From any context. */
 void wake_up_all(struct wait_queue *wq, u64 key);
 int wake_up_nr(struct wait_queue *wq, u64 key, int nr);
