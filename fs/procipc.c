@@ -7,9 +7,9 @@
 
 #define KEY_ID_MODE "%10d %10d  %4o "
 
-static void shm_line(const struct shm *s, void *arg)
+static void shm_line(const struct ipc_object *o, void *arg)
 {
-	const struct ipc_object *o = &s->ipc;
+	const struct shm *s = container_of(o, const struct shm, ipc);
 
 	text_printf(arg, KEY_ID_MODE "%21lu %5d %5d  %5lu ", o->key, o->id, o->mode, s->size, s->cpid, s->lpid, s->attached);
 	text_printf(arg, "%5u %5u %5u %5u %10ld %10ld %10ld ", o->uid, o->gid, o->cuid, o->cgid, s->atime, s->dtime, o->ctime);
@@ -20,13 +20,13 @@ static int show_shm(struct text *t, const struct proc_subject *s)
 {
 	text_string(t, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime"
 		       "                   rss                  swap\n");
-	shm_each(shm_line, t);
+	ipc_each(&shm_ids, shm_line, t);
 	return 0;
 }
 
-static void sem_line(const struct sem_set *s, void *arg)
+static void sem_line(const struct ipc_object *o, void *arg)
 {
-	const struct ipc_object *o = &s->ipc;
+	const struct sem_set *s = container_of(o, const struct sem_set, ipc);
 
 	text_printf(arg, KEY_ID_MODE "%10u %5u %5u %5u %5u %10ld %10ld\n", o->key, o->id, o->mode, s->nr, o->uid, o->gid, o->cuid, o->cgid, s->otime, o->ctime);
 }
@@ -34,7 +34,7 @@ static void sem_line(const struct sem_set *s, void *arg)
 static int show_sem(struct text *t, const struct proc_subject *s)
 {
 	text_string(t, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n");
-	sem_each(sem_line, t);
+	ipc_each(&sem_ids, sem_line, t);
 	return 0;
 }
 

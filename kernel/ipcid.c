@@ -36,6 +36,15 @@ int ipc_last_place(const struct ipc_ids *ids)
 	return max(place, 0);
 }
 
+void ipc_each(struct ipc_ids *ids, void (*fn)(const struct ipc_object *o, void *arg), void *arg)
+{
+	mutex_lock(&ids->lock);
+	for (int i = 0; i < ids->size; i++)
+		if (ids->table[i])
+			fn(ids->table[i], arg);
+	mutex_unlock(&ids->lock);
+}
+
 static struct ipc_object *find_key(const struct ipc_ids *ids, int key)
 {
 	for (int i = 0; i < ids->size; i++)
@@ -117,6 +126,14 @@ int ipc_may_control(const struct ipc_object *o)
 	u32 uid = current->process->euid;
 
 	return uid == 0 || uid == o->cuid || uid == o->uid ? 0 : -EPERM;
+}
+
+struct ipc_object *ipc_look(const struct ipc_ids *ids, int id, enum ipc_look how)
+{
+	struct ipc_object *o = how == IPC_BY_ID ? ipc_find(ids, id) : ipc_at(ids, id);
+	int error = !o ? -EINVAL : how == IPC_BY_PLACE_ANY ? 0 : ipc_permission(o, 0444);
+
+	return error ? ERR_PTR(error) : o;
 }
 
 void ipc_fill_perm(const struct ipc_object *o, struct ipc64_perm *out)

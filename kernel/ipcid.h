@@ -45,7 +45,16 @@ struct ipc_kind {
  */
 long ipc_get(struct ipc_ids *ids, const struct ipc_kind *kind, int key, int flags, const void *how);
 
+/* Every object, in the order of their places; fn may allocate, and take locks after RANK_IPC. Takes the lock. */
+void ipc_each(struct ipc_ids *ids, void (*fn)(const struct ipc_object *o, void *arg), void *arg);
+
 /* --- lock held --- */
+
+/*
+ * The object that is asked about: IPC_STAT, by id. By place: xxx_STAT, and xxx_STAT_ANY, for which it need not be readable. ERR_PTR: -EINVAL, -EACCES.
+ */
+enum ipc_look { IPC_BY_ID, IPC_BY_PLACE, IPC_BY_PLACE_ANY };
+struct ipc_object *ipc_look(const struct ipc_ids *ids, int id, enum ipc_look how);
 
 struct ipc_object *ipc_find(const struct ipc_ids *ids, int id);		/* NULL: there is none of that id */
 struct ipc_object *ipc_at(const struct ipc_ids *ids, int id);		/* whatever its generation, as *_STAT count; NULL */

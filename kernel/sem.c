@@ -23,15 +23,6 @@ static u32 total;			/* sem_ids.lock */
 
 u32 sem_total(void) { return total; }
 
-void sem_each(void (*fn)(const struct sem_set *s, void *arg), void *arg)
-{
-	mutex_lock(&sem_ids.lock);
-	for (int i = 0; i < sem_ids.size; i++)
-		if (sem_ids.table[i])
-			fn(sem_set_of(sem_ids.table[i]), arg);
-	mutex_unlock(&sem_ids.lock);
-}
-
 /* --- sets --- */
 
 static struct ipc_object *make(const void *how)

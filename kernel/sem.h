@@ -24,5 +24,3 @@ extern struct sem_limits { u32 per_set, all, ops; } sem_limits;	/* racy: semapho
 
 /* The process ends: what it did with SEM_UNDO is undone. By its last thread; takes the lock. */
 void sem_exit(struct process *p);
-/* Every set, in the order of their places; fn may allocate, and take locks after RANK_IPC. Takes the lock. */
-void sem_each(void (*fn)(const struct sem_set *s, void *arg), void *arg);

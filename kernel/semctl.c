@@ -129,20 +129,21 @@ static long all_values(int id, int cmd, u16 __user *user)
 
 /* --- sets --- */
 
-/* IPC_STAT, by id: 0. SEM_STAT and SEM_STAT_ANY, by place: the id. */
-static long sem_stat(int id, int cmd, struct semid64_ds __user *to)
+/* By id: 0. By place: the id. */
+static long sem_stat(int id, enum ipc_look how, struct semid64_ds __user *to)
 {
 	struct semid64_ds ds = { .sem_nsems = 0 };
 
 	mutex_lock(&sem_ids.lock);
-	const struct sem_set *s = sem_set_of(cmd == IPC_STAT ? ipc_find(&sem_ids, id) : ipc_at(&sem_ids, id));
-	long result = !s ? -EINVAL : cmd == SEM_STAT_ANY ? 0 : ipc_permission(&s->ipc, 0444);
-	if (!result) {
-		ipc_fill_perm(&s->ipc, &ds.sem_perm);
+	struct ipc_object *o = ipc_look(&sem_ids, id, how);
+	long result = IS_ERR(o) ? PTR_ERR(o) : how == IPC_BY_ID ? 0 : o->id;
+	if (!IS_ERR(o)) {
+		const struct sem_set *s = sem_set_of(o);
+
+		ipc_fill_perm(o, &ds.sem_perm);
 		ds.sem_otime = s->otime;
-		ds.sem_ctime = s->ipc.ctime;
+		ds.sem_ctime = o->ctime;
 		ds.sem_nsems = s->nr;
-		result = cmd == IPC_STAT ? 0 : s->ipc.id;
 	}
 	mutex_unlock(&sem_ids.lock);
 	return result >= 0 && copy_to_user(to, &ds, sizeof(ds)) ? -EFAULT : result;
@@ -192,9 +193,11 @@ long sys_semctl(int id, int nr, int cmd, unsigned long arg)
 	case SEM_INFO:
 		return sem_info(cmd, buf);
 	case IPC_STAT:
+		return sem_stat(id, IPC_BY_ID, buf);
 	case SEM_STAT:
+		return sem_stat(id, IPC_BY_PLACE, buf);
 	case SEM_STAT_ANY:
-		return sem_stat(id, cmd, buf);
+		return sem_stat(id, IPC_BY_PLACE_ANY, buf);
 	case GETVAL:
 	case GETPID:
 	case GETNCNT:

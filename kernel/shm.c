@@ -38,15 +38,6 @@ static u64 pages_of(const struct shm *s) { return ALIGN_UP(s->size, PAGE_SIZE) >
 
 u64 shm_resident(const struct shm *s) { return (u64)atomic64_read(&shmem_mapping(s->memory)->nr_pages); }
 
-void shm_each(void (*fn)(const struct shm *s, void *arg), void *arg)
-{
-	mutex_lock(&shm_ids.lock);
-	for (int i = 0; i < shm_ids.size; i++)
-		if (shm_ids.table[i])
-			fn(shm_of(shm_ids.table[i]), arg);
-	mutex_unlock(&shm_ids.lock);
-}
-
 /* --- segments --- */
 
 struct shmget_args {
@@ -241,18 +232,16 @@ static void fill_ds(const struct shm *s, struct shmid64_ds *out)
 	ipc_fill_perm(&s->ipc, &out->shm_perm);
 }
 
-/* IPC_STAT, by id: 0. SHM_STAT and SHM_STAT_ANY, by place: the id. */
-static long shm_stat(int id, int cmd, struct shmid64_ds __user *to)
+/* By id: 0. By place: the id. */
+static long shm_stat(int id, enum ipc_look how, struct shmid64_ds __user *to)
 {
 	struct shmid64_ds ds;
 
 	mutex_lock(&shm_ids.lock);
-	const struct shm *s = shm_of(cmd == IPC_STAT ? ipc_find(&shm_ids, id) : ipc_at(&shm_ids, id));
-	long result = !s ? -EINVAL : cmd == SHM_STAT_ANY ? 0 : ipc_permission(&s->ipc, 0444);
-	if (!result) {
-		fill_ds(s, &ds);
-		result = cmd == IPC_STAT ? 0 : s->ipc.id;
-	}
+	struct ipc_object *o = ipc_look(&shm_ids, id, how);
+	long result = IS_ERR(o) ? PTR_ERR(o) : how == IPC_BY_ID ? 0 : o->id;
+	if (!IS_ERR(o))
+		fill_ds(shm_of(o), &ds);
 	mutex_unlock(&shm_ids.lock);
 	return result >= 0 && copy_to_user(to, &ds, sizeof(ds)) ? -EFAULT : result;
 }
@@ -269,13 +258,13 @@ static long shm_limits_info(struct shminfo64 __user *to)
 	return last;
 }
 
-static void add_resident(const struct shm *s, void *arg) { *(u64 *)arg += shm_resident(s); }
+static void add_resident(const struct ipc_object *o, void *arg) { *(u64 *)arg += shm_resident(container_of(o, const struct shm, ipc)); }
 
 static long shm_use_info(struct shm_info __user *to)
 {
 	struct shm_info info = { 0 };
 
-	shm_each(add_resident, &info.shm_rss);
+	ipc_each(&shm_ids, add_resident, &info.shm_rss);
 	mutex_lock(&shm_ids.lock);
 	info.used_ids = shm_ids.used;
 	info.shm_tot = total_pages;
@@ -342,9 +331,11 @@ long sys_shmctl(int id, int cmd, void __user *buf)
 	case SHM_INFO:
 		return shm_use_info(buf);
 	case IPC_STAT:
+		return shm_stat(id, IPC_BY_ID, buf);
 	case SHM_STAT:
+		return shm_stat(id, IPC_BY_PLACE, buf);
 	case SHM_STAT_ANY:
-		return shm_stat(id, cmd, buf);
+		return shm_stat(id, IPC_BY_PLACE_ANY, buf);
 	case IPC_SET:
 	case IPC_RMID:
 	case SHM_LOCK:

@@ -22,5 +22,3 @@ extern struct ipc_ids shm_ids;
 extern struct shm_limits { u64 max, all; } shm_limits;	/* racy: bytes of one segment, pages of all */
 
 u64 shm_resident(const struct shm *s);	/* pages */
-/* Every segment, in the order of their places; fn may allocate, and take locks after RANK_IPC. Takes the lock. */
-void shm_each(void (*fn)(const struct shm *s, void *arg), void *arg);
