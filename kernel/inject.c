@@ -10,7 +10,7 @@
 
 struct injection injections[NR_INJECT];
 
-void inject_arm(enum inject_kind kind, u64 nth, u64 every, enum inject_scope scope)
+void inject_arm_as(enum inject_kind kind, u64 nth, u64 every, enum inject_scope scope, bool (*fails)(enum inject_kind kind))
 {
 	struct injection *i = &injections[kind];
 
@@ -18,13 +18,15 @@ void inject_arm(enum inject_kind kind, u64 nth, u64 every, enum inject_scope sco
 	WRITE_ONCE(i->every, every);
 	WRITE_ONCE(i->task, current);
 	WRITE_ONCE(i->scope, scope);
-	WRITE_ONCE(i->fails, NULL);
+	WRITE_ONCE(i->fails, fails);
 	if (scope == INJECT_TREE)
 		current->injected = nth != 0;
 	if (kind == INJECT_KILL)
 		trace_calls_slow(nth != 0);
 	atomic64_set(&i->left, nth);
 }
+
+void inject_arm(enum inject_kind kind, u64 nth, u64 every, enum inject_scope scope) { inject_arm_as(kind, nth, every, scope, NULL); }
 
 u64 inject_left(enum inject_kind kind) { return atomic64_read(&injections[kind].left); }
 

@@ -26,11 +26,13 @@ extern struct injection {
 	u64 every;
 	enum inject_scope scope;
 	const struct task *task;	/* INJECT_TASK: whose */
-	bool (*fails)(enum inject_kind kind);	/* instead of counting: NULL, or what inject_arm_new_path() puts here */
+	bool (*fails)(enum inject_kind kind);	/* instead of counting: NULL, or who takes `left` to 0 when it is time */
 } injections[NR_INJECT];
 
 /* The nth from now on fails, and each every-th after it (0: that one alone); nth 0: none. Scope: of all, of the current task, of it and its offspring. */
 void inject_arm(enum inject_kind kind, u64 nth, u64 every, enum inject_scope scope);
+/* The same, but `fails` says when, instead of counting. */
+void inject_arm_as(enum inject_kind kind, u64 nth, u64 every, enum inject_scope scope, bool (*fails)(enum inject_kind kind));
 /*
  * kernel/injectpath.c: the next one on a new path fails, and its path is not new any more. 0, -ENOMEM, -ENOSPC: more paths than are remembered, -EINVAL:
  * system calls have but one path. Sleeps.

@@ -58,15 +58,11 @@ int inject_arm_new_path(enum inject_kind kind, enum inject_scope scope)
 
 	if (kind == INJECT_KILL)
 		return -EINVAL;
-	inject_arm(kind, 0, 0, scope);
 	if (!k->hash && !(k->hash = kzalloc(ROOM * sizeof(*k->hash))))
 		return -ENOMEM;
 	if (k->nr > ROOM / 2)
 		return -ENOSPC;
-	if (scope == INJECT_TREE)
-		current->injected = true;
-	WRITE_ONCE(injections[kind].fails, fails_on_new_path);
-	atomic64_set(&injections[kind].left, 1);
+	inject_arm_as(kind, 1, 0, scope, fails_on_new_path);
 	return 0;
 }
 
