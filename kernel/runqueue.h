@@ -1,5 +1,6 @@
 /*
- * The run queues, one per CPU: shared by sched.c (who runs next) and balance.c (on which CPU); nobody else includes this.
+ * The run queues, one per CPU: shared by sched.c (who runs next), balance.c (on which CPU) and loadavg.c (how many want to); nobody else
+ * includes this.
  *
  * A queue's lock is taken by the task that leaves the CPU and released by the one that comes, so it keeps no record of an owner. It is taken
  * with interrupts off. Two are held only by balance.c, which tries for the second one.
@@ -36,6 +37,9 @@ struct runqueue *task_rq_lock(struct task *t);
 void enqueue(struct runqueue *rq, struct task *t);
 void dequeue(struct runqueue *rq, struct task *t);
 void resched_cpu(int cpu);		/* it looks for another task soon; its queue locked */
+
+/* kernel/loadavg.c: the tick */
+void load_update(void);
 
 /* kernel/balance.c. CPUs that have nothing to do: */
 void idle_enter(int cpu);		/* its queue locked */
