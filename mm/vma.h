@@ -83,9 +83,7 @@ static inline vaddr_t leaf_next_used(struct page *leaf, vaddr_t va, vaddr_t end)
 /* A store by the PRIV entry `now`, whose leaf is locked: is the page this entry's alone, so that it may take it over (INV-E1)? */
 static inline bool entry_may_reuse(u64 now)
 {
-	if (!(now & ENTRY_EXCL) && (!page_adoptable(entry_page(now)) || !switch_cow_reuse))
-		return false;
-	return true;
+	return now & ENTRY_EXCL || (page_adoptable(entry_page(now)) && switch_cow_reuse);
 }
 
 /* Equal but for what the MMU may set at any moment. */

@@ -98,7 +98,7 @@ BUGS += [(name, what, edits, "qpairs", words) for name, what, edits, words in QP
 # By user/randomops.c: one at least for each of its operations.
 RANDOM = [
     ("randomops_store", "copy-on-write by the last one who shares goes into the page that the other still has", [
-        ("mm/vma.h", "if (!(now & ENTRY_EXCL) && (!page_adoptable", "if (!(now & ENTRY_EXCL) && (current->name[0] != 'r' || current->tid < 3) && (!page_adoptable")]),
+        ("mm/vma.h", "return now & ENTRY_EXCL || ", "return now & ENTRY_EXCL || (current->name[0] == 'r' && current->tid >= 3) || ")]),
     ("randomops_write", "write() gives the file another page, and the mappings show the old one", REPLACE_NO_ZAP),
     ("randomops_read", "the second copy of a read begins at the page's first byte again", [
         ("mm/read.c", "copy_to_iter_nofault(from + done, n - done, to)", "copy_to_iter_nofault(from, n - done, to)")]),

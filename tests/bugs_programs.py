@@ -71,12 +71,12 @@ BUGS = [
         ("mm/filemap.c", "\tif (!error)\n\t\terror = pagecache_read(m, f->index, ahead, &page);", "")], "inv_t INV_T6_progress"),
     # --- copy-on-write ---
     ("reuse_shared", "a store to a page that a child shares goes into that page", [
-        ("mm/vma.h", "if (!(now & ENTRY_EXCL) && (", "if (!" + TESTED + " && !(now & ENTRY_EXCL) && (")], "inv_e INV_E1_fork"),
+        ("mm/vma.h", "return now & ENTRY_EXCL || ", "return " + TESTED + " || now & ENTRY_EXCL || ")], "inv_e INV_E1_fork"),
     ("adopt_never", "a page is copied although everybody else has left it", [
         ("mm/switches.c", "bool switch_cow_reuse = true;", "bool switch_cow_reuse = false;")], "guest_inv INV_E4_reuse"),
     ("mprotect_forgets_excl", "mprotect to read-only forgets that the page is exclusively this process's, and the next store copies", [
         ("mm/mprotect.c", "u64 value = old & ~(ENTRY_P | ENTRY_RW", "u64 value = old & ~((vma->flags & VM_WRITE ? 0 : ENTRY_EXCL) | ENTRY_P | ENTRY_RW"),
-        ("mm/vma.h", "(!page_adoptable(entry_page(now)) ||", "(" + TESTED + " || !page_adoptable(entry_page(now)) ||")], "guest_inv INV_E3_mprotect"),
+        ("mm/vma.h", "(page_adoptable(entry_page(now)) &&", "(!" + TESTED + " && page_adoptable(entry_page(now)) &&")], "guest_inv INV_E3_mprotect"),
     ("mprotect_trusts_the_vma", "mprotect makes every private page writable, because the mapping is", [
         ("mm/mprotect.c", "if (vma->flags & VM_WRITE && old & ENTRY_EXCL)", "if (vma->flags & VM_WRITE)")], "inv_e INV_E6_mprotect"),
     ("file_page_reused", "a store to a private mapping goes into the file's page, if nobody else has it", [
@@ -128,7 +128,7 @@ BUGS = [
         ("kernel/shm.c", "\ts->attached++;\n\ts->atime = ipc_now();\n\ts->lpid = current->process->pid;\n\tmutex_unlock", "\ts->atime = ipc_now();\n\ts->lpid = current->process->pid;\n\tmutex_unlock")],
         "inv_r INV_R9_segment"),
     ("loan_never_ours", "the last holder of a lent page copies it all the same", [
-        ("mm/vma.h", "if (!(now & ENTRY_EXCL) && (!page_adoptable(entry_page(now)) || !switch_cow_reuse))", "if (!(now & ENTRY_EXCL))")], "guest_loans INV_R11_orphans --smp 1"),
+        ("mm/vma.h", "return now & ENTRY_EXCL || (page_adoptable(entry_page(now)) && switch_cow_reuse);", "return now & ENTRY_EXCL;")], "guest_loans INV_R11_orphans --smp 1"),
     ("loan_not_counted", "lent pages are entries that own nothing, and not the reader's", [
         ("mm/loanuser.c", "u64 bits = vma_entry_bits(vma) | ENTRY_PRIV, old", "u64 bits = vma_entry_bits(vma), old")], "guest_loans INV_R13_rss --smp 1"),
     ("write_lends_writable", "write() lends pages that the program goes on storing to", [

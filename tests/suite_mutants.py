@@ -9,9 +9,9 @@ from testlib import Fail, command, must
 HOST = True
 
 MUTANTS = [
-    ("adopt_ignores_read_pins", "mm/vma.h", "!page_adoptable(entry_page(now))", "!page_sole_holder(entry_page(now))",
+    ("adopt_ignores_read_pins", "mm/vma.h", "(page_adoptable(entry_page(now))", "(page_sole_holder(entry_page(now))",
      "cow_lifetime_reference"),                                                       # INV-E1, D2
-    ("cow_reuses_shared", "mm/vma.h", "!(now & ENTRY_EXCL) && (!page_adoptable", "false && (!page_adoptable", "cow_fork history_random"),
+    ("cow_reuses_shared", "mm/vma.h", "now & ENTRY_EXCL || (page_adoptable", "true || (page_adoptable", "cow_fork history_random"),
     ("cow_without_flush", "mm/cow.c", "tlb_flush_page(f->mm, f->address, TLB_COW);", "", "mem_demand_zero history_random cow_fork"),   # S2
     ("fork_without_flush", "mm/fork.c", "tlb_flush_mm(old, TLB_FORK);", "", "cow_fork history_random"),
     ("fork_keeps_excl", "mm/fork.c", "atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL))", "atomic64_fetch_and(from, ~ENTRY_RW)",
