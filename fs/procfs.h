@@ -76,8 +76,10 @@ struct task *proc_task(const struct proc_subject *s);	/* the thread, or the firs
 struct mm;
 struct mm *proc_mm(const struct proc_subject *s);	/* mm_put */
 struct files *proc_files(const struct proc_subject *s);	/* files_put */
-/* A number without sign, ended by white space or the end; -EINVAL. For what is written to files. */
+/* For what is written to files. A number from low to high, ended by white space or the end: 0 or -EINVAL. */
 int proc_number(const char *s, s64 low, s64 high, s64 *out);
+/* A number without sign; *s goes on behind it. 0, or -EINVAL: there is none, or it has more than 64 bits. */
+int proc_digits(const char **s, u64 *out);
 
 /* --- what the tables name (in the file beside each) --- */
 int proc_show_mounts(struct text *t, const struct proc_subject *s);	/* procmounts.c */

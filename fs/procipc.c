@@ -46,30 +46,14 @@ const struct proc_item proc_sysvipc_items[] = {
 
 /* --- limits --- */
 
-/* A number without sign; up to all 64 bits of it. */
-static int parse_u64(const char *s, u64 *out)
-{
-	u64 v = 0;
-
-	if (*s < '0' || *s > '9')
-		return -EINVAL;
-	for (; *s >= '0' && *s <= '9'; s++)
-		if (__builtin_mul_overflow(v, 10UL, &v) || __builtin_add_overflow(v, (u64)(*s - '0'), &v))
-			return -EINVAL;
-	if (*s && *s != '\n' && *s != ' ')
-		return -EINVAL;
-	*out = v;
-	return 0;
-}
-
 static int set_u64(u64 *limit, const char *buf)
 {
 	u64 v;
-	int error = parse_u64(buf, &v);
 
-	if (!error)
-		WRITE_ONCE(*limit, v);
-	return error;
+	if (proc_digits(&buf, &v) || (*buf && *buf != '\n' && *buf != ' '))
+		return -EINVAL;
+	WRITE_ONCE(*limit, v);
+	return 0;
 }
 
 static int set_places(u32 *limit, const char *buf)
@@ -95,31 +79,22 @@ int proc_show_sem(struct text *t, const struct proc_subject *s)
 	return 0;
 }
 
-static char *skip(char *s, const char *these)
-{
-	while (*s && strchr(these, *s))
-		s++;
-	return s;
-}
-
 /* Up to four numbers: those that are there are set, or none of them. */
 int proc_write_sem(const struct proc_subject *s, char *buf, size_t n)
 {
 	u32 *const limits[] = { &sem_limits.per_set, &sem_limits.all, &sem_limits.ops, &sem_ids.limit };
 	static const u64 most[] = { 65536, 0x7fffffff, 1000, IPC_PLACES };
 	u64 v[ARRAY_SIZE(limits)];
+	const char *at = buf;
 	size_t count = 0;
 
 	for (; count < ARRAY_SIZE(limits); count++) {
-		buf = skip(buf, " \t");
-		if (!*buf || *buf == '\n')
+		while (*at == ' ' || *at == '\t')
+			at++;
+		if (!*at || *at == '\n')
 			break;
-		char *end = skip(buf, "0123456789");
-		if (*end == '\t')
-			*end = ' ';
-		if (parse_u64(buf, &v[count]) || v[count] > most[count])
+		if (proc_digits(&at, &v[count]) || v[count] > most[count] || (*at && !strchr(" \t\n", *at)))
 			return -EINVAL;
-		buf = end;
 	}
 	for (size_t i = 0; i < count; i++)
 		WRITE_ONCE(*limits[i], (u32)v[i]);

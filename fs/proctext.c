@@ -227,22 +227,30 @@ const struct file_ops proc_text_ops = { .open = text_open, .release = text_relea
 
 /* --- what is written --- */
 
+int proc_digits(const char **s, u64 *out)
+{
+	u64 v = 0;
+
+	if (**s < '0' || **s > '9')
+		return -EINVAL;
+	for (; **s >= '0' && **s <= '9'; (*s)++)
+		if (__builtin_mul_overflow(v, 10UL, &v) || __builtin_add_overflow(v, (u64)(**s - '0'), &v))
+			return -EINVAL;
+	*out = v;
+	return 0;
+}
+
 int proc_number(const char *s, s64 low, s64 high, s64 *out)
 {
 	bool negative;
-	u64 v = 0;
+	u64 v;
 
 	while (*s == ' ' || *s == '\t' || *s == '\n')
 		s++;
 	negative = *s == '-';
 	s += negative;
-	if (*s < '0' || *s > '9')
+	if (proc_digits(&s, &v) || v > 1UL << 62)
 		return -EINVAL;
-	for (; *s >= '0' && *s <= '9'; s++) {
-		if (v > (1UL << 62) / 10)
-			return -EINVAL;
-		v = v * 10 + (u64)(*s - '0');
-	}
 	if (*s && *s != ' ' && *s != '\t' && *s != '\n')
 		return -EINVAL;
 	*out = negative ? -(s64)v : (s64)v;

@@ -1,8 +1,8 @@
-"""Harm: random system calls and damaged programs. The kernel goes on, nothing stays locked (kernel/syscalls.c panics if a
-call returns with a lock held), and the file system is whole afterwards."""
+"""Harm: random system calls, damaged programs, what no number is in files of /proc. The kernel goes on, nothing stays locked
+(kernel/syscalls.c panics if a call returns with a lock held), and the file system is whole afterwards."""
 import os
 
-from testlib import build_kernel, check, command, equal, guest, scratch
+from testlib import build_kernel, check, command, equal, guest, guest_ok, scratch
 
 HOST = False
 PROGRAMS = "/usr/lib/cowslip/tests/"
@@ -39,5 +39,34 @@ def damaged_programs():
     survives([PROGRAMS + "guest_elf", "1", "800"])
 
 
+IPC_LIMITS = """\
+shmmax 18446744073709551615: 18446744073709551615
+shmmax 18446744073709551616: refused, 18446744073709551615
+shmmax 5 6: 5
+shmmax  7: refused, 5
+shmmax 12x: refused, 5
+shmmax -1: refused, 5
+shmmax 8\\n: 8
+shmmni 32768: 32768
+shmmni 32769: refused, 32768
+shmmni -1: refused, 32768
+sem 100 200 10 5: 100 200 10 5
+sem 1\\t2: 1 2 10 5
+sem 3 4x: refused, 1 2 10 5
+sem 9 9 1001: refused, 1 2 10 5
+sem x: refused, 1 2 10 5
+sem 8 8 8 8 8: 8 8 8 8
+sem \\n: 8 8 8 8
+"""
+
+
+def ipc_limits():
+    """What is written to the limits of System V IPC is taken as a whole, or refused as a whole."""
+    tries = "".join(f"try '{line.split(':')[0].replace(' ', chr(39) + ' ' + chr(39), 1)}'; " for line in IPC_LIMITS.splitlines())
+    out = guest_ok(["sh", "-c", f"""cd /proc/sys/kernel; try() {{
+        printf "$2" 2>/dev/null >$1 && said= || said='refused, '; echo "$1 $2: $said"$(cat $1); }}; {tries}"""])
+    equal(out.decode(), IPC_LIMITS, "what the files say")
+
+
 def tests():
-    return [(f.__name__, f) for f in (random_calls_tmpfs, random_calls_little_memory, random_calls_ext2, damaged_programs)]
+    return [(f.__name__, f) for f in (random_calls_tmpfs, random_calls_little_memory, random_calls_ext2, damaged_programs, ipc_limits)]
