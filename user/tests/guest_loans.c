@@ -184,14 +184,9 @@ INV(INV_R13_rss, "lent pages count as the reader's memory")
 /* How often this process has given the processor up. */
 static long sleeps(void)
 {
-	char line[200];
-	long n = -1;
-	FILE *f = fopen("/proc/self/status", "r");
+	long n = proc_number("/proc/self/status", "voluntary_ctxt_switches:");
 
-	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "voluntary_ctxt_switches: %ld", &n);
-	CHECK(f && n >= 0);
-	fclose(f);
+	CHECK(n >= 0);
 	return n;
 }
 

@@ -6,18 +6,6 @@
 
 static char buf[20 * PAGE], back[20 * PAGE];
 
-static long counter(const char *name)
-{
-	char text[16384], *at;
-	int fd = open("/proc/vmstat", O_RDONLY), n = 0, k;
-	while ((k = read(fd, text + n, sizeof(text) - 1 - n)) > 0)
-		n += k;
-	close(fd);
-	text[n] = 0;
-	at = strstr(text, name);
-	return at ? atol(at + strlen(name)) : -1;
-}
-
 static int file_of(const char *name, size_t n)
 {
 	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0644);
@@ -29,9 +17,9 @@ static int file_of(const char *name, size_t n)
 static long share, copy, give;
 static void count(void)
 {
-	share = counter("splice_share ");
-	copy = counter("splice_copy ");
-	give = counter("splice_give ");
+	share = counter("splice_share");
+	copy = counter("splice_copy");
+	give = counter("splice_give");
 }
 static void counted(const char *what)
 {
@@ -106,9 +94,9 @@ static void memory(void)
 	count();
 	vmsplice(p[1], &v, 1, SPLICE_F_GIFT);
 	counted("private memory");
-	long cow = counter("cow_copy ");
+	long cow = counter("cow_copy");
 	memset(m, 'n', 8 * PAGE);
-	SAY("copies for the stores: %ld\n", counter("cow_copy ") - cow);
+	SAY("copies for the stores: %ld\n", counter("cow_copy") - cow);
 	loff_t at = 0;
 	count();
 	splice(p[0], NULL, f, &at, 8 * PAGE, SPLICE_F_MOVE);
@@ -117,9 +105,9 @@ static void memory(void)
 	SAY("the file has %s\n", memcmp(back, buf, 8 * PAGE) ? "OTHER BYTES" : "what was there at vmsplice()");
 	vmsplice(p[1], &v, 1, 0);
 	read(p[0], back, 8 * PAGE);
-	cow = counter("cow_copy ");
+	cow = counter("cow_copy");
 	memset(m, 'o', 8 * PAGE);
-	SAY("copies when the pipe is empty again: %ld\n", counter("cow_copy ") - cow);
+	SAY("copies when the pipe is empty again: %ld\n", counter("cow_copy") - cow);
 	for (int fd = 3; fd < 20; fd++)
 		close(fd);
 }

@@ -12,30 +12,7 @@
 #define N 32
 #define MUST(what, cond) SAY("%s: %s\n", what, (cond) ? "ok" : "NOT SO")
 
-static long number(const char *path, const char *key)
-{
-	static char text[32768];
-	int fd = open(path, O_RDONLY);
-	size_t n = 0;
-	ssize_t k;
-	char line[64], *at;
-
-	while ((k = read(fd, text + n, sizeof(text) - 1 - n)) > 0)
-		n += k;
-	close(fd);
-	text[n] = 0;
-	snprintf(line, sizeof(line), "\n%s", key);
-	at = strstr(text, line);
-	return at ? atol(at + strlen(line)) : -1;
-}
-static long counter(const char *name)
-{
-	char key[64];
-
-	snprintf(key, sizeof(key), "%s ", name);
-	return number("/proc/vmstat", key);
-}
-static long swapped(void) { return number("/proc/self/status", "VmSwap:") / 4; }
+static long swapped(void) { return proc_number("/proc/self/status", "VmSwap:") / 4; }
 
 static uint64_t pagemap(const void *p)
 {
@@ -98,7 +75,7 @@ static void turning_on(const char *device)
 	T(syscall(SYS_swapon, device, 0));			/* twice */
 	sysinfo(&info);
 	MUST("1021 pages in sysinfo", info.totalswap == 1021 * PAGE && info.freeswap == 1021 * PAGE);
-	MUST("in meminfo", number("/proc/meminfo", "SwapTotal:") == 1021 * 4);
+	MUST("in meminfo", proc_number("/proc/meminfo", "SwapTotal:") == 1021 * 4);
 	if (!fork()) {
 		setuid(1000);
 		T(syscall(SYS_swapon, device, 0));
@@ -116,7 +93,7 @@ static void going_out(void)
 	T(madvise(p, N * PAGE, MADV_PAGEOUT));
 	MUST("all are out", resident(p, N) == 0 && swapped() == N);
 	MUST("as pagemap says", (pagemap(p) & (PRESENT | SWAPPED)) == SWAPPED);
-	MUST("as meminfo says", number("/proc/meminfo", "SwapTotal:") - number("/proc/meminfo", "SwapFree:") == N * 4);
+	MUST("as meminfo says", proc_number("/proc/meminfo", "SwapTotal:") - proc_number("/proc/meminfo", "SwapFree:") == N * 4);
 	MUST("written", counter("pswpout") - out == N);
 	MUST("the right byte", p[3 * PAGE + 5] == 'd');
 	MUST("one came back", resident(p, N) == 1 && swapped() == N - 1);
@@ -128,7 +105,7 @@ static void going_out(void)
 	p[3 * PAGE + 1] = 'Y';
 	MUST("alone again: stores do not copy", counter("cow_copy") == copies && counter("cow_reuse") == reuse);
 	T(munmap(p, N * PAGE));
-	MUST("unmapped: slots are free", number("/proc/meminfo", "SwapTotal:") == number("/proc/meminfo", "SwapFree:"));
+	MUST("unmapped: slots are free", proc_number("/proc/meminfo", "SwapTotal:") == proc_number("/proc/meminfo", "SwapFree:"));
 }
 
 static void fork_shares_slots(void)
@@ -144,14 +121,14 @@ static void fork_shares_slots(void)
 		read(go[0], &c, 1);
 		_exit(p[N / 2 * PAGE] == 'a' + N / 2 && swapped() == N - 1 ? 0 : 1);
 	}
-	MUST("fork: no slot more", number("/proc/meminfo", "SwapTotal:") - number("/proc/meminfo", "SwapFree:") == N * 4);
+	MUST("fork: no slot more", proc_number("/proc/meminfo", "SwapTotal:") - proc_number("/proc/meminfo", "SwapFree:") == N * 4);
 	for (int i = 0; i < N; i++)
 		p[i * PAGE] = 'P';
-	MUST("the parent's are in, the slots kept", resident(p, N) == N && number("/proc/meminfo", "SwapTotal:") - number("/proc/meminfo", "SwapFree:") >= N * 4);
+	MUST("the parent's are in, the slots kept", resident(p, N) == N && proc_number("/proc/meminfo", "SwapTotal:") - proc_number("/proc/meminfo", "SwapFree:") >= N * 4);
 	write(go[1], "x", 1);
 	wait(&status);
 	MUST("the child saw its own", status == 0);
-	MUST("slots are free", number("/proc/meminfo", "SwapTotal:") == number("/proc/meminfo", "SwapFree:"));
+	MUST("slots are free", proc_number("/proc/meminfo", "SwapTotal:") == proc_number("/proc/meminfo", "SwapFree:"));
 	munmap(p, N * PAGE);
 	close(go[0]);
 	close(go[1]);
@@ -178,7 +155,7 @@ static void shared_pages_go_once(void)
 	write(go[1], "x", 1);
 	read(done[0], &c, 1);
 	MUST("both are out, written once", resident(p, N) == 0 && counter("pswpout") - out == N);
-	MUST("in one slot each", number("/proc/meminfo", "SwapTotal:") - number("/proc/meminfo", "SwapFree:") == N * 4);
+	MUST("in one slot each", proc_number("/proc/meminfo", "SwapTotal:") - proc_number("/proc/meminfo", "SwapFree:") == N * 4);
 	p[PAGE] = 'Q';
 	write(go[1], "x", 1);
 	wait(&status);
@@ -214,7 +191,7 @@ static void turning_off(const char *device)
 	for (int i = 0; i < N; i++)
 		if (p[i * PAGE + 77] != 'a' + i % 26)
 			SAY("page %d has changed\n", i);
-	MUST("nothing left", number("/proc/meminfo", "SwapTotal:") == 0);
+	MUST("nothing left", proc_number("/proc/meminfo", "SwapTotal:") == 0);
 	T(madvise(p, N * PAGE, MADV_PAGEOUT));
 	MUST("nowhere to go", resident(p, N) == N);
 	munmap(p, N * PAGE);

@@ -10,18 +10,12 @@
 
 static const char *const reasons[] = { "cow", "fork", "unmap", "protect", "move", "zap", "clean", "loan" };
 
-static long counter(const char *prefix, const char *name)
+static long flushes_for(const char *kind, const char *reason)
 {
-	static char text[16384];
-	char key[64], *at;
-	int fd = open("/proc/vmstat", O_RDONLY);
-	ssize_t n = read(fd, text, sizeof(text) - 1);
+	char name[64];
 
-	close(fd);
-	text[n > 0 ? n : 0] = 0;
-	snprintf(key, sizeof(key), "\n%s%s ", prefix, name);
-	at = strstr(text, key);
-	return at ? atol(at + strlen(key)) : -1;
+	snprintf(name, sizeof(name), "%s%s", kind, reason);
+	return counter(name);
 }
 
 static long calls(void)
@@ -29,7 +23,7 @@ static long calls(void)
 	long n = 0;
 
 	for (unsigned i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
-		n += counter("tlb_call_", reasons[i]);
+		n += flushes_for("tlb_call_", reasons[i]);
 	return n;
 }
 
@@ -159,11 +153,11 @@ static void alone(unsigned i)
 
 static void with_another(unsigned i)
 {
-	long flushes = counter("tlb_", operations[i].reason), asked = counter("tlb_call_", operations[i].reason);
+	long flushes = flushes_for("tlb_", operations[i].reason), asked = flushes_for("tlb_call_", operations[i].reason);
 
 	operations[i].run();
-	SAY("tlb_%s %s\n", operations[i].reason, counter("tlb_", operations[i].reason) > flushes ? "moved" : "STANDS");
-	SAY("tlb_call_%s %s\n", operations[i].reason, counter("tlb_call_", operations[i].reason) > asked ? "moved" : "STANDS");
+	SAY("tlb_%s %s\n", operations[i].reason, flushes_for("tlb_", operations[i].reason) > flushes ? "moved" : "STANDS");
+	SAY("tlb_call_%s %s\n", operations[i].reason, flushes_for("tlb_call_", operations[i].reason) > asked ? "moved" : "STANDS");
 }
 
 int main(int argc, char **argv)

@@ -5,20 +5,7 @@
 #include "t.h"
 #include <pthread.h>
 
-static char text[16384];
-
-static long counter(const char *name)
-{
-	int fd = open("/proc/vmstat", O_RDONLY);
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	char key[64], *at;
-
-	close(fd);
-	text[n > 0 ? n : 0] = 0;
-	snprintf(key, sizeof(key), "\n%s ", name);
-	at = strstr(text, key);
-	return at ? atol(at + strlen(key)) : -1;
-}
+static char text[PAGE];
 
 static long before;
 static void start(const char *name) { before = counter(name); }

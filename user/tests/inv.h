@@ -122,19 +122,3 @@ static inline long wrong_value(const unsigned char *p, size_t n, unsigned char v
 			return i;
 	return -1;
 }
-
-/* A counter of Cowslip's /proc/vmstat; 0 where there is none of that name (on Linux). */
-static inline long counter(const char *name)
-{
-	static char text[32768];
-	char key[64], *found;
-	int fd = open("/proc/vmstat", O_RDONLY);
-	ssize_t n = read(fd, text + 1, sizeof(text) - 2);
-
-	close(fd);
-	text[0] = '\n';
-	text[n > 0 ? n + 1 : 1] = 0;
-	snprintf(key, sizeof(key), "\n%s ", name);
-	found = strstr(text, key);
-	return found ? atol(found + strlen(key)) : 0;
-}

@@ -77,18 +77,7 @@ static void populating(void)
 	close(fd);
 }
 
-static long locked_kb(void)
-{
-	char line[200];
-	long kb = -1;
-	FILE *f = fopen("/proc/self/status", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "VmLck: %ld", &kb);
-	if (f)
-		fclose(f);
-	return kb;
-}
+static long locked_kb(void) { return proc_number("/proc/self/status", "VmLck:"); }
 
 static void locking(void)
 {

@@ -127,3 +127,30 @@ static inline void pattern(void *p, size_t n, unsigned seed)
 	for (size_t i = 0; i < n; i++)
 		b[i] = (i * 2654435761u >> 11) + seed + i;
 }
+
+/* The number behind `key` at the beginning of a line of a file of /proc; -1: there is none. */
+static inline long proc_number(const char *path, const char *key)
+{
+	static char text[32768];
+	char line[64], *found;
+	int fd = open(path, O_RDONLY);
+	size_t n = 0;
+	ssize_t k;
+
+	text[n++] = '\n';
+	while ((k = read(fd, text + n, sizeof(text) - 1 - n)) > 0)
+		n += k;
+	close(fd);
+	text[n] = 0;
+	snprintf(line, sizeof(line), "\n%s", key);
+	found = strstr(text, line);
+	return found ? atol(found + strlen(line)) : -1;
+}
+/* A counter of Cowslip's /proc/vmstat; -1 where there is none of that name (on Linux). */
+static inline long counter(const char *name)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "%s ", name);
+	return proc_number("/proc/vmstat", key);
+}

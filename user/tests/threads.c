@@ -6,7 +6,7 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static int stage;
-static long counter;
+static long count;
 static volatile int stop;
 
 static long futex(uint32_t *word, int op, uint32_t value, const struct timespec *timeout, uint32_t *word2, uint32_t value3)
@@ -30,7 +30,7 @@ static void *add(void *arg)
 {
 	for (int i = 0; i < 20000; i++) {
 		pthread_mutex_lock(&mutex);
-		counter++;
+		count++;
 		pthread_mutex_unlock(&mutex);
 	}
 	return NULL;
@@ -86,7 +86,7 @@ static void basics(void)
 		pthread_create(&t[i], NULL, add, NULL);
 	for (int i = 0; i < 4; i++)
 		pthread_join(t[i], NULL);
-	SAY("counter %ld\n", counter);
+	SAY("counter %ld\n", count);
 }
 
 static void floating_point(void)
