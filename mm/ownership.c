@@ -6,7 +6,8 @@
  *   law 2    a writable PRIV entry is EXCL, and EXCL means one holder (INV-E2)
  *   INV-T1   a FILE entry shows a frame that a slot holds, writable only if the slot has RW (PC4); the frame of zeroes never writable (INV-E7)
  *   SW1      there are as many swap entries as the slots of the swap areas count
- *   T1       a table has one owner: one entry above it, an address space, or a file
+ *   T1       a table has as many owners as references: entries above it, an address space, or a file. One, unless it is a leaf of an address space
+ *   P1       a leaf with several owners is read-only by all entries above it, and none of its pages is pinned exclusively
  *   PG2      a frame that nobody uses is in the allocator, and what is there nobody uses
  *
  * No tree is walked: every table that there is, is a frame of kind TABLE, so one pass over the frames meets each entry once, also those of address
@@ -34,13 +35,13 @@
 
 /* What was found out about one frame. Most frames nobody holds: they cost nothing, what an earlier count left there is forgotten at the first look. */
 struct count {
-	u32 holders;		/* slots and PRIV entries */
-	u8 owners;		/* of a table: entries above it, mappings, address spaces; MANY or more */
-	u8 seen;		/* SEEN_* */
+	u32 holders : 23;	/* slots and PRIV entries, more than own could say */
+	u32 seen : 9;		/* SEEN_* */
+	u16 owners;		/* of a table: entries above it, mappings, address spaces; MANY or more */
 	u8 wrong;		/* in how many counts in a row, since the first */
 	u8 pass;		/* all of that is of this pass */
 };
-#define MANY 255
+#define MANY 0xffff
 #define MAX_PASS 255
 #define SEEN_SLOT	BIT(0)	/* by an entry of this sort */
 #define SEEN_SLOT_RW	BIT(1)
@@ -50,6 +51,7 @@ struct count {
 #define SEEN_EXCL	BIT(5)
 #define SEEN_TABLE	BIT(6)	/* as a table */
 #define SEEN_BAD	BIT(7)	/* by an entry that is wrong by itself */
+#define SEEN_ABOVE_RW	BIT(8)	/* as a table of an address space, by an entry that lets it be written through */
 
 static struct mutex ownership_mutex = MUTEX_INIT(ownership_mutex, "ownership", RANK_LAST_SLEEPING);	/* protects: */
 static struct count *counts;
@@ -132,7 +134,9 @@ static void see_child(u64 e, enum page_kind kind, unsigned level)
 		return;
 	add_owner(c);
 	total.reserved_held += entry_page(e)->kind == PAGE_RESERVED;
-	if (entry_page(e)->kind != kind || entry_page(e)->level + 1U != level)
+	if (kind == PAGE_TABLE_PROCESS && e & ENTRY_RW)
+		c->seen |= SEEN_ABOVE_RW;
+	if (entry_page(e)->kind != kind || entry_page(e)->level + 1U != level || (kind == PAGE_TABLE_PROCESS && level > 1 && !(e & ENTRY_RW)))
 		c->seen |= SEEN_BAD;
 }
 
@@ -200,6 +204,30 @@ static void see_swap_areas(void)
 				total.swap_counted += swap_areas[i].count[n];
 }
 
+static bool pinned_below(const struct page *leaf)
+{
+	bool pinned = false;
+
+	for (unsigned i = 0; i < 512; i++) {
+		u64 e = entry_read(&table_entries(leaf)[i]);
+		pinned |= e & ENTRY_PRIV && !entry_is_swap(e) && count_of(e) && own_xpins(atomic64_read(&entry_page(e)->own));
+	}
+	return pinned;
+}
+
+/* A table, after all entries were seen: what is wrong with it, or NULL. */
+static const char *judge_table(const struct page *table, const struct count *c)
+{
+	/* Who only looks holds a leaf by a read pin. */
+	if (!(c->seen & SEEN_TABLE) || (atomic64_read(&table->own) & ~OWN_RPINS) != OWN_REF * c->owners)
+		return "T1: a table has as many owners as references";
+	if (c->owners == 1)
+		return NULL;
+	if (table->kind != PAGE_TABLE_PROCESS || table->level || c->seen & SEEN_ABOVE_RW)
+		return "P1: a table of several owners is a leaf, read-only above";
+	return pinned_below(table) ? "P4: a leaf of several owners has a page that is pinned exclusively" : NULL;
+}
+
 /* A block's first frame, after all entries were seen: what is wrong with it, or NULL. */
 static const char *judge(const struct page *page, const struct count *c)
 {
@@ -214,8 +242,10 @@ static const char *judge(const struct page *page, const struct count *c)
 		return "PG2: neither used nor free";
 	if (c->seen & SEEN_BAD)
 		return "an entry that shows it, or its table, is wrong by itself";
-	if (table != !!(c->seen & SEEN_TABLE) || (table && (own != OWN_REF * c->owners || c->owners != 1)))
-		return "T1: a table has one owner";
+	if (table && judge_table(page, c))
+		return judge_table(page, c);
+	if (!table && c->seen & SEEN_TABLE)
+		return "T1: an entry calls it a table";
 	if (own_holders(own) != c->holders + page->elsewhere + (page == zero_page))
 		return "holders";
 	if (own_holders(own) > 1 && (own_xpins(own) || c->seen & (SEEN_PRIV_RW | SEEN_FILE_RW)))

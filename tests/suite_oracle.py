@@ -33,7 +33,7 @@ def all_ok(text, least):
 
 
 SPOILED = {
-    "holder": "holders; own: 2 holders", "table": "T1: a table has one owner", "writable": "an entry that shows it", "shared": "law 1: shared, and somebody may write",
+    "holder": "holders; own: 2 holders", "table": "T1: a table has as many owners as references", "writable": "an entry that shows it", "shared": "law 1: shared, and somebody may write",
     "lost": "PG2: neither used nor free",
 }
 

@@ -4,7 +4,9 @@
  *   PG1  more than one holder: nobody may write      PG2  in use <=> own != 0
  *   MM3, INV-E2  writable PRIV => EXCL => one holder  INV-T1  a FILE entry maps what its slot holds, within the file
  *   PC1  nothing uptodate past the end                PC4  a writable FILE entry needs RW in the slot
- *   T1   every table has one owning parent, and its count of live entries is right; no TLB entry gives more than the tables
+ *   T1   a table has as many owning parents as references, one unless it is a leaf of anonymous memory, read-only above; its count of live entries is
+ *        right; no TLB entry gives more than the tables
+ *   P1   in a table with several owners nobody may write, and nothing is pinned exclusively; each page counts it as one holder
  */
 #include "host.h"
 #include "mm/swap.h"
@@ -13,7 +15,7 @@
 #define MAX_SLOTS 256
 
 struct count {
-	u32 holders, tables, writable_ptes;
+	u32 holders, tables, writable_ptes;	/* tables: entries above it */
 	u32 xpins, rpins, refs;
 };
 static struct count *counts;
@@ -43,18 +45,29 @@ void pin_note(struct page *page, int xpins, int rpins)
 	noted[at].rpins += rpins;
 }
 
-static void count_table(struct page *t, enum page_kind kind, unsigned level)
+/* A table, met in an entry above it. False: it was met before, and its entries are counted. Of its owners check_table() asks in the end. */
+static bool count_table(struct page *t, enum page_kind kind, unsigned level)
 {
 	if (t->kind != kind || t->level != level)
 		host_fail("frame %lu is used as a table of level %u but is kind %u level %u", (unsigned long)page_to_pfn(t), level, t->kind, t->level);
-	if (own_refs(t->own.v) != 1 || count_of(t)->tables++)
-		host_fail("T1: table %lu has %u owning references", (unsigned long)page_to_pfn(t), (unsigned)own_refs(t->own.v));
+	if (count_of(t)->tables++)
+		return false;
 	unsigned live = 0;
 	for (unsigned i = 0; i < 512; i++)
 		live += table_entries(t)[i].v != 0;
 	/* The leaves of files are changed without the table's lock, and do not count. */
 	if (live != t->live && (kind == PAGE_TABLE_PROCESS || level))
 		host_fail("table %lu (kind %u level %u) has %u live entries, says %u", (unsigned long)page_to_pfn(t), kind, level, live, t->live);
+	return true;
+}
+
+/* T1 of a table, all its parents having been met. (A leaf that is some file's template will have that file as one more.) */
+static void check_table(struct page *t, const struct count *c)
+{
+	bool shareable = t->kind == PAGE_TABLE_PROCESS && t->level == 0;
+
+	if (t->own.v != c->tables * OWN_REF || (c->tables > 1 && !shareable))
+		host_fail("T1: table %lu (kind %u level %u) has %u owning parents (own %lx)", (unsigned long)page_to_pfn(t), t->kind, t->level, c->tables, (unsigned long)t->own.v);
 }
 
 /* --- files --- */
@@ -101,35 +114,45 @@ static u64 count_file(struct hfile *f)
 
 /* --- processes --- */
 static u32 swap_entries[SWAP_AREAS][MAX_SLOTS];	/* counted: entries of processes that name the slot */
-static void count_pte(struct mm *mm, vaddr_t va, u64 v, bool write)
+/* An entry of a leaf, whoever has it. write: those above allow it. */
+static void count_pte(u64 v, bool write)
 {
-	struct vma *vma = vma_lookup(mm, va);
-	if (!vma)
-		host_fail("%lx is mapped (%lx) outside every VMA", (unsigned long)va, (unsigned long)v);
 	if (entry_is_swap(v)) {
 		if (!(v & ENTRY_PRIV) || v & ENTRY_RW || swap_id(v) >= SWAP_AREAS << SWAP_SLOT_BITS)
-			host_fail("swap entry %lx at %lx", (unsigned long)v, (unsigned long)va);
+			host_fail("swap entry %lx", (unsigned long)v);
 		swap_entries[swap_id(v) >> SWAP_SLOT_BITS][SWAP_SLOT(swap_id(v))]++;
 		return;
 	}
 	struct page *p = entry_page(v);
-	write &= !!(v & ENTRY_RW);
-	if (write && !(vma->flags & VM_WRITE))
-		host_fail("%lx is writable, its VMA is not", (unsigned long)va);
-	if (write)
+	if (write && v & ENTRY_RW)
 		count_of(p)->writable_ptes++;
 	if (v & ENTRY_PRIV) {
 		count_of(p)->holders++;
-		if (write && !(v & ENTRY_EXCL))
-			host_fail("INV-E2: %lx is writable and PRIV but not EXCL (%lx)", (unsigned long)va, (unsigned long)v);
+		if (v & ENTRY_RW && !(v & ENTRY_EXCL))
+			host_fail("INV-E2: an entry is writable and PRIV but not EXCL (%lx)", (unsigned long)v);
 		if ((v & ENTRY_EXCL) && own_holders(p->own.v) != 1)
-			host_fail("INV-E2: %lx is EXCL but its page has %u holders", (unsigned long)va, (unsigned)own_holders(p->own.v));
+			host_fail("INV-E2: an entry is EXCL (%lx) but its page has %u holders", (unsigned long)v, (unsigned)own_holders(p->own.v));
+	} else if (v & ENTRY_EXCL) {
+		host_fail("an entry is EXCL but not PRIV (%lx)", (unsigned long)v);
+	}
+}
+/* The same entry as one of this address space. */
+static void check_pte(struct mm *mm, vaddr_t va, u64 v, bool write)
+{
+	struct vma *vma = vma_lookup(mm, va);
+	if (!vma)
+		host_fail("%lx is mapped (%lx) outside every VMA", (unsigned long)va, (unsigned long)v);
+	if (entry_is_swap(v))
+		return;
+	struct page *p = entry_page(v);
+	write &= !!(v & ENTRY_RW);
+	if (write && !(vma->flags & VM_WRITE))
+		host_fail("%lx is writable, its VMA is not", (unsigned long)va);
+	if (v & ENTRY_PRIV) {
 		if (vma->flags & VM_SHARED)
 			host_fail("%lx is PRIV in a shared mapping", (unsigned long)va);
 		return;
 	}
-	if (v & ENTRY_EXCL)
-		host_fail("%lx is EXCL but not PRIV", (unsigned long)va);
 	if (p == zero_page) {
 		if (write)
 			host_fail("INV-E7: the zero page is mapped writable at %lx", (unsigned long)va);
@@ -144,7 +167,37 @@ static void count_pte(struct mm *mm, vaddr_t va, u64 v, bool write)
 	if (write && (!(slot & ENTRY_RW) || !(vma->flags & VM_SHARED)))
 		host_fail("PC4: %lx is writable, the slot %lu is %lx", (unsigned long)va, (unsigned long)index, (unsigned long)slot);
 }
-static void count_mm_table(struct mm *mm, struct page *t, unsigned level, vaddr_t va, bool write)
+/* A leaf that may be shared, that is, which is read-only above: no part of it may get a file's pages, another VMA, or a pin for writing. */
+static void check_restricted(struct mm *mm, const struct page *leaf, vaddr_t va)
+{
+	const struct vma *vma = vma_lookup(mm, va);
+	if (!vma || vma->end < va + LEAF_SPAN || vma->mapping || vma->flags & VM_SHARED)
+		host_fail("P1: the leaf at %lx may be shared, and is not all of one anonymous mapping's", (unsigned long)va);
+	for (unsigned i = 0; own_refs(leaf->own.v) > 1 && i < 512; i++) {
+		u64 v = table_entries(leaf)[i].v;
+		if (v & ENTRY_PRIV && !entry_is_swap(v) && own_xpins(entry_page(v)->own.v))
+			host_fail("P4: the leaf at %lx is shared, and its page %u is pinned exclusively", (unsigned long)va, i);
+	}
+}
+static void count_leaf(struct mm *mm, struct page *leaf, vaddr_t va, bool write)
+{
+	bool first = count_table(leaf, PAGE_TABLE_PROCESS, 0);
+	if (own_refs(leaf->own.v) > 1 && write)
+		host_fail("P1: the leaf at %lx has %u owners, and can be written through one of them", (unsigned long)va, (unsigned)own_refs(leaf->own.v));
+	if (!write)
+		check_restricted(mm, leaf, va);
+	for (unsigned i = 0; i < 512; i++) {
+		u64 v = table_entries(leaf)[i].v;
+		if (!v)
+			continue;
+		if (!(v & ENTRY_P) && v & ENTRY_RW)	/* PROT_NONE keeps its frame in an entry without P */
+			host_fail("entry %lx of a leaf is neither empty nor present", (unsigned long)v);
+		if (first)
+			count_pte(v, write);
+		check_pte(mm, va + i * PAGE_SIZE, v, write);
+	}
+}
+static void count_mm_table(struct mm *mm, struct page *t, unsigned level, vaddr_t va)
 {
 	count_table(t, PAGE_TABLE_PROCESS, level);
 	for (unsigned i = 0; i < 512; i++) {
@@ -152,12 +205,12 @@ static void count_mm_table(struct mm *mm, struct page *t, unsigned level, vaddr_
 		vaddr_t at = va | (vaddr_t)i << (PAGE_SHIFT + 9 * level);
 		if (!v)
 			continue;
-		if (!(v & ENTRY_P) && (level || (v & ENTRY_RW)))	/* PROT_NONE keeps its frame in an entry without P */
-			host_fail("entry %lx of a process table is neither empty nor present", (unsigned long)v);
-		if (level)
-			count_mm_table(mm, entry_page(v), level - 1, at, write && (v & ENTRY_RW));
+		if (!(v & ENTRY_P) || (level > 1 && !(v & ENTRY_RW)))
+			host_fail("entry %lx of a table of level %u is neither empty nor allows everything", (unsigned long)v, level);
+		if (level > 1)
+			count_mm_table(mm, entry_page(v), level - 1, at);
 		else
-			count_pte(mm, at, v, write);
+			count_leaf(mm, entry_page(v), at, v & ENTRY_RW);
 	}
 }
 static void check_vmas(struct mm *mm)
@@ -237,7 +290,7 @@ void check_all(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(proc_all); i++)
 		if (proc_all[i]) {
 			check_vmas(proc_all[i]);
-			count_mm_table(proc_all[i], proc_all[i]->root, 3, 0, true);
+			count_mm_table(proc_all[i], proc_all[i]->root, 3, 0);
 		}
 	for (unsigned i = 0; i < SWAP_AREAS; i++)
 		check_area(&swap_areas[i], swap_entries[i]);
@@ -256,8 +309,12 @@ void check_all(void)
 			host_fail("PG2: frame %lu is free and used (own %lx)", (unsigned long)i, (unsigned long)own);
 		if (c->holders && !own)
 			host_fail("PG2: frame %lu is used and has own == 0", (unsigned long)i);
-		if (c->tables)
+		if (c->tables) {
+			check_table(p, c);
 			continue;
+		}
+		if (p->kind == PAGE_TABLE_PROCESS && p->level < 3)
+			host_fail("table %lu of level %u is in no table", (unsigned long)i, p->level);
 		if (p->kind == PAGE_SLAB || p->kind == PAGE_LARGE)
 			continue;
 		if (own_holders(own) != c->holders)

@@ -2,9 +2,10 @@
  * RAM and the MMU of the hosted tests: a CR3 and a TLB for each simulated CPU.
  *
  * The TLBs are as bad as the architecture allows: they keep every translation, and every upper entry they have
- * walked through (the paging-structure caches), until told to forget on that CPU; with PCIDs also over changes of CR3.
+ * walked through (the paging-structure caches) with what it allowed then, until told to forget on that CPU; with PCIDs also over changes of CR3.
+ * Of an address that faults they forget both (SDM vol. 3, 4.10.4.1), and look at the upper entries anew at once.
  * Using a translation that leads to a free frame is a failure. tlb_check() fails when one that could be used leads there, and, at
- * quiet moments, when one gives more than the tables do now.
+ * quiet moments, when one gives more than the tables do now, or an upper one leads to another leaf.
  */
 #include "host.h"
 #include "kernel/trap.h"
@@ -23,7 +24,7 @@ struct translation {
 	u16 pcid;
 	vaddr_t va;
 	paddr_t frame;		/* the page; or the leaf table, for an upper one */
-	bool upper, write, exec, dirty;
+	bool upper, write, exec, dirty;	/* write, exec: by it and those above it */
 };
 static struct tlb {
 	paddr_t root;		/* in CR3; 0: the kernel's own */
@@ -64,14 +65,52 @@ static void tlb_forget(struct tlb *t, u16 pcid)
 			tlb_remove(t, i);
 }
 
+/* What the upper entries of va lead to and allow together. A frame of 0: one of them is not present. */
+static struct translation walk_upper(paddr_t root, vaddr_t va)
+{
+	struct translation t = { .va = va >> 21 << 21, .upper = true, .write = true, .exec = true };
+	struct page *table = phys_to_page(root);
+
+	for (unsigned level = 3; level > 0; level--) {
+		entry_t *e = &table_entries(table)[table_index(va, level)];
+		u64 v = e->v;
+		if (!(v & ENTRY_P))
+			return t;
+		if (!(v & ENTRY_US))
+			host_fail("an upper entry of user address %lx has no US", (unsigned long)va);
+		t.write &= !!(v & ENTRY_RW);
+		t.exec &= !(v & ENTRY_NX);
+		e->v |= ENTRY_A;
+		table = entry_page(v);
+		if (table->kind != PAGE_TABLE_PROCESS && table->kind != PAGE_TABLE_CACHE)
+			host_fail("table walk of %lx reaches a frame of kind %u", (unsigned long)va, table->kind);
+	}
+	t.frame = page_to_phys(table);
+	return t;
+}
+
+/* The entry of va in the leaf, and what it allows together with those above. NULL: it is not present. */
+static entry_t *walk_leaf(const struct translation *upper, vaddr_t va, bool *write, bool *exec)
+{
+	entry_t *e = &table_entries(phys_to_page(upper->frame))[table_index(va, 0)];
+
+	if (!(e->v & ENTRY_P))
+		return NULL;
+	if (!(e->v & ENTRY_US))
+		host_fail("user address %lx is mapped without US", (unsigned long)va);
+	*write = upper->write && e->v & ENTRY_RW;
+	*exec = upper->exec && !(e->v & ENTRY_NX);
+	return e;
+}
+
 /* The processor may walk to any address at any time: it fetches what the first tables lead to. */
 bool host_speculates;
 static void speculate(void)
 {
-	paddr_t table = tlb()->root;
+	struct page *table = phys_to_page(tlb()->root);
 	vaddr_t va = 0;
 	for (int level = 3; level >= 0; level--) {
-		entry_t *e = table_entries(phys_to_page(table));
+		entry_t *e = table_entries(table);
 		unsigned i = 0;
 		while (i < 512 && !(e[i].v & ENTRY_P))
 			i++;
@@ -80,10 +119,10 @@ static void speculate(void)
 		e[i].v |= ENTRY_A;
 		va |= (vaddr_t)i << (PAGE_SHIFT + 9 * level);
 		if (level == 0)
-			tlb_add((struct translation){ 0, va >> 21 << 21, table, true, true, true, false });
-		table = e[i].v & ENTRY_FRAME;
+			tlb_add(walk_upper(tlb()->root, va));
+		table = entry_page(e[i].v);
 	}
-	tlb_add((struct translation){ 0, va, table, false, false, false, false });
+	tlb_add((struct translation){ 0, va, page_to_phys(table), false, false, false, false });
 }
 
 void arch_load_root(u64 cr3)
@@ -119,30 +158,33 @@ void arch_flush_all(struct mm *mm)
 	tlb_forget(tlb(), tlb()->pcid);
 }
 
-/* The entry of va in the table at level, and what it allows together with those above. */
-static entry_t *walk(paddr_t root, vaddr_t va, bool *write, bool *exec, paddr_t *leaf_table)
+/* A page fault: nothing of what it came from is kept. But nobody keeps the processor from a look at the upper entries before the kernel does anything. */
+static void tlb_fault(vaddr_t va)
 {
-	struct page *table = phys_to_page(root);
-	*write = *exec = true;
-	*leaf_table = 0;
-	for (int level = 3;; level--) {
-		entry_t *e = &table_entries(table)[table_index(va, level)];
-		u64 v = e->v;
-		if (level == 0)
-			*leaf_table = page_to_phys(table);
-		if (!(v & ENTRY_P))
-			return NULL;
-		if (!(v & ENTRY_US))
-			host_fail("user address %lx is mapped without US", (unsigned long)va);
-		*write &= !!(v & ENTRY_RW);
-		*exec &= !(v & ENTRY_NX);
-		if (level == 0)
-			return e;
-		e->v |= ENTRY_A;
-		table = entry_page(v);
-		if (table->kind != PAGE_TABLE_PROCESS && table->kind != PAGE_TABLE_CACHE)
-			host_fail("table walk of %lx reaches a frame of kind %u", (unsigned long)va, table->kind);
+	struct tlb *t = tlb();
+
+	for (unsigned i = t->nr; i-- > 0;)
+		if (t->of[i].pcid == t->pcid && (t->of[i].upper ? t->of[i].va == va >> 21 << 21 : t->of[i].va == va))
+			tlb_remove(t, i);
+	struct translation upper = walk_upper(t->root, va);
+	if (upper.frame)
+		tlb_add(upper);
+}
+
+/* The upper translation of va, a cached one if there is; a frame of 0: none. */
+static struct translation translate_upper(vaddr_t va)
+{
+	const struct translation *cached = tlb_find(va >> 21 << 21, true);
+
+	if (!cached) {
+		/* A walk that finds no page may still have cached the entries above. */
+		struct translation new = walk_upper(tlb()->root, va);
+		return new.frame ? *tlb_add(new) : new;
 	}
+	const struct page *table = phys_to_page(cached->frame);
+	if (!table->own.v || table->kind != PAGE_TABLE_PROCESS)
+		host_fail("INV-S5: a freed table is still cached for %lx", (unsigned long)va);
+	return *cached;
 }
 
 /* The translation for an access, or NULL and the #PF error code. */
@@ -158,40 +200,19 @@ static struct translation *translate(struct mm *mm, vaddr_t va, bool write, bool
 		t = NULL;
 	}
 	if (!t) {
-		bool w, x;
-		paddr_t leaf;
-		entry_t *e;
-		struct translation *upper = tlb_find(va >> 21 << 21, true);
-		if (upper) {
-			struct page *table = phys_to_page(upper->frame);
-			if (!table->own.v || table->kind != PAGE_TABLE_PROCESS)
-				host_fail("INV-S5: a freed table is still cached for %lx", (unsigned long)va);
-			e = &table_entries(table)[table_index(va, 0)];
-			w = upper->write;
-			x = upper->exec;
-			leaf = upper->frame;
-			if (!(e->v & ENTRY_P))
-				e = NULL;
-			else {
-				w &= !!(e->v & ENTRY_RW);
-				x &= !(e->v & ENTRY_NX);
-			}
-		} else {
-			e = walk(tlb()->root, va, &w, &x, &leaf);
-			/* A walk that finds no page may still have cached the entries above. */
-			if (leaf)
-				tlb_add((struct translation){ 0, va >> 21 << 21, leaf, true, true, true, false });
+		bool w = false, x = false;
+		struct translation upper = translate_upper(va);
+		entry_t *e = upper.frame ? walk_leaf(&upper, va, &w, &x) : NULL;
+		*error |= e ? PF_PRESENT : 0;
+		if (!e || (write && !w) || (exec && !x)) {
+			tlb_fault(va);
+			return NULL;
 		}
-		if (!e)
-			return NULL;
-		*error |= PF_PRESENT;
-		if ((write && !w) || (exec && !x))
-			return NULL;
 		e->v |= ENTRY_A | (write ? ENTRY_D : 0);
 		t = tlb_add((struct translation){ 0, va, e->v & ENTRY_FRAME, false, w, x, write });
 	} else if ((write && !t->write) || (exec && !t->exec)) {
 		*error |= PF_PRESENT;
-		tlb_drop(t);		/* a fault drops what caused it */
+		tlb_fault(va);
 		return NULL;
 	}
 	if (!phys_to_page(t->frame)->own.v)
@@ -202,20 +223,28 @@ static struct translation *translate(struct mm *mm, vaddr_t va, bool write, bool
 /* One that the CPU could use now: with another PCID it is looked after when that is loaded. */
 static void check_translation(const struct tlb *cpu, const struct translation *t, bool quiet)
 {
-	bool w, x;
-	paddr_t leaf;
+	bool w = false, x = false;
 	if (!phys_to_page(t->frame)->own.v)
 		host_fail("INV-S2: the TLB of CPU %d still has %lx -> frame %lx, which is free", (int)(cpu - tlbs), (unsigned long)t->va, (unsigned long)t->frame);
-	if (!quiet || t->upper)
+	if (!quiet)
 		return;
-	entry_t *e = walk(cpu->root, t->va, &w, &x, &leaf);
-	if (!e || (e->v & ENTRY_FRAME) != t->frame)
-		host_fail("stale translation of %lx: the table has %lx, the TLB of CPU %d frame %lx", (unsigned long)t->va, e ? (unsigned long)e->v : 0,
-			  (int)(cpu - tlbs), (unsigned long)t->frame);
+	struct translation now = walk_upper(cpu->root, t->va);
+	if (t->upper) {
+		if (now.frame != t->frame)
+			host_fail("stale upper entry of %lx: the tables lead to leaf %lx, the TLB of CPU %d to %lx", (unsigned long)t->va, (unsigned long)now.frame,
+				  (int)(cpu - tlbs), (unsigned long)t->frame);
+		w = now.write;
+		x = now.exec;
+	} else {
+		entry_t *e = now.frame ? walk_leaf(&now, t->va, &w, &x) : NULL;
+		if (!e || (e->v & ENTRY_FRAME) != t->frame)
+			host_fail("stale translation of %lx: the table has %lx, the TLB of CPU %d frame %lx", (unsigned long)t->va, e ? (unsigned long)e->v : 0,
+				  (int)(cpu - tlbs), (unsigned long)t->frame);
+	}
 	if (t->write && !w)
-		host_fail("stale write permission of %lx", (unsigned long)t->va);
+		host_fail("stale write permission %s %lx", t->upper ? "above" : "of", (unsigned long)t->va);
 	if (t->exec && !x)
-		host_fail("stale execute permission of %lx", (unsigned long)t->va);
+		host_fail("stale execute permission %s %lx", t->upper ? "above" : "of", (unsigned long)t->va);
 }
 
 void tlb_check(bool quiet)
