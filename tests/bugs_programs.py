@@ -163,9 +163,9 @@ BUGS = [
         ("mm/gup.c", "\tif (exclusive(flags)) {\n\t\t/* A page", "\tif (exclusive(flags) && !(flags & PIN_FORCE)) {\n\t\t/* A page")], "procvm INV_G5_dirty_cow --smp 2"),
     ("qemu_fork_shares_pinned", "fork shares pages that a device writes to: the next store gives the parent another page than the device has", [
         ("mm/page.h", "while (likely(!(own & (OWN_XPINS | OWN_FULL))))", "while (likely(!(own & OWN_FULL)))")],
-     "aio INV_D1_store_beside --append ramdisk_latency_us=2000"),
+     "aio_pins INV_D1_store_beside --append ramdisk_latency_us=2000"),
     ("qemu_adopt_read_pinned", "who is alone with a page that is being written to the disk stores to it, though the pin is somebody else's", [
-        ("mm/page.h", "& ~OWN_REFS) == OWN_HOLDER", "& ~(OWN_REFS | OWN_RPINS)) == OWN_HOLDER")], "aio INV_D2_both_store --append ramdisk_latency_us=5000"),
+        ("mm/page.h", "& ~OWN_REFS) == OWN_HOLDER", "& ~(OWN_REFS | OWN_RPINS)) == OWN_HOLDER")], "aio_pins INV_D2_both_store --append ramdisk_latency_us=5000"),
     ("pins_under_invalidate", "a direct write pins its memory with the range locked against faults: from a mapping of the range it waits for itself", [
         ("fs/direct.c", "\tint error = gather(d, &at, at.count);\n\n\tif (error)\n\t\treturn error;\n\terror = prepare(d);\n\tif (!error) {",
          "\tdown_write(&m->invalidate_lock);\n\tint error = gather(d, &at, at.count);\n\tup_write(&m->invalidate_lock);\n\n\tif (error)\n\t\treturn error;\n\terror = prepare(d);\n\tif (!error) {")],
@@ -175,7 +175,7 @@ BUGS = [
     ("direct_read_past_dirty", "a direct read does not look for what is dirty in the cache", [
         ("mm/direct.c", "\treturn mapping_writeback(m, first, last, true);\n}\n", "\treturn 0;\n}\n")], "direct INV_D4_buffered_write_direct_read"),
     ("bounce_is_clean", "a page that a device is writing to is clean once a copy of it was written back", [
-        ("mm/writeback.c", "still_dirty ? ENTRY_D : 0, 0);", "0, 0);")], "aio INV_D5_aio_shared_mapping --append ramdisk_latency_us=20000"),
+        ("mm/writeback.c", "still_dirty ? ENTRY_D : 0, 0);", "0, 0);")], "aio_pins INV_D5_aio_shared_mapping --append ramdisk_latency_us=20000"),
     ("store_from_outside_shared", "a store from outside goes to the frame that is mapped, also if it is shared with another process", [
         ("mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)"),
         ("mm/gup.c", "if (value & ENTRY_PRIV ? !(value & ENTRY_EXCL) : !(vma->flags & VM_SHARED))", "if (false)")], "procvm INV_G2_poke_while_forking"),
