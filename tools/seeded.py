@@ -17,6 +17,7 @@ import mutate  # noqa: E402
 from bugs import BUGS  # noqa: E402
 from testlib import BUILD, ROOT, Fail, must  # noqa: E402
 from common import VARIANTS  # noqa: E402
+from runner import ERROR  # noqa: E402
 
 PAGE = os.path.join(ROOT, "docs", "seeded-bugs.md")
 TREE = os.path.join(BUILD, "seeded")       # a copy of the source for the kernels that are built with a bug
@@ -59,7 +60,10 @@ def copy_source():
 def run(tree, words, options, limit):
     """(status, output) of a program on the kernel of a source tree; 124: it did not end."""
     done = subprocess.run(["./cowslip", "run", "--timeout", str(limit), *options, "--", *words], cwd=tree, stdin=subprocess.DEVNULL, capture_output=True)
-    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
+    text = (done.stdout + done.stderr).decode("utf-8", "replace")
+    if done.returncode == ERROR:
+        raise Fail(f"nothing was run: {text[-2000:]}")
+    return done.returncode, text
 
 
 def run_broken(edits, words, options, limit):
