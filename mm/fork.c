@@ -4,7 +4,8 @@
  * Private pages are shared: the parent's entry loses RW and EXCL, the page gains a holder, the child's entry
  * is equal. A page that somebody has pinned exclusively cannot be shared (its holder writes it behind
  * our back): the child gets a copy at once and the parent keeps the page (DESIGN.md 6, rule 6). Entries of private mappings that own
- * nothing are copied as they are, 10 instructions each: the child would fault them in again, and needs most of them.
+ * nothing are copied as they are, 10 instructions each: the child would fault them in again, and needs most of them. Page tables that are
+ * full enough are not copied but shared (mm/share.c).
  *
  * Two leaf locks are held at once, so that an entry is never in neither table while truncate walks both: it
  * meets the parent first (vma_insert()), and then either we find the entry gone, or it finds ours in the child.
@@ -105,8 +106,7 @@ static unsigned copy_some(const struct vma *vma, struct page *from, struct page 
 	return n;
 }
 
-/* Both leaves locked. Returns where it stopped: end, or at a page that needs a spare one. */
-static vaddr_t copy_locked(const struct vma *vma, struct page *from, struct page *to, vaddr_t va, vaddr_t end, struct page **spare)
+vaddr_t leaf_copy_entries(const struct vma *vma, struct page *from, struct page *to, vaddr_t va, vaddr_t end, struct page **spare)
 {
 	while ((va = leaf_next_used(from, va, end)) < end) {
 		unsigned n = copy_some(vma, from, to, va, end, spare);
@@ -130,7 +130,7 @@ static int copy_leaf(struct page *from, struct mm *new, const struct vma *vma, v
 		return -ENOMEM;
 	for (;;) {
 		table_lock_two(from, to);
-		va = copy_locked(vma, from, to, va, end, &spare);
+		va = leaf_copy_entries(vma, from, to, va, end, &spare);
 		table_unlock_two(from, to);
 		if (va >= end)
 			break;
@@ -145,15 +145,19 @@ static int copy_leaf(struct page *from, struct mm *new, const struct vma *vma, v
 
 static int copy_entries(struct mm *old, struct mm *new, const struct vma *vma)
 {
+	bool may_share = vma_has_leaves(vma) && switch_share_tables;
 	vaddr_t next;
 	int error = 0;
 
-	for (vaddr_t va = vma->start; va < vma->end && !error; va = next) {
+	for (vaddr_t va = vma->start; va < vma->end && error >= 0; va = next) {
 		struct page *from = leaf_find_locked(old, va, &next);
-		if (from && READ_ONCE(from->live))
+		if (!from || !READ_ONCE(from->live))
+			continue;
+		error = may_share ? leaf_share(old, new, vma, va) : 0;
+		if (!error)
 			error = copy_leaf(from, new, vma, va, min(next, vma->end));
 	}
-	return error;
+	return min(error, 0);
 }
 
 /* The child's VMA is listed before its tables are filled (MM2). */
@@ -203,6 +207,8 @@ struct mm *mm_fork(struct mm *old)
 	down_write(&old->mmap_lock);
 	WRITE_ONCE(old->forking, current);	/* no VMA changes: what we allocate may come from swapping our own pages out */
 	copy_layout(new, old);
+	if (switch_share_tables)
+		leaves_restrict(old);
 	error = vmas_reserve(new, old->nr_vmas);
 	for (unsigned i = 0; i < old->nr_vmas && !error; i++)
 		if (!(old->vmas[i]->flags & VM_DONTFORK))

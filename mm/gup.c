@@ -47,19 +47,27 @@ static bool allows(u64 entry, unsigned flags)
 	return !(flags & PIN_LONG) || (entry & (ENTRY_PRIV | ENTRY_EXCL)) == (ENTRY_PRIV | ENTRY_EXCL);
 }
 
+/* Before an exclusive pin: fork() is to look for it in this leaf. */
+static void note_pins(const entry_t *e)
+{
+	struct page *leaf = virt_to_page(e);
+
+	if (!READ_ONCE(leaf->pinned))
+		WRITE_ONCE(leaf->pinned, true);
+}
+
 static struct page *pin_entry(struct mm *mm, vaddr_t va, unsigned flags)
 {
 	u64 irq = irq_save(), value = 0, now = 0;
 	struct page *page = NULL;
-	vaddr_t next;
-	struct page *leaf = leaf_find(mm, va, &next);
+	const entry_t *e = leaf_find_entry(mm, va, &value);
 
-	if (leaf)
-		value = entry_read(leaf_entry(leaf, va));
 	if (allows(value, flags)) {
 		page = entry_page(value);
+		if (exclusive(flags))
+			note_pins(e);
 		if (pin_page(page, flags))
-			now = entry_read(leaf_entry(leaf, va));
+			now = entry_read(e);	/* the rights above: who takes them away waits for us before he looks for pins */
 		else
 			page = NULL;
 	}
@@ -109,12 +117,16 @@ static struct page *pin_locked(const struct vma *vma, entry_t *e, unsigned flags
 	if (!value || entry_is_swap(value) || (!(value & ENTRY_P) && !(flags & PIN_FORCE)))
 		return NULL;
 	if (exclusive(flags)) {
+		if (table_shared(virt_to_page(e)))
+			return NULL;
 		/* A page of the cache is not what a private mapping's owner will write to, so it is not what is to be seen or changed through the pin. */
 		if (value & ENTRY_PRIV ? !(value & ENTRY_EXCL) : !(vma->flags & VM_SHARED))
 			return NULL;
 		if (!(value & ENTRY_PRIV) && flags & PIN_WRITE && !(value & ENTRY_RW))
 			return NULL;
 	}
+	if (exclusive(flags))
+		note_pins(e);
 	if (!pin_page(entry_page(value), flags))
 		return NULL;
 	if (flags & PIN_WRITE)
@@ -131,13 +143,14 @@ void fault_pin(struct fault *f, entry_t *e)
 static struct page *pin_present(struct fault *f)
 {
 	vaddr_t next;
-	struct page *leaf = leaf_find(f->mm, f->address, &next), *page;
+	struct page *leaf = leaf_hold(f->mm, f->address, &next), *page;
 
 	if (!leaf)
 		return NULL;
 	spin_lock(&leaf->lock);
 	page = pin_locked(f->vma, leaf_entry(leaf, f->address), f->pin->flags);
 	spin_unlock(&leaf->lock);
+	page_unpin_read(leaf);
 	return page;
 }
 

@@ -23,11 +23,11 @@ static unsigned pages_together(vaddr_t va, unsigned n)
 unsigned loan_from_user(struct mm *mm, const struct vma *vma, vaddr_t va, unsigned n, struct page **loan)
 {
 	vaddr_t next;
-	struct page *leaf = leaf_find(mm, va, &next);
+	struct page *leaf = vma->mapping ? NULL : leaf_find_own(mm, va, &next, true);
 	bool writable = false;
 	unsigned got;
 
-	if (!leaf || vma->mapping || vma->flags & (VM_SHARED | VM_LOCKED))
+	if (!leaf || vma->flags & (VM_SHARED | VM_LOCKED))
 		return 0;
 	n = pages_together(va, n);
 	entry_t *e = leaf_entry(leaf, va);

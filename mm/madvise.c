@@ -14,6 +14,9 @@ static int zap_vma(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t end, b
 
 	if (vma->flags & VM_LOCKED || (anonymous_only && vma->mapping))
 		return -EINVAL;
+	/* Of a leaf that others have too, all goes, or a part of our own copy. */
+	if ((start & (LEAF_SPAN - 1) && leaves_own(mm, start, start + 1)) || (end & (LEAF_SPAN - 1) && leaves_own(mm, end - 1, end)))
+		return -ENOMEM;
 	tlb_batch_init(&batch, mm, TLB_UNMAP);
 	zap_range(mm, start, end, ZAP_FILE | ZAP_PRIVATE, &batch);
 	tlb_batch_finish(&batch);
@@ -50,7 +53,7 @@ static void forget_use(struct mm *mm, vaddr_t start, vaddr_t end)
 	vaddr_t next;
 
 	for (vaddr_t va = start; va < end; va = next) {
-		struct page *leaf = leaf_find(mm, va, &next);
+		struct page *leaf = leaf_find_own(mm, va, &next, false);
 		next = min(next, end);
 		if (!leaf || !READ_ONCE(leaf->live))
 			continue;

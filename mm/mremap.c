@@ -13,7 +13,7 @@ struct move {
 	u64 old_len, new_len;
 };
 
-/* Both leaves locked (they may be the same one): the entry goes over, or is dropped. */
+/* Both leaves locked (they may be the same one), and this address space's own: the entry goes over, or is dropped. */
 static void move_entry(struct page *from_leaf, struct page *to_leaf, vaddr_t from, vaddr_t to)
 {
 	u64 value = entry_read(leaf_entry(from_leaf, from));
@@ -42,6 +42,8 @@ static void move_entries(struct mm *mm, vaddr_t from, vaddr_t to, u64 length)
 		stop = min(stop, from + (to_next - to));
 		/* Both at once: truncate must find the entry in one of them (mm/rmap.c). */
 		table_lock_two(from_leaf, to_leaf);
+		if (from_leaf->pinned)
+			to_leaf->pinned = true;
 		for (; from < stop; from += PAGE_SIZE, to += PAGE_SIZE)
 			move_entry(from_leaf, to_leaf, from, to);
 		table_unlock_two(from_leaf, to_leaf);
@@ -93,6 +95,8 @@ static long move_mapping(struct mm *mm, struct vma *old, const struct move *m, s
 	int error = vmas_reserve(mm, 3);
 	if (!error)
 		error = vma_split_range(mm, m->from, m->from + m->old_len);
+	if (!error)
+		error = leaves_own(mm, m->from, m->from + m->old_len);
 	if (!error)
 		error = prepare_tables(mm, m);
 	if (error)

@@ -55,7 +55,10 @@ struct page {
 	u8 kind;			/* enum page_kind: written by allocator and owner only */
 	u8 order;			/* of the block, in its first page */
 	u8 level;			/* tables: 0 = leaf (PTEs) ... 3 = PML4; fixed */
-	bool in_flight;			/* data: under writeback for some slot; the lock of mm/pagelock.c's table */
+	union {
+		bool in_flight;		/* data: under writeback for some slot; the lock of mm/pagelock.c's table */
+		bool pinned;		/* leaves of address spaces: perhaps some page has an exclusive pin. Set before the pin, cleared by fork() */
+	};
 	union {
 		u32 live;		/* tables: entries that are not zero; table lock */
 		u32 swap_id;		/* data: the place in a swap area whose cache may have it: a hint, to be checked there; else 0 */

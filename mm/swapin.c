@@ -85,14 +85,17 @@ retry:
 
 static bool is_of(u64 e, const struct swap_area *a) { return entry_is_swap(e) && swap_area_of(swap_id(e)) == a; }
 
-/* The first entry of the area from va on, in mm; mmap_lock held. NULL: none. */
-static struct page *find_entry(struct mm *mm, struct swap_area *a, vaddr_t *va, struct vma **vma)
+/* The first entry of the area from va on, in mm, in a leaf of its own; mmap_lock held. NULL: none, or *error. */
+static struct page *find_entry(struct mm *mm, struct swap_area *a, vaddr_t *va, struct vma **vma, int *error)
 {
 	vaddr_t next;
 
 	for (unsigned i = vma_index(mm, *va); i < mm->nr_vmas; i++) {
 		*vma = mm->vmas[i];
 		for (*va = max(*va, (*vma)->start); *va < (*vma)->end; *va = next) {
+			*error = leaves_own(mm, *va, *va + 1);
+			if (*error)
+				return NULL;
 			struct page *leaf = leaf_find(mm, *va, &next);
 			next = min(next, (*vma)->end);
 			if (!leaf || !READ_ONCE(leaf->live))
@@ -113,7 +116,7 @@ static int swap_in_mm(struct mm *mm, struct swap_area *a)
 	int error = 0;
 
 	down_read(&mm->mmap_lock);
-	while (!error && (leaf = find_entry(mm, a, &va, &f.vma))) {
+	while (!error && (leaf = find_entry(mm, a, &va, &f.vma, &error))) {
 		entry_t *e = leaf_entry(leaf, va);
 		u64 seen = entry_read(e);
 		f.address = va;

@@ -186,7 +186,7 @@ static vaddr_t scan_range(struct mm *mm, vaddr_t va, vaddr_t end, struct scan *s
 	vaddr_t next;
 
 	while (va < end && s->begun < s->want && !s->full) {
-		struct page *leaf = leaf_find(mm, va, &next);
+		struct page *leaf = leaf_find_own(mm, va, &next, false);	/* what several have stays (FOREST.md) */
 		va = leaf && READ_ONCE(leaf->live) ? scan_leaf(mm, leaf, va, min(next, end), s) : next;
 	}
 	return va;

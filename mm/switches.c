@@ -14,6 +14,7 @@ bool switch_zerocopy_write = true;
 bool switch_pipe_merge = false;
 bool switch_fault_lock = true;
 bool switch_cow_reuse = true;
+bool switch_share_tables = true;
 bool switch_swap_pinned = false;
 u64 switch_copy_fail = 0;
 
@@ -29,6 +30,7 @@ static const struct {
 	{ "pipe_merge", &switch_pipe_merge, false, "who may read a file can write to it through a pipe" },
 	{ "fault_lock", &switch_fault_lock, true, "a fault beside truncate maps pages that are no longer the file's" },
 	{ "cow_reuse", &switch_cow_reuse, true, NULL },
+	{ "share_tables", &switch_share_tables, true, NULL },
 	{ "swap_pinned", &switch_swap_pinned, false, "what devices write into memory that is swapped out meanwhile is lost" },
 };
 

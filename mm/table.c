@@ -1,16 +1,8 @@
-/*
- * Tables (mm/table.h): allocation, and the one gate through which a table becomes changeable.
- *
- * Tables are not shared yet, so table_own() only ever allocates; that a present child has one owning parent is asserted,
- * so that the first sharing that appears without the copying code stops here.
- */
+/* Tables (mm/table.h): how they come, are found below one another, and go. Several owners: mm/share.c. */
 #include "mm/table.h"
 
 #include "kernel/printk.h"
 #include "mm/vmstat.h"
-
-/* Upper entries allow everything; restrictions are in the leaves (FOREST.md: upper entries restrict only while shared). */
-#define UPPER_FLAGS (ENTRY_P | ENTRY_RW | ENTRY_US | ENTRY_A)
 
 struct page *table_alloc(enum page_kind kind, unsigned level)
 {
@@ -23,6 +15,7 @@ struct page *table_alloc(enum page_kind kind, unsigned level)
 	page_set_kind(table, kind);
 	table->level = level;
 	table->live = 0;
+	table->pinned = false;
 	if (kind == PAGE_TABLE_PROCESS)
 		spin_init(&table->lock, "process table", RANK_TABLE_PROCESS);
 	else
@@ -34,13 +27,16 @@ struct page *table_alloc(enum page_kind kind, unsigned level)
 void table_put(struct page *table)
 {
 	ASSERT(table->kind == PAGE_TABLE_PROCESS || table->kind == PAGE_TABLE_CACHE);
-	/* Only the last owning parent may change entries, and only it knows them to be clear. */
-	if (own_refs(atomic64_read(&table->own)) == 1) {
-		ASSERT(table->live == 0);
-		/* No entry is left: zeroes. But a root has the kernel's half, and entries of files' leaves are not counted. */
-		page_set_kind(table, table->kind == PAGE_TABLE_PROCESS && table->level < 3 ? PAGE_ZEROED : PAGE_DATA);
-		vmstat_inc(VM_TABLE_FREE);
-	}
+	u64 own = atomic64_read(&table->own);
+	while (own_refs(own) > 1)	/* not the last one: in one step, or two that go at once both leave the entries to the other */
+		if (atomic64_cmpxchg(&table->own, &own, own - OWN_REF))
+			return;
+	if (table->live && table->kind == PAGE_TABLE_PROCESS && !table->level)
+		leaf_empty(table);
+	ASSERT(table->live == 0);
+	/* No entry is left: zeroes. But a root has the kernel's half, and entries of files' leaves are not counted. */
+	page_set_kind(table, table->kind == PAGE_TABLE_PROCESS && table->level < 3 ? PAGE_ZEROED : PAGE_DATA);
+	vmstat_inc(VM_TABLE_FREE);
 	page_put(table);
 }
 
@@ -80,6 +76,6 @@ struct page *table_own(struct page *parent, unsigned slot)
 	}
 	struct page *child = entry_page(value);
 	ASSERT(child->kind == parent->kind && child->level == parent->level - 1);
-	ASSERT(own_refs(atomic64_read(&child->own)) == 1);	/* stage 2: copy it here */
+	ASSERT(child->level == 0 || !table_shared(child));
 	return child;
 }

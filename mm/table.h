@@ -4,7 +4,8 @@
  * references in its own word = owning parents.
  *
  * Rules (FOREST.md):
- * T1  A table with more than one owning parent is immutable: whoever changes it owns it first (table_own).
+ * T1  A table with more than one owning parent is immutable: whoever changes it owns it first (leaf_own). Only leaves of address spaces
+ *     have several (mm/share.c).
  * T2  Software changes an entry only by locked read-modify-write; a replacement is an exchange whose
  *     returned A and D bits are merged. The MMU may set A and D at any moment.
  * T3  Entries of a PROCESS table change in software only under the table's lock. In a CACHE leaf LOCKED
@@ -30,6 +31,8 @@ typedef atomic64_t entry_t;
 #define ENTRY_G		BIT(8)
 #define ENTRY_NX	BIT(63)
 #define ENTRY_FRAME	0x000ffffffffff000UL
+/* Upper entries allow everything; restrictions are in the leaves. But RW is clear above a leaf that others may have too. */
+#define UPPER_FLAGS	(ENTRY_P | ENTRY_RW | ENTRY_US | ENTRY_A)
 
 /*
  * Software bits of PROCESS leaves. An entry that is not zero but has P=0 is a PRIV entry under PROT_NONE: it keeps
@@ -62,12 +65,14 @@ static inline unsigned table_index(vaddr_t va, unsigned level) { return va >> (P
 struct page *table_alloc(enum page_kind kind, unsigned level);
 /* A leaf of an address space that nobody can find any more: drop what its entries hold, and clear them. */
 void leaf_empty(struct page *leaf);
-/* Drop one owning reference; the last one frees the table, whose entries must be clear by then. */
+/* Drop one owning reference; the last one frees the table, and what a leaf's entries hold. Whoever had it from the caller's parent was flushed before. */
 void table_put(struct page *table);
 
+/* Is it a leaf with several owning parents? A user of mm->mmap_lock who finds it his own may rely on it: only fork() lets others in. */
+static inline bool table_shared(const struct page *table) { return own_refs(atomic64_read(&table->own)) > 1; }
+
 /*
- * The table under `slot` of `parent` (level parent->level - 1), such that the caller may change
- * it: allocated if absent, copied if shared (stage 2; tables are not shared yet, and it asserts so).
+ * The table under `slot` of `parent` (level parent->level - 1), allocated if absent. A leaf may be shared: leaf_own() copies it.
  * Sleeps only to allocate; takes parent's lock itself to publish. NULL: no memory.
  */
 struct page *table_own(struct page *parent, unsigned slot);

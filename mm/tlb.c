@@ -73,10 +73,7 @@ void tlb_batch_finish(struct tlb_batch *b)
 		atomic_dec(&b->mm->unflushed);
 	for (unsigned i = 0; i < b->nr; i++)
 		page_drop_holder(b->holders[i]);
-	for (unsigned i = 0; i < b->nr_tables; i++) {
-		if (b->tables[i]->live)
-			leaf_empty(b->tables[i]);
+	for (unsigned i = 0; i < b->nr_tables; i++)
 		table_put(b->tables[i]);
-	}
 	tlb_batch_init(b, b->mm, b->why);
 }

@@ -35,7 +35,7 @@ struct tlb_batch {
 	unsigned nr;
 	struct page *holders[TLB_BATCH];	/* drop one holder each after the flush */
 	unsigned nr_tables;
-	struct page *tables[TLB_BATCH];		/* table_put each after the flush; a leaf may have its entries still: leaf_empty() */
+	struct page *tables[TLB_BATCH];		/* table_put each after the flush; a leaf may have its entries still */
 };
 void tlb_batch_init(struct tlb_batch *b, struct mm *mm, enum tlb_reason why);
 /*

@@ -1,7 +1,7 @@
 /*
  * Counting what an address space uses (mm/usage.h).
  *
- * A private page says itself how many entries hold it. A cache page does not know its mappings (they own nothing), so
+ * A private page says itself how many entries hold it, and their tables how many programs have them. A cache page does not know its mappings (they own nothing), so
  * they are found as rmap finds them: by the file's list of VMAs, whose entries are looked at under i_mmap_lock.
  */
 #include "mm/usage.h"
@@ -25,12 +25,15 @@ static u64 file_users(struct address_space *m, u64 index)
 	return n;
 }
 
-static void count_page(struct vma *vma, vaddr_t va, u64 e, struct vma_usage *out)
+/* Programs that have a leaf besides one: so many more use what its entries hold. */
+static u64 other_owners(const struct page *leaf) { return own_refs(atomic64_read(&leaf->own)) - 1; }
+
+static void count_page(struct vma *vma, vaddr_t va, u64 e, u64 others, struct vma_usage *out)
 {
 	bool private = e & ENTRY_PRIV, dirty = e & ENTRY_D;
 	u64 index = vma->pgoff + ((va - vma->start) >> PAGE_SHIFT), users;
 
-	users = private ? own_holders(atomic64_read(&entry_page(e)->own)) : file_users(vma->mapping, index);
+	users = private ? own_holders(atomic64_read(&entry_page(e)->own)) + others : file_users(vma->mapping, index);
 	if (!private)
 		dirty |= (pagecache_peek(vma->mapping, index) & ENTRY_D) != 0;
 	users = max(users, 1UL);		/* it may have changed since we read the entry */
@@ -41,10 +44,10 @@ static void count_page(struct vma *vma, vaddr_t va, u64 e, struct vma_usage *out
 	*(users > 1 ? dirty ? &out->shared_dirty : &out->shared_clean : dirty ? &out->private_dirty : &out->private_clean) += 1;
 }
 
-static void count_swap(u64 e, struct vma_usage *out)
+static void count_swap(u64 e, u64 others, struct vma_usage *out)
 {
 	out->swap++;
-	out->swap_pss_bytes += PAGE_SIZE / max(swap_users(e), 1U);
+	out->swap_pss_bytes += PAGE_SIZE / max(swap_users(e) + others, 1UL);
 }
 
 static bool counts(u64 e) { return e && !entry_is_swap(e) && entry_page(e) != zero_page; }
@@ -56,21 +59,22 @@ void vma_usage(struct vma *vma, struct vma_usage *out)
 
 	*out = (struct vma_usage){ 0 };
 	for (vaddr_t va = vma->start; va < vma->end; va = next) {
-		struct page *leaf = leaf_find(vma->mm, va, &next);
-		if (!leaf || !READ_ONCE(leaf->live))
-			continue;
+		struct page *leaf = leaf_hold(vma->mm, va, &next);
 		next = min(next, vma->end);
+		if (!leaf)
+			continue;
 		if (m)			/* for a table at a time, so that nobody waits long */
 			mutex_lock(&m->i_mmap_lock);
-		for (; va < next; va += PAGE_SIZE) {
+		for (; va < next && READ_ONCE(leaf->live); va += PAGE_SIZE) {
 			u64 e = entry_read(leaf_entry(leaf, va));
 			if (counts(e))
-				count_page(vma, va, e, out);
+				count_page(vma, va, e, other_owners(leaf), out);
 			else if (entry_is_swap(e))
-				count_swap(e, out);
+				count_swap(e, other_owners(leaf), out);
 		}
 		if (m)
 			mutex_unlock(&m->i_mmap_lock);
+		page_unpin_read(leaf);
 	}
 }
 
@@ -119,13 +123,27 @@ void mm_usage(struct mm *mm, struct mm_usage *out)
 		if ((vma->flags & (VM_EXEC | VM_WRITE)) == VM_EXEC)
 			out->exec += vma_pages(vma);
 		for (vaddr_t va = vma->start; va < vma->end; va = next) {
-			struct page *leaf = leaf_find(mm, va, &next);
-			if (leaf && READ_ONCE(leaf->live))
+			struct page *leaf = leaf_hold(mm, va, &next);
+			if (!leaf)
+				continue;
+			if (READ_ONCE(leaf->live))
 				count_leaf(vma, leaf, va, min(next, vma->end), out);
+			page_unpin_read(leaf);
 		}
 	}
 	out->tables = count_tables(mm->root);
 	up_read(&mm->mmap_lock);
+}
+
+static bool leaf_is_shared(struct mm *mm, vaddr_t va)
+{
+	vaddr_t next;
+	struct page *leaf = leaf_hold(mm, va, &next);
+	bool shared = leaf && other_owners(leaf);
+
+	if (leaf)
+		page_unpin_read(leaf);
+	return shared;
 }
 
 void page_usage(struct mm *mm, vaddr_t va, struct page_usage *out)
@@ -140,14 +158,14 @@ void page_usage(struct mm *mm, vaddr_t va, struct page_usage *out)
 	if (entry_is_swap(e)) {
 		out->swapped = true;
 		out->swap_id = swap_id(e);
-		out->exclusive = swap_users(e) == 1;
+		out->exclusive = swap_users(e) == 1 && !leaf_is_shared(mm, va);
 	} else if (e) {
 		struct address_space *m = e & ENTRY_PRIV ? NULL : vma->mapping;
 		out->present = true;
 		out->pfn = page_to_pfn(entry_page(e));
 		out->file = m != NULL;
 		if (e & ENTRY_PRIV)
-			out->exclusive = page_sole_holder(entry_page(e));
+			out->exclusive = page_sole_holder(entry_page(e)) && !leaf_is_shared(mm, va);
 		if (m) {
 			mutex_lock(&m->i_mmap_lock);
 			out->exclusive = file_users(m, vma->pgoff + ((va - vma->start) >> PAGE_SHIFT)) == 1;

@@ -232,8 +232,11 @@ void vma_set_bounds(struct vma *vma, vaddr_t start, vaddr_t end)
 /* Cut the VMA at va into [start, va) and [va, end). Room was reserved. */
 static int vma_split(struct mm *mm, struct vma *vma, vaddr_t va)
 {
-	struct vma *upper = vma_alloc(mm);
+	struct vma *upper;
 
+	if (vma_has_leaves(vma) && leaves_own(mm, va, va + 1))	/* a shared leaf lies in one VMA */
+		return -ENOMEM;
+	upper = vma_alloc(mm);
 	if (!upper)
 		return -ENOMEM;
 	upper->start = va;

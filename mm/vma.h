@@ -65,12 +65,26 @@ void gaps_moved(struct mm *mm, unsigned i);
 
 /* --- process tables (mm/walk.c) --- */
 
-/* The leaf table for va, allocated with its parents if need be; NULL: no memory. */
+/* The leaf table for va, to be changed: allocated with its parents if need be, copied if others have it too; NULL: no memory. mmap_lock, sleeps. */
 struct page *leaf_own(struct mm *mm, vaddr_t va);
-/* The leaf table for va, or NULL; *next is the end of what it, or the hole in its place, covers. i_mmap_lock suffices. */
+/* Before changes in [start, end): copy those leaves that others have too. 0 or -ENOMEM. mmap_lock, sleeps. */
+int leaves_own(struct mm *mm, vaddr_t start, vaddr_t end);
+/* The upper entry of va's leaf, which may be empty; NULL: no memory for the tables above. mmap_lock for writing, or an address space that nobody knows yet. */
+entry_t *leaf_slot(struct mm *mm, vaddr_t va);
+/* The leaf table for va, or NULL; *next is the end of what it, or the hole in its place, covers. i_mmap_lock suffices. But
+ * if others may have it too (private anonymous memory), another thread may put a copy in its place, unless mmap_lock is held for writing. */
 struct page *leaf_find(struct mm *mm, vaddr_t va, vaddr_t *next);
 /* The same for who has mmap_lock, either way, and goes on to the next VMA, which may lie below the same leaf: that saves the walk. */
 struct page *leaf_find_locked(struct mm *mm, vaddr_t va, vaddr_t *next);
+/*
+ * The same for who changes what is there and makes nothing: taken over if nobody else has it any more, copied if `copy` and others do. NULL also if
+ * it is not copied. mmap_lock either way; sleeps if `copy`.
+ */
+struct page *leaf_find_own(struct mm *mm, vaddr_t va, vaddr_t *next, bool copy);
+/* The same for who only looks, under mmap_lock for reading: it stays until page_unpin_read(). */
+struct page *leaf_hold(struct mm *mm, vaddr_t va, vaddr_t *next);
+/* va's entry and, in *value, what it says, less what the entry above it takes away (INV-P4). NULL: none. Interrupts off, or mmap_lock. */
+const entry_t *leaf_find_entry(struct mm *mm, vaddr_t va, u64 *value);
 static inline entry_t *leaf_entry(struct page *leaf, vaddr_t va) { return &table_entries(leaf)[table_index(va, 0)]; }
 /* The first address in [va, end), all below the leaf, whose entry is not empty; end: none. */
 static inline vaddr_t leaf_next_used(struct page *leaf, vaddr_t va, vaddr_t end)
@@ -79,6 +93,26 @@ static inline vaddr_t leaf_next_used(struct page *leaf, vaddr_t va, vaddr_t end)
 		va += PAGE_SIZE;
 	return va;
 }
+
+/* Could a leaf below it be shared: private anonymous memory, 2 MiB and aligned? */
+static inline bool vma_has_leaves(const struct vma *vma)
+{
+	return vma->end - vma->start >= LEAF_SPAN && !vma->mapping && !(vma->flags & VM_SHARED) && ALIGN_UP(vma->start, LEAF_SPAN) + LEAF_SPAN <= vma->end;
+}
+
+/* --- leaves that several address spaces have (mm/share.c, mm/fork.c) --- */
+
+/*
+ * Both leaves locked, those of `to` empty: the entries of [va, end) for a second address space, each page with a holder more, the old ones without RW
+ * and EXCL. Returns where it stopped: end, or at a page that cannot be shared; if there is a *spare one it gets a copy, for vma.
+ */
+vaddr_t leaf_copy_entries(const struct vma *vma, struct page *from, struct page *to, vaddr_t va, vaddr_t end, struct page **spare);
+/* Before a fork: no leaf that the child may share can be written, or pinned exclusively, from now on, but by leaf_own(). mmap_lock for writing. */
+void leaves_restrict(struct mm *mm);
+/* Give `new` the leaf at va, in vma, which old has, as it is. 1; 0: it must be copied; -ENOMEM. mmap_lock of old for writing; nobody knows new. */
+int leaf_share(struct mm *old, struct mm *new, const struct vma *vma, vaddr_t va);
+/* For leaf_own(): the leaf at va, below parent, without RW above. NULL: no memory; or others have it and it is not to be copied. mmap_lock, sleeps if `may_copy`. */
+struct page *leaf_unshare(struct mm *mm, struct page *parent, vaddr_t va, bool may_copy);
 
 /* A store by the PRIV entry `now`, whose leaf is locked: is the page this entry's alone, so that it may take it over (INV-E1)? */
 static inline bool entry_may_reuse(u64 now)

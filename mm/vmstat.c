@@ -42,5 +42,6 @@ const char *const vmstat_names[NR_VMSTAT] = {
 	[VM_SPLICE_SHARE] = "splice_share", [VM_SPLICE_COPY] = "splice_copy", [VM_SPLICE_GIVE] = "splice_give",
 	[VM_SHM_ATTACH] = "shm_attach", [VM_SHM_DETACH] = "shm_detach",
 	[VM_TABLE_ALLOC] = "table_alloc", [VM_TABLE_FREE] = "table_free",
+	[VM_TABLE_SHARE] = "table_share", [VM_TABLE_TAKE] = "table_take", [VM_TABLE_COPY] = "table_copy",
 	[VM_HANG] = "hang",
 };

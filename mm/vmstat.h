@@ -30,7 +30,9 @@ enum vmstat_item {
 	VM_TLB, VM_TLB_CALL = VM_TLB + NR_TLB_REASONS, VM_TLB_LAST = VM_TLB_CALL + NR_TLB_REASONS - 1,	/* by reason: flushes; other CPUs asked */
 	VM_SPLICE_SHARE, VM_SPLICE_COPY, VM_SPLICE_GIVE,	/* buffers that a pipe got by reference; by copying; that a file took by reference */
 	VM_SHM_ATTACH, VM_SHM_DETACH,	/* System V shared memory: by shmat(); VMAs that ended, by whatever */
-	VM_TABLE_ALLOC, VM_TABLE_FREE, VM_HANG,
+	VM_TABLE_ALLOC, VM_TABLE_FREE,
+	VM_TABLE_SHARE, VM_TABLE_TAKE, VM_TABLE_COPY,	/* leaves: shared by fork; taken over by the last owner; copied by one of several */
+	VM_HANG,
 	NR_VMSTAT,
 };
 

@@ -1,9 +1,10 @@
 /*
  * Walking the tables of an address space: find a leaf, make one, clear a range, free what is left over.
  *
- * Upper tables and leaves go away only under mmap_lock held for writing, and only where no VMA is; so whoever holds
- * mmap_lock, or the i_mmap_lock of a listed VMA, may walk below that VMA without further locks. Entries of leaves
- * change under the leaf's own lock.
+ * Upper tables, and leaves with RW in the entry above, go away only under mmap_lock held for writing, and only where no VMA is; so whoever
+ * holds mmap_lock, or the i_mmap_lock of a listed VMA, may walk below that VMA without further locks. A leaf without RW above may be others' too
+ * (mm/share.c): a thread that wants to change it puts a copy in its place, under mmap_lock held for reading. Who looks at one then holds it
+ * (leaf_hold()). Entries of leaves change under the leaf's own lock.
  */
 #include "mm/vma.h"
 
@@ -27,57 +28,141 @@ static struct page *hinted_leaf(struct mm *mm, vaddr_t va)
 	return hint && hint >> HINT_FRAME_BITS == va / LEAF_SPAN ? pfn_to_page(hint & HINT_FRAME) : NULL;
 }
 
+static void set_hint(struct mm *mm, vaddr_t va, const struct page *leaf)
+{
+	WRITE_ONCE(mm->leaf_hint, va / LEAF_SPAN << HINT_FRAME_BITS | page_to_pfn(leaf));
+}
+
+/* The table of this level on the way to va, made with those above it if need be; NULL: no memory. */
+static struct page *table_above(struct mm *mm, vaddr_t va, unsigned level)
+{
+	struct page *table = mm->root;
+
+	while (table && table->level > level)
+		table = table_own(table, table_index(va, table->level));
+	return table;
+}
+
+entry_t *leaf_slot(struct mm *mm, vaddr_t va)
+{
+	struct page *parent = table_above(mm, va, 1);
+
+	return parent ? &table_entries(parent)[table_index(va, 1)] : NULL;
+}
+
 struct page *leaf_own(struct mm *mm, vaddr_t va)
 {
-	struct page *table = hinted_leaf(mm, va);
+	struct page *leaf = hinted_leaf(mm, va);
 
-	if (likely(table))
-		return table;
-	table = mm->root;
-	while (table && table->level > 0)
-		table = table_own(table, table_index(va, table->level));
-	if (table)
-		WRITE_ONCE(mm->leaf_hint, va / LEAF_SPAN << HINT_FRAME_BITS | page_to_pfn(table));
-	return table;
+	if (likely(leaf))
+		return leaf;
+	struct page *parent = table_above(mm, va, 1);
+	leaf = parent ? table_own(parent, table_index(va, 1)) : NULL;
+	if (leaf && unlikely(!(entry_read(&table_entries(parent)[table_index(va, 1)]) & ENTRY_RW)))
+		leaf = leaf_unshare(mm, parent, va, true);
+	if (leaf)
+		set_hint(mm, va, leaf);
+	return leaf;
 }
 
-struct page *leaf_find(struct mm *mm, vaddr_t va, vaddr_t *next)
-{
-	struct page *table = hinted_leaf(mm, va);
+/* A leaf, and the entry above it: what that said, and where it is (NULL: the hint knew, and it knows only leaves with RW above). */
+struct found { struct page *leaf; u64 upper; const entry_t *slot; };
 
-	if (!table)
-		table = mm->root;
-	while (table->level > 0) {
-		u64 value = entry_read(&table_entries(table)[table_index(va, table->level)]);
-		if (!(value & ENTRY_P)) {
-			*next = ALIGN_DOWN(va, span(table->level)) + span(table->level);
-			return NULL;
+static __attribute__((always_inline)) inline struct found find_leaf(struct mm *mm, vaddr_t va, vaddr_t *next)
+{
+	struct found f = { hinted_leaf(mm, va), UPPER_FLAGS, NULL };
+
+	if (!f.leaf)
+		f.leaf = mm->root;
+	while (f.leaf->level > 0) {
+		f.slot = &table_entries(f.leaf)[table_index(va, f.leaf->level)];
+		f.upper = entry_read(f.slot);
+		if (!(f.upper & ENTRY_P)) {
+			*next = ALIGN_DOWN(va, span(f.leaf->level)) + span(f.leaf->level);
+			f.leaf = NULL;
+			return f;
 		}
-		table = entry_page(value);
+		f.leaf = entry_page(f.upper);
 	}
 	*next = ALIGN_DOWN(va, span(1)) + span(1);
-	return table;
+	return f;
 }
+
+/* Is it still the one that it was found to be? One with RW above stays, as does any while nobody else changes tables. */
+static inline bool still_there(const struct found *f)
+{
+	return !f->slot || entry_page(entry_read(f->slot)) == f->leaf;
+}
+
+struct page *leaf_find(struct mm *mm, vaddr_t va, vaddr_t *next) { return find_leaf(mm, va, next).leaf; }
 
 struct page *leaf_find_locked(struct mm *mm, vaddr_t va, vaddr_t *next)
 {
-	struct page *leaf = leaf_find(mm, va, next);
+	struct found f = find_leaf(mm, va, next);
 
-	if (leaf)
-		WRITE_ONCE(mm->leaf_hint, va / LEAF_SPAN << HINT_FRAME_BITS | page_to_pfn(leaf));
-	return leaf;
+	if (f.leaf && f.upper & ENTRY_RW)
+		set_hint(mm, va, f.leaf);
+	return f.leaf;
+}
+
+struct page *leaf_find_own(struct mm *mm, vaddr_t va, vaddr_t *next, bool copy)
+{
+	struct found f = find_leaf(mm, va, next);
+
+	if (!f.leaf || likely(f.upper & ENTRY_RW))
+		return f.leaf;
+	return leaf_unshare(mm, table_above(mm, va, 1), va, copy);
+}
+
+struct page *leaf_hold(struct mm *mm, vaddr_t va, vaddr_t *next)
+{
+	for (;;) {
+		struct found f = find_leaf(mm, va, next);
+		if (!f.leaf)
+			return NULL;
+		if (!page_pin_read(f.leaf))
+			continue;		/* freed, so no longer there */
+		if (still_there(&f))
+			return f.leaf;
+		page_unpin_read(f.leaf);
+	}
+}
+
+const entry_t *leaf_find_entry(struct mm *mm, vaddr_t va, u64 *value)
+{
+	struct found f;
+	vaddr_t next;
+
+	do {
+		f = find_leaf(mm, va, &next);
+		if (!f.leaf)
+			return NULL;
+		*value = entry_read(leaf_entry(f.leaf, va));
+	} while (unlikely(!still_there(&f)));
+	if (unlikely(!(f.upper & ENTRY_RW)))
+		*value &= ~(ENTRY_RW | ENTRY_EXCL);
+	return leaf_entry(f.leaf, va);
 }
 
 u64 mm_entry(struct mm *mm, vaddr_t va)
 {
-	vaddr_t next;
+	u64 value = 0;
 
 	/* Tables are freed after a flush that asks every CPU which runs mm; one with interrupts off has not answered yet. */
 	u64 flags = irq_save();
-	struct page *leaf = leaf_find(mm, va, &next);
-	u64 value = leaf ? entry_read(leaf_entry(leaf, va)) : 0;
+	leaf_find_entry(mm, va, &value);
 	irq_restore(flags);
 	return value;
+}
+
+int leaves_own(struct mm *mm, vaddr_t start, vaddr_t end)
+{
+	vaddr_t next;
+
+	for (vaddr_t va = start; va < end; va = next)
+		if (leaf_find(mm, va, &next) && !leaf_find_own(mm, va, &next, true))
+			return -ENOMEM;
+	return 0;
 }
 
 /* Leaf locked. Up to n private pages from e on lose their entries; out[] gets them. How many, before an entry that is something else. */
@@ -153,14 +238,12 @@ static vaddr_t zap_leaf(struct page *leaf, vaddr_t va, vaddr_t end, unsigned wha
 
 /*
  * Take the leaf at va out of the tables with all that it has: 25 instructions a page are 17, and no page waits for the flush in a list of its own. Only
- * for who has mmap_lock for writing, and where no file's VMA is, so that nobody else gets at the leaf.
+ * for who has mmap_lock for writing, and where no file's VMA is, so that nobody else gets at the leaf. If others have it too, that is all there is to do.
  */
 static void detach_leaf(struct mm *mm, struct page *leaf, vaddr_t va, struct tlb_batch *batch)
 {
-	struct page *table = mm->root;
+	struct page *table = table_above(mm, va, 1);
 
-	while (table->level > 1)
-		table = entry_page(entry_read(&table_entries(table)[table_index(va, table->level)]));
 	tlb_batch_range(batch, va, va + LEAF_SPAN);
 	WRITE_ONCE(mm->leaf_hint, 0);
 	spin_lock(&table->lock);
@@ -196,7 +279,8 @@ void zap_range(struct mm *mm, vaddr_t start, vaddr_t end, unsigned what, struct 
 		u32 live = leaf ? READ_ONCE(leaf->live) : 0;
 		if (!live) {
 			va = next;
-		} else if (what & ZAP_LEAVES && live >= WHOLE_LEAF && !(va & (LEAF_SPAN - 1)) && next <= end) {
+		} else if (table_shared(leaf) || (what & ZAP_LEAVES && live >= WHOLE_LEAF && !(va & (LEAF_SPAN - 1)) && next <= end)) {
+			ASSERT(!(va & (LEAF_SPAN - 1)) && next <= end);	/* a shared one lies in one VMA, and where a part of it goes it was owned */
 			detach_leaf(mm, leaf, va, batch);
 			va = next;
 		} else {
@@ -282,9 +366,12 @@ u64 mm_rss_pages(struct mm *mm)
 	down_read(&mm->mmap_lock);
 	for (unsigned i = 0; i < mm->nr_vmas; i++)
 		for (vaddr_t va = mm->vmas[i]->start, end = mm->vmas[i]->end; va < end; va = next) {
-			struct page *leaf = leaf_find(mm, va, &next);
-			if (leaf && READ_ONCE(leaf->live))
+			struct page *leaf = leaf_hold(mm, va, &next);
+			if (!leaf)
+				continue;
+			if (READ_ONCE(leaf->live))
 				pages += leaf_present(leaf, va, min(next, end));
+			page_unpin_read(leaf);
 		}
 	up_read(&mm->mmap_lock);
 	return pages;
