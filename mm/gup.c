@@ -117,8 +117,6 @@ static struct page *pin_locked(const struct vma *vma, entry_t *e, unsigned flags
 	if (!value || entry_is_swap(value) || (!(value & ENTRY_P) && !(flags & PIN_FORCE)))
 		return NULL;
 	if (exclusive(flags)) {
-		if (table_shared(virt_to_page(e)))
-			return NULL;
 		/* A page of the cache is not what a private mapping's owner will write to, so it is not what is to be seen or changed through the pin. */
 		if (value & ENTRY_PRIV ? !(value & ENTRY_EXCL) : !(vma->flags & VM_SHARED))
 			return NULL;
@@ -143,14 +141,16 @@ void fault_pin(struct fault *f, entry_t *e)
 static struct page *pin_present(struct fault *f)
 {
 	vaddr_t next;
-	struct page *leaf = leaf_hold(f->mm, f->address, &next), *page;
+	bool own = exclusive(f->pin->flags);	/* a leaf that nobody else has stays; another one is held */
+	struct page *leaf = own ? leaf_find_own(f->mm, f->address, &next, false) : leaf_hold(f->mm, f->address, &next), *page;
 
 	if (!leaf)
 		return NULL;
 	spin_lock(&leaf->lock);
 	page = pin_locked(f->vma, leaf_entry(leaf, f->address), f->pin->flags);
 	spin_unlock(&leaf->lock);
-	page_unpin_read(leaf);
+	if (!own)
+		page_unpin_read(leaf);
 	return page;
 }
 

@@ -139,6 +139,8 @@ static unsigned put_slots(struct address_space *m, u64 index, entry_t *slot, str
 			atomic64_fetch_and(slot, ~ENTRY_LOCKED);
 			break;
 		}
+		if (old)
+			slot_drop_template(m, slot);
 		if (end > m->size)
 			smp_store_release(&m->size, end);	/* before P (PC1) */
 		atomic64_xchg(slot, value);			/* and unlocks */

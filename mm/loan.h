@@ -36,6 +36,11 @@ unsigned loan_from_user(struct mm *mm, const struct vma *vma, vaddr_t va, unsign
  * up. No TLB is told unless a page was mapped there (INV-R5, R7).
  */
 unsigned loan_to_user(struct mm *mm, const struct vma *vma, vaddr_t va, struct page **loan, unsigned n);
+/*
+ * mm/template.c: 2 MiB of the file at once, from page `index` on, to va, both aligned, where the vma has no table or one that others have too: one store, if the
+ * file has a table ready. 512 or 0. mmap_lock for reading, sleeps.
+ */
+unsigned template_attach(struct mm *mm, const struct vma *vma, struct address_space *m, u64 index, vaddr_t va);
 /* A file that loans go to, one after the other, up to page `end`. Pages before `ready` have room (->room() was asked): 0 at first. */
 struct loan_target {
 	struct address_space *m;

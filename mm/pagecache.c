@@ -69,6 +69,8 @@ void slot_replace_held(struct address_space *m, u64 index, entry_t *slot, struct
 	/* A fault cannot map the old page again: it needs the page lock, which we have. */
 	if (e & ENTRY_P && atomic_read(&m->nr_mapped))
 		rmap_zap(m, index, index, false);
+	if (old)
+		slot_drop_template(m, slot);
 	do {
 		next = (e & (ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_D | ENTRY_RW | ENTRY_RESERVED)) | page_to_phys(page) | ENTRY_US;
 		if (uptodate)
@@ -90,7 +92,7 @@ int slot_make_sole(struct address_space *m, u64 index, entry_t *slot)
 {
 	struct page *old = entry_page(entry_read(slot)), *copy;
 
-	if (page_sole_holder(old))
+	if (slot_sole(m, slot, entry_read(slot)))
 		return 0;	/* stays so: a second holder comes only under the page lock */
 	copy = page_alloc(0, 0);
 	if (!copy)
@@ -111,6 +113,7 @@ void slot_remove(struct address_space *m, u64 index, entry_t *slot)
 		slot_cleaned(m);
 	if (e & ENTRY_FRAME)
 		slot_count(m, -1);
+	slot_drop_template(m, slot);
 	e = atomic64_xchg(slot, 0);
 	page_wake(m, index);
 	if (e & ENTRY_FRAME)

@@ -103,6 +103,25 @@ void slot_tag_dirty(struct address_space *m, u64 index);
 /* Free all tables; every slot is empty and nobody looks any more. */
 void slot_free_tables(struct address_space *m);
 
+/* --- template.c --- */
+void template_drop(struct page *leaf);		/* the file's reference to its template, if there is one. Any context but interrupts */
+/*
+ * Before the page of a slot changes, or is found to be held by others: readers get no more tables with it. The caller owns LOCKED, if he changes
+ * something. True: it may have fewer holders now.
+ */
+static inline bool slot_drop_template(struct address_space *m, entry_t *slot)
+{
+	if (slot == &m->root || likely((u64)READ_ONCE(virt_to_page(slot)->template) <= TEMPLATE_WANTED))
+		return false;
+	template_drop(virt_to_page(slot));
+	return true;
+}
+/* Has nobody else the page that the slot says (e)? Under LOCKED it stays so. (INV-P3) */
+static inline bool slot_sole(struct address_space *m, entry_t *slot, u64 e)
+{
+	return likely(page_sole_holder(entry_page(e))) || (slot_drop_template(m, slot) && page_sole_holder(entry_page(e)));
+}
+
 /* --- pagecache.c: changing a slot; the caller owns LOCKED --- */
 /*
  * Make `page` (whose one lifetime reference becomes the holder) the contents, keeping LOCKED, WRITEBACK, D and RW; P if

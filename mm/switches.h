@@ -27,7 +27,8 @@ extern bool switch_fault_lock;
 /* cow_reuse=0: a page that became this process's alone again (its child has ended) is copied all the same. Default 1. */
 extern bool switch_cow_reuse;
 
-/* share_tables=0: fork() copies all page tables, instead of sharing those that are full enough until somebody stores (mm/share.c). Default 1. */
+/* share_tables=0: fork() copies all page tables, and read() maps page by page, instead of sharing whole tables until somebody stores (mm/share.c,
+ * mm/template.c). Default 1. */
 extern bool switch_share_tables;
 /* swap_pinned=1: a page goes out although somebody has it pinned. UNSAFE: what a device writes into it then is lost. Default 0. */
 extern bool switch_swap_pinned;

@@ -69,7 +69,7 @@ void gaps_moved(struct mm *mm, unsigned i);
 struct page *leaf_own(struct mm *mm, vaddr_t va);
 /* Before changes in [start, end): copy those leaves that others have too. 0 or -ENOMEM. mmap_lock, sleeps. */
 int leaves_own(struct mm *mm, vaddr_t start, vaddr_t end);
-/* The upper entry of va's leaf, which may be empty; NULL: no memory for the tables above. mmap_lock for writing, or an address space that nobody knows yet. */
+/* The upper entry of va's leaf, which may be empty; NULL: no memory for the tables above. mmap_lock. */
 entry_t *leaf_slot(struct mm *mm, vaddr_t va);
 /* The leaf table for va, or NULL; *next is the end of what it, or the hole in its place, covers. i_mmap_lock suffices. But
  * if others may have it too (private anonymous memory), another thread may put a copy in its place, unless mmap_lock is held for writing. */

@@ -32,6 +32,7 @@ enum vmstat_item {
 	VM_SHM_ATTACH, VM_SHM_DETACH,	/* System V shared memory: by shmat(); VMAs that ended, by whatever */
 	VM_TABLE_ALLOC, VM_TABLE_FREE,
 	VM_TABLE_SHARE, VM_TABLE_TAKE, VM_TABLE_COPY,	/* leaves: shared by fork; taken over by the last owner; copied by one of several */
+	VM_TABLE_TEMPLATE, VM_TABLE_ATTACH,	/* made for the readers of a file; given to one */
 	VM_HANG,
 	NR_VMSTAT,
 };

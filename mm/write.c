@@ -148,13 +148,15 @@ out:
 /* Does this piece go the swap way? A hint, decided without the lock; write_filled decides again. */
 static bool wants_swap(const struct piece *p)
 {
+	entry_t *slot;
 	u64 e;
 
 	if (!covers_all(p, p->n))
 		return false;
-	e = pagecache_peek(p->m, p->index);
-	/* The frame may be freed under us: then its word says anything, and we merely take the other way. */
-	return !(e & ENTRY_P) || e & ENTRY_WRITEBACK || !page_sole_holder(entry_page(e));
+	slot = slot_find(p->m, p->index);
+	e = slot ? entry_read(slot) : 0;
+	/* The frame may be freed under us, or the slot have moved: then its word says anything, and we merely take the other way. */
+	return !(e & ENTRY_P) || e & (ENTRY_WRITEBACK | ENTRY_TABLE) || !slot_sole(p->m, slot, e);
 }
 
 /* The fill stopped early and old contents must be kept: a partial write of k bytes from the frame. */
@@ -318,7 +320,7 @@ static __attribute__((always_inline)) inline size_t write_dirty(struct address_s
 		return 0;
 	if (unlikely(!atomic64_cmpxchg(slot, &e, e | ENTRY_LOCKED)))
 		return 0;
-	if (likely(page_sole_holder(entry_page(e))))
+	if (likely(slot_sole(m, slot, e)))
 		k = copy_from_iter_nofault((char *)entry_address(e) + (pos & ~PAGE_MASK), n, from);
 	vmstat_inc(VM_WRITE_INPLACE);
 	atomic64_fetch_and(slot, ~ENTRY_LOCKED);
