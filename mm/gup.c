@@ -141,13 +141,14 @@ void fault_pin(struct fault *f, entry_t *e)
 static struct page *pin_present(struct fault *f)
 {
 	vaddr_t next;
-	bool own = exclusive(f->pin->flags);	/* a leaf that nobody else has stays; another one is held */
-	struct page *leaf = own ? leaf_find_own(f->mm, f->address, &next, false) : leaf_hold(f->mm, f->address, &next), *page;
+	bool own = exclusive(f->pin->flags);	/* a leaf that nobody else has stays; another one is held, and may not be ours any more once it is locked */
+	struct page *leaf = own ? leaf_find_own(f->mm, f->address, &next, false) : leaf_hold(f->mm, f->address, &next), *page = NULL;
 
 	if (!leaf)
 		return NULL;
 	spin_lock(&leaf->lock);
-	page = pin_locked(f->vma, leaf_entry(leaf, f->address), f->pin->flags);
+	if (own || leaf_find(f->mm, f->address, &next) == leaf)
+		page = pin_locked(f->vma, leaf_entry(leaf, f->address), f->pin->flags);
 	spin_unlock(&leaf->lock);
 	if (!own)
 		page_unpin_read(leaf);

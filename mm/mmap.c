@@ -297,13 +297,15 @@ static void unmap_vmas(struct mm *mm, unsigned i, vaddr_t end, struct list_head 
 	list_splice_tail(&removed, dead);
 }
 
-/* [start, end) is one end of this VMA, but not all of it: the VMA gets shorter, without being cut into two first. */
-static void unmap_edge(struct mm *mm, unsigned i, vaddr_t start, vaddr_t end)
+/* [start, end) is one end of this VMA, but not all of it: the VMA gets shorter, without being cut into two first. 0 or -ENOMEM. */
+static int unmap_edge(struct mm *mm, unsigned i, vaddr_t start, vaddr_t end)
 {
 	struct vma *vma = mm->vmas[i];
 	bool upper = vma->start < start;
 	struct tlb_batch batch;
 
+	if (vma_own_cut(vma, upper ? start : end))
+		return -ENOMEM;
 	tlb_batch_init(&batch, mm, TLB_UNMAP);
 	zap_range(mm, start, end, ZAP_FILE | ZAP_PRIVATE, &batch);
 	tlb_batch_finish(&batch);
@@ -312,6 +314,7 @@ static void unmap_edge(struct mm *mm, unsigned i, vaddr_t start, vaddr_t end)
 	vaddr_t high = !upper ? end : i + 1 < mm->nr_vmas ? mm->vmas[i + 1]->start : USER_TOP + PAGE_SIZE;
 	free_tables(mm, start, end, low, high, &batch);
 	tlb_batch_finish(&batch);
+	return 0;
 }
 
 int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head *dead)
@@ -321,10 +324,8 @@ int unmap_locked(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head *de
 	if (i == mm->nr_vmas || mm->vmas[i]->start >= end)
 		return 0;
 	const struct vma *vma = mm->vmas[i];
-	if ((vma->start < start && vma->end == end) || (vma->start == start && vma->end > end)) {
-		unmap_edge(mm, i, start, end);
-		return 0;
-	}
+	if ((vma->start < start && vma->end == end) || (vma->start == start && vma->end > end))
+		return unmap_edge(mm, i, start, end);
 	unsigned last = i;
 	while (last + 1 < mm->nr_vmas && mm->vmas[last + 1]->start < end)
 		last++;

@@ -42,10 +42,10 @@ static void move_entries(struct mm *mm, vaddr_t from, vaddr_t to, u64 length)
 		stop = min(stop, from + (to_next - to));
 		/* Both at once: truncate must find the entry in one of them (mm/rmap.c). */
 		table_lock_two(from_leaf, to_leaf);
-		if (from_leaf->pinned)
-			to_leaf->pinned = true;
 		for (; from < stop; from += PAGE_SIZE, to += PAGE_SIZE)
 			move_entry(from_leaf, to_leaf, from, to);
+		if (READ_ONCE(from_leaf->pinned))	/* only now: a fast pin marks the leaf, then pins, then looks at the entry again */
+			WRITE_ONCE(to_leaf->pinned, true);
 		table_unlock_two(from_leaf, to_leaf);
 	}
 }

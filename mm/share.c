@@ -116,20 +116,24 @@ static bool own_locked(struct mm *mm, struct page *parent, entry_t *slot, vaddr_
 	vaddr_t base = ALIGN_DOWN(va, LEAF_SPAN);
 	bool done = true;
 
-	spin_lock(&leaf->lock);		/* until whoever copies it has done so */
+	if (copy)
+		table_lock_two(leaf, copy);
+	else
+		spin_lock(&leaf->lock);		/* until whoever copies it has done so */
 	if (!table_shared(leaf)) {
 		atomic64_fetch_or(slot, ENTRY_RW);	/* more rights, same table: no flush */
 		vmstat_inc(VM_TABLE_TAKE);
 	} else if (!copy) {
 		done = false;
 	} else {
-		spin_lock(&copy->lock);
 		done = leaf_copy_entries(NULL, leaf, copy, base, base + LEAF_SPAN, &spare) == base + LEAF_SPAN;
-		spin_unlock(&copy->lock);
 		if (done)
 			entry_exchange_locked(parent, slot, page_to_phys(copy) | UPPER_FLAGS);
 	}
-	spin_unlock(&leaf->lock);
+	if (copy)
+		table_unlock_two(leaf, copy);
+	else
+		spin_unlock(&leaf->lock);
 	return done;
 }
 

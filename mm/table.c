@@ -15,7 +15,6 @@ struct page *table_alloc(enum page_kind kind, unsigned level)
 	page_set_kind(table, kind);
 	table->level = level;
 	table->live = 0;
-	table->pinned = false;
 	table->template = NULL;
 	if (kind == PAGE_TABLE_PROCESS)
 		spin_init(&table->lock, "process table", RANK_TABLE_PROCESS);
@@ -36,6 +35,7 @@ void table_put(struct page *table)
 		leaf_empty(table);
 	ASSERT(table->live == 0 && (u64)table->template <= TEMPLATE_WANTED);
 	/* No entry is left: zeroes. But a root has the kernel's half, and entries of files' leaves are not counted. */
+	table->pinned = false;		/* it is another field of data */
 	page_set_kind(table, table->kind == PAGE_TABLE_PROCESS && table->level < 3 ? PAGE_ZEROED : PAGE_DATA);
 	vmstat_inc(VM_TABLE_FREE);
 	page_put(table);

@@ -130,30 +130,31 @@ static struct page *template_get(struct address_space *m, u64 index, u64 bits)
 	return usable(template) ? template : NULL;
 }
 
+/* Parent locked; its entry shows a leaf, without RW. In its place the template, if others have the leaf too: then there is no pin in it. */
+static bool put_over(struct page *parent, entry_t *above, struct page *leaf, u64 value)
+{
+	spin_lock(&leaf->lock);
+	bool shared = table_shared(leaf);
+	if (shared)
+		entry_exchange_locked(parent, above, value);
+	spin_unlock(&leaf->lock);
+	return shared;
+}
+
 /*
  * Parent locked. The entry above the reader's 2 MiB is empty, or shows a table that others have too, all of which is to be read over: it shows the
- * template now. *old: a table to be dropped. False: the reader has a table of his own there, and copies to its pages are cheaper (INV-R2).
+ * template from now on. *old: a table to be dropped. False: the reader has a table of his own there, and copies to its pages are cheaper (INV-R2).
  */
 static bool put_above(struct page *parent, entry_t *above, struct page *template, struct page **old)
 {
-	u64 value = entry_read(above), new = page_to_phys(template) | (UPPER_FLAGS & ~ENTRY_RW);
-	struct page *leaf = value ? entry_page(value) : NULL;
-	bool shared = leaf && !(value & ENTRY_RW);
+	u64 seen = entry_read(above), value = page_to_phys(template) | (UPPER_FLAGS & ~ENTRY_RW);
 
-	if (shared && leaf != template) {	/* under its lock: there is no pin in it as long as others have it */
-		spin_lock(&leaf->lock);
-		shared = table_shared(leaf);
-		spin_unlock(&leaf->lock);
+	if (!seen) {
+		entry_exchange_locked(parent, above, value);
+		return true;
 	}
-	if (leaf && !shared)
-		return false;
-	if (leaf == template)		/* read again */
-		*old = template;
-	else if (leaf)
-		*old = leaf;
-	if (leaf != template)
-		entry_exchange_locked(parent, above, new);
-	return true;
+	*old = entry_page(seen);
+	return !(seen & ENTRY_RW) && (*old == template || put_over(parent, above, *old, value));
 }
 
 unsigned template_attach(struct mm *mm, const struct vma *vma, struct address_space *m, u64 index, vaddr_t va)

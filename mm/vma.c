@@ -234,7 +234,7 @@ static int vma_split(struct mm *mm, struct vma *vma, vaddr_t va)
 {
 	struct vma *upper;
 
-	if (vma_has_leaves(vma) && leaves_own(mm, va, va + 1))	/* a shared leaf lies in one VMA */
+	if (vma_own_cut(vma, va))
 		return -ENOMEM;
 	upper = vma_alloc(mm);
 	if (!upper)

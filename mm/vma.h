@@ -100,6 +100,12 @@ static inline bool vma_has_leaves(const struct vma *vma)
 	return vma->end - vma->start >= LEAF_SPAN && !vma->mapping && !(vma->flags & VM_SHARED) && ALIGN_UP(vma->start, LEAF_SPAN) + LEAF_SPAN <= vma->end;
 }
 
+/* Before the VMA ends or begins at va: a shared leaf lies in one VMA. 0 or -ENOMEM. */
+static inline int vma_own_cut(const struct vma *vma, vaddr_t va)
+{
+	return vma_has_leaves(vma) && va & (LEAF_SPAN - 1) ? leaves_own(vma->mm, va, va + 1) : 0;
+}
+
 /* --- leaves that several address spaces have (mm/share.c, mm/fork.c) --- */
 
 /*
