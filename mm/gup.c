@@ -142,7 +142,7 @@ static struct page *pin_present(struct fault *f)
 {
 	vaddr_t next;
 	bool own = exclusive(f->pin->flags);	/* a leaf that nobody else has stays; another one is held, and may not be ours any more once it is locked */
-	struct page *leaf = own ? leaf_find_own(f->mm, f->address, &next, false) : leaf_hold(f->mm, f->address, &next), *page = NULL;
+	struct page *leaf = own ? leaf_find_own(f->mm, f->address, &next, LEAF_TAKE) : leaf_hold(f->mm, f->address, &next), *page = NULL;
 
 	if (!leaf)
 		return NULL;

@@ -23,7 +23,7 @@ static unsigned pages_together(vaddr_t va, unsigned n)
 unsigned loan_from_user(struct mm *mm, const struct vma *vma, vaddr_t va, unsigned n, struct page **loan)
 {
 	vaddr_t next;
-	struct page *leaf = vma->mapping ? NULL : leaf_find_own(mm, va, &next, true);
+	struct page *leaf = vma->mapping ? NULL : leaf_find_own(mm, va, &next, 0);
 	bool writable = false;
 	unsigned got;
 

@@ -53,7 +53,7 @@ static void forget_use(struct mm *mm, vaddr_t start, vaddr_t end)
 	vaddr_t next;
 
 	for (vaddr_t va = start; va < end; va = next) {
-		struct page *leaf = leaf_find_own(mm, va, &next, false);
+		struct page *leaf = leaf_find_own(mm, va, &next, LEAF_TAKE);
 		next = min(next, end);
 		if (!leaf || !READ_ONCE(leaf->live))
 			continue;

@@ -65,7 +65,7 @@ struct mm *mm_alloc(void)
 
 	if (!mm)
 		return NULL;
-	mm->root = table_alloc(PAGE_TABLE_PROCESS, 3);
+	mm->root = table_alloc(PAGE_TABLE_PROCESS, 3, 0);
 	if (!mm->root) {
 		kfree(mm);
 		return NULL;

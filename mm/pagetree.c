@@ -64,7 +64,7 @@ static int tree_grow(struct address_space *m, u64 root)
 		return page_wait_unlocked(m, 0, false);
 	if (!old && root & ENTRY_WRITEBACK)
 		return page_wait_writeback(m, 0);
-	table = table_alloc(PAGE_TABLE_CACHE, old ? old->level + 1 : 0);
+	table = table_alloc(PAGE_TABLE_CACHE, old ? old->level + 1 : 0, 0);
 	if (!table)
 		return -ENOMEM;
 	if (old) {

@@ -137,7 +137,7 @@ static bool own_locked(struct mm *mm, struct page *parent, entry_t *slot, vaddr_
 	return done;
 }
 
-struct page *leaf_unshare(struct mm *mm, struct page *parent, vaddr_t va, bool may_copy)
+struct page *leaf_unshare(struct mm *mm, struct page *parent, vaddr_t va, unsigned copy_flags)
 {
 	entry_t *slot = &table_entries(parent)[table_index(va, 1)];
 	struct page *copy = NULL, *old = NULL, *leaf;
@@ -150,9 +150,9 @@ struct page *leaf_unshare(struct mm *mm, struct page *parent, vaddr_t va, bool m
 		leaf = entry_page(entry_read(slot));
 		old = leaf != entry_page(value) ? entry_page(value) : NULL;
 		spin_unlock(&parent->lock);
-		if (done || copy || !may_copy)
+		if (done || copy || copy_flags == LEAF_TAKE)
 			break;
-		copy = table_alloc(PAGE_TABLE_PROCESS, 0);
+		copy = table_alloc(PAGE_TABLE_PROCESS, 0, copy_flags);
 		if (!copy)
 			return NULL;
 	}

@@ -32,6 +32,7 @@ struct victim {
 struct scan {
 	unsigned want, begun;
 	bool force;			/* without looking at A */
+	unsigned copy_flags;		/* of leaves that others have too; LEAF_TAKE: their pages stay */
 	bool full;			/* no slot, or no request: enough for now */
 };
 
@@ -186,7 +187,7 @@ static vaddr_t scan_range(struct mm *mm, vaddr_t va, vaddr_t end, struct scan *s
 	vaddr_t next;
 
 	while (va < end && s->begun < s->want && !s->full) {
-		struct page *leaf = leaf_find_own(mm, va, &next, false);	/* what several have stays (FOREST.md) */
+		struct page *leaf = leaf_find_own(mm, va, &next, s->copy_flags);
 		va = leaf && READ_ONCE(leaf->live) ? scan_leaf(mm, leaf, va, min(next, end), s) : next;
 	}
 	return va;
@@ -213,23 +214,25 @@ static void scan_mm(struct mm *mm, struct scan *s)
 
 unsigned swap_out(unsigned nr)
 {
-	struct scan s = { .want = nr };
+	struct scan s = { .want = nr, .copy_flags = LEAF_TAKE };
 	struct mm *mm;
 
 	if (!swap_free())
 		return 0;
-	/* The first round takes A away, the second the pages. */
-	for (int round = 0; round < 2 && s.begun < nr && !s.full; round++)
+	/* The first round takes A away, the second the pages, and those that page tables share only then. */
+	for (int round = 0; round < 2 && s.begun < nr && !s.full; round++) {
 		for (unsigned left = mm_count(); s.begun < nr && !s.full && (mm = mm_next(&left));) {
 			scan_mm(mm, &s);
 			mm_ref_put(mm);
 		}
+		s.copy_flags = PA_ATOMIC | PA_RESERVE;	/* a table for each 512 pages that may go then */
+	}
 	return s.begun;
 }
 
 unsigned swap_out_range(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t end)
 {
-	struct scan s = { .want = ~0U, .force = true };
+	struct scan s = { .want = ~0U, .force = true, .copy_flags = LEAF_TAKE };
 
 	if (!may_go(vma))
 		return 0;

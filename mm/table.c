@@ -4,10 +4,10 @@
 #include "kernel/printk.h"
 #include "mm/vmstat.h"
 
-struct page *table_alloc(enum page_kind kind, unsigned level)
+struct page *table_alloc(enum page_kind kind, unsigned level, unsigned flags)
 {
 	bool root = kind == PAGE_TABLE_PROCESS && level == 3;	/* arch_init_root() fills it: frames of zeroes are kept for the others */
-	struct page *table = page_alloc(0, root ? 0 : PA_ZERO);
+	struct page *table = page_alloc(0, flags | (root ? 0 : PA_ZERO));
 
 	if (!table)
 		return NULL;
@@ -62,7 +62,7 @@ struct page *table_own(struct page *parent, unsigned slot)
 
 	ASSERT(parent->level > 0);
 	if (!(value & ENTRY_P)) {
-		struct page *child = table_alloc(parent->kind, parent->level - 1), *lost = NULL;
+		struct page *child = table_alloc(parent->kind, parent->level - 1, 0), *lost = NULL;
 		if (!child)
 			return NULL;
 		spin_lock(&parent->lock);

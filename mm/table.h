@@ -61,8 +61,8 @@ static inline entry_t *table_entries(const struct page *table) { return page_add
 #define LEAF_SPAN (PAGE_SIZE << 9)	/* bytes below one leaf */
 static inline unsigned table_index(vaddr_t va, unsigned level) { return va >> (PAGE_SHIFT + 9 * level) & 511; }
 
-/* A zeroed table (a process's root is not: arch_init_root()) with one owning reference, or NULL. May sleep (reclaim). */
-struct page *table_alloc(enum page_kind kind, unsigned level);
+/* A zeroed table (a process's root is not: arch_init_root()) with one owning reference, or NULL. `flags` are PA_* of mm/page.h: may sleep (reclaim). */
+struct page *table_alloc(enum page_kind kind, unsigned level, unsigned flags);
 /* A leaf of an address space that nobody can find any more: drop what its entries hold, and clear them. */
 void leaf_empty(struct page *leaf);
 /* Drop one owning reference; the last one frees the table, and what a leaf's entries hold. Whoever had it from the caller's parent was flushed before. */

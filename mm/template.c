@@ -78,7 +78,7 @@ static bool agrees(const entry_t *slot, const entry_t *e)
 /* A new template for the leaf, with a reference for the caller; NULL. */
 static struct page *make(struct address_space *m, u64 index, struct page *leaf, u64 bits)
 {
-	struct page *template = table_alloc(PAGE_TABLE_PROCESS, 0), *making = (struct page *)((u64)template | MAKING);
+	struct page *template = table_alloc(PAGE_TABLE_PROCESS, 0, 0), *making = (struct page *)((u64)template | MAKING);
 	bool good;
 
 	if (!template)

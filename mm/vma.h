@@ -77,10 +77,11 @@ struct page *leaf_find(struct mm *mm, vaddr_t va, vaddr_t *next);
 /* The same for who has mmap_lock, either way, and goes on to the next VMA, which may lie below the same leaf: that saves the walk. */
 struct page *leaf_find_locked(struct mm *mm, vaddr_t va, vaddr_t *next);
 /*
- * The same for who changes what is there and makes nothing: taken over if nobody else has it any more, copied if `copy` and others do. NULL also if
- * it is not copied. mmap_lock either way; sleeps if `copy`.
+ * The same for who changes what is there and makes nothing: taken over if nobody else has it any more, and copied, to a table allocated with these PA_*
+ * flags, if others do; LEAF_TAKE: it is not copied, then NULL. mmap_lock either way; sleeps to allocate.
  */
-struct page *leaf_find_own(struct mm *mm, vaddr_t va, vaddr_t *next, bool copy);
+#define LEAF_TAKE (~0U)
+struct page *leaf_find_own(struct mm *mm, vaddr_t va, vaddr_t *next, unsigned copy_flags);
 /* The same for who only looks, under mmap_lock for reading: it stays until page_unpin_read(). */
 struct page *leaf_hold(struct mm *mm, vaddr_t va, vaddr_t *next);
 /* va's entry and, in *value, what it says, less what the entry above it takes away (INV-P4). NULL: none. Interrupts off, or mmap_lock. */
@@ -117,8 +118,8 @@ vaddr_t leaf_copy_entries(const struct vma *vma, struct page *from, struct page 
 void leaves_restrict(struct mm *mm);
 /* Give `new` the leaf at va, in vma, which old has, as it is. 1; 0: it must be copied; -ENOMEM. mmap_lock of old for writing; nobody knows new. */
 int leaf_share(struct mm *old, struct mm *new, const struct vma *vma, vaddr_t va);
-/* For leaf_own(): the leaf at va, below parent, without RW above. NULL: no memory; or others have it and it is not to be copied. mmap_lock, sleeps if `may_copy`. */
-struct page *leaf_unshare(struct mm *mm, struct page *parent, vaddr_t va, bool may_copy);
+/* For leaf_own(): the leaf at va, below parent, without RW above. NULL: no memory; or others have it and it is not to be copied. As leaf_find_own(). */
+struct page *leaf_unshare(struct mm *mm, struct page *parent, vaddr_t va, unsigned copy_flags);
 
 /* A store by the PRIV entry `now`, whose leaf is locked: is the page this entry's alone, so that it may take it over (INV-E1)? */
 static inline bool entry_may_reuse(u64 now)

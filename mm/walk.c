@@ -59,7 +59,7 @@ struct page *leaf_own(struct mm *mm, vaddr_t va)
 	struct page *parent = table_above(mm, va, 1);
 	leaf = parent ? table_own(parent, table_index(va, 1)) : NULL;
 	if (leaf && unlikely(!(entry_read(&table_entries(parent)[table_index(va, 1)]) & ENTRY_RW)))
-		leaf = leaf_unshare(mm, parent, va, true);
+		leaf = leaf_unshare(mm, parent, va, 0);
 	if (leaf)
 		set_hint(mm, va, leaf);
 	return leaf;
@@ -105,13 +105,13 @@ struct page *leaf_find_locked(struct mm *mm, vaddr_t va, vaddr_t *next)
 	return f.leaf;
 }
 
-struct page *leaf_find_own(struct mm *mm, vaddr_t va, vaddr_t *next, bool copy)
+struct page *leaf_find_own(struct mm *mm, vaddr_t va, vaddr_t *next, unsigned copy_flags)
 {
 	struct found f = find_leaf(mm, va, next);
 
 	if (!f.leaf || likely(f.upper & ENTRY_RW))
 		return f.leaf;
-	return leaf_unshare(mm, table_above(mm, va, 1), va, copy);
+	return leaf_unshare(mm, table_above(mm, va, 1), va, copy_flags);
 }
 
 struct page *leaf_hold(struct mm *mm, vaddr_t va, vaddr_t *next)
@@ -160,7 +160,7 @@ int leaves_own(struct mm *mm, vaddr_t start, vaddr_t end)
 	vaddr_t next;
 
 	for (vaddr_t va = start; va < end; va = next)
-		if (leaf_find(mm, va, &next) && !leaf_find_own(mm, va, &next, true))
+		if (leaf_find(mm, va, &next) && !leaf_find_own(mm, va, &next, 0))
 			return -ENOMEM;
 	return 0;
 }

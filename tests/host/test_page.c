@@ -125,7 +125,7 @@ TEST(page_kept, "what CPUs keep counts as free, is found again from any CPU when
 			for (n = 0; n < 300; n++)
 				list_add(&page_alloc(0, 0)->node, &all);
 			for (n = 0; n < ARRAY_SIZE(table); n++)
-				CHECK((table[n] = table_alloc(PAGE_TABLE_PROCESS, 0)));
+				CHECK((table[n] = table_alloc(PAGE_TABLE_PROCESS, 0, 0)));
 			while (!list_empty(&all)) {
 				p = list_first(&all, struct page, node);
 				list_del(&p->node);
