@@ -57,8 +57,11 @@ struct page *leaf_own(struct mm *mm, vaddr_t va)
 	if (likely(leaf))
 		return leaf;
 	struct page *parent = table_above(mm, va, 1);
-	leaf = parent ? table_own(parent, table_index(va, 1)) : NULL;
-	if (leaf && unlikely(!(entry_read(&table_entries(parent)[table_index(va, 1)]) & ENTRY_RW)))
+	if (!parent || !table_own(parent, table_index(va, 1)))
+		return NULL;
+	u64 above = entry_read(&table_entries(parent)[table_index(va, 1)]);	/* table and right at once: another thread may be owning it */
+	leaf = entry_page(above);
+	if (unlikely(!(above & ENTRY_RW)))
 		leaf = leaf_unshare(mm, parent, va, 0);
 	if (leaf)
 		set_hint(mm, va, leaf);
