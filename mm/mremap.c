@@ -86,6 +86,18 @@ static struct vma *target_vma(struct mm *mm, struct vma *old, const struct move 
 	return vma;
 }
 
+/* The move failed: no VMA will come that what prepare_tables() made could go away with. */
+static void drop_tables(struct mm *mm, const struct move *m)
+{
+	unsigned i = vma_index(mm, m->to);
+	vaddr_t low = i > 0 ? mm->vmas[i - 1]->end : 0, high = i < mm->nr_vmas ? mm->vmas[i]->start : USER_TOP + PAGE_SIZE;
+	struct tlb_batch batch;
+
+	tlb_batch_init(&batch, mm, TLB_MOVE);
+	free_tables(mm, m->to, m->to + m->new_len, low, high, &batch);
+	tlb_batch_finish(&batch);
+}
+
 /* m->to is free. mmap_lock held for writing. */
 static long move_mapping(struct mm *mm, struct vma *old, const struct move *m, struct list_head *dead)
 {
@@ -97,13 +109,13 @@ static long move_mapping(struct mm *mm, struct vma *old, const struct move *m, s
 		error = vma_split_range(mm, m->from, m->from + m->old_len);
 	if (!error)
 		error = leaves_own(mm, m->from, m->from + m->old_len);
-	if (!error)
-		error = prepare_tables(mm, m);
 	if (error)
 		return error;
 	old = vma_lookup(mm, m->from);
-	if (!target_vma(mm, old, m))
+	if (prepare_tables(mm, m) || !target_vma(mm, old, m)) {
+		drop_tables(mm, m);
 		return -ENOMEM;
+	}
 	move_entries(mm, m->from, m->to, min(m->old_len, m->new_len));
 	tlb_flush_range(mm, m->from, m->from + m->old_len, TLB_MOVE);
 	unmap_locked(mm, m->from, m->from + m->old_len, dead);
