@@ -4,9 +4,10 @@
  *   PG1  more than one holder: nobody may write      PG2  in use <=> own != 0
  *   MM3, INV-E2  writable PRIV => EXCL => one holder  INV-T1  a FILE entry maps what its slot holds, within the file
  *   PC1  nothing uptodate past the end                PC4  a writable FILE entry needs RW in the slot
- *   T1   a table has as many owning parents as references, one unless it is a leaf of anonymous memory, read-only above; its count of live entries is
- *        right; no TLB entry gives more than the tables
+ *   T1   a table has as many owners (entries above it, a file whose template it is) as references, one unless it is a leaf of anonymous memory,
+ *        read-only above; its count of live entries is right; no TLB entry gives more than the tables
  *   P1   in a table with several owners nobody may write, and nothing is pinned exclusively; each page counts it as one holder
+ *   P3   a file's template shows what its slots have, read-only and private
  */
 #include "host.h"
 #include "mm/swap.h"
@@ -15,7 +16,7 @@
 #define MAX_SLOTS 256
 
 struct count {
-	u32 holders, tables, writable_ptes;	/* tables: entries above it */
+	u32 holders, tables, writable_ptes;	/* tables: its owners */
 	u32 xpins, rpins, refs;
 };
 static struct count *counts;
@@ -61,13 +62,38 @@ static bool count_table(struct page *t, enum page_kind kind, unsigned level)
 	return true;
 }
 
-/* T1 of a table, all its parents having been met. (A leaf that is some file's template will have that file as one more.) */
+/* T1 of a table, all its owners having been met. */
 static void check_table(struct page *t, const struct count *c)
 {
 	bool shareable = t->kind == PAGE_TABLE_PROCESS && t->level == 0;
 
 	if (t->own.v != c->tables * OWN_REF || (c->tables > 1 && !shareable))
-		host_fail("T1: table %lu (kind %u level %u) has %u owning parents (own %lx)", (unsigned long)page_to_pfn(t), t->kind, t->level, c->tables, (unsigned long)t->own.v);
+		host_fail("T1: table %lu (kind %u level %u) has %u owners (own %lx)", (unsigned long)page_to_pfn(t), t->kind, t->level, c->tables, (unsigned long)t->own.v);
+}
+
+/* --- entries of leaves, whoever has them --- */
+static u32 swap_entries[SWAP_AREAS][MAX_SLOTS];	/* counted: entries of processes that name the slot */
+/* write: those above allow it. */
+static void count_pte(u64 v, bool write)
+{
+	if (entry_is_swap(v)) {
+		if (!(v & ENTRY_PRIV) || v & ENTRY_RW || swap_id(v) >= SWAP_AREAS << SWAP_SLOT_BITS)
+			host_fail("swap entry %lx", (unsigned long)v);
+		swap_entries[swap_id(v) >> SWAP_SLOT_BITS][SWAP_SLOT(swap_id(v))]++;
+		return;
+	}
+	struct page *p = entry_page(v);
+	if (write && v & ENTRY_RW)
+		count_of(p)->writable_ptes++;
+	if (v & ENTRY_PRIV) {
+		count_of(p)->holders++;
+		if (v & ENTRY_RW && !(v & ENTRY_EXCL))
+			host_fail("INV-E2: an entry is writable and PRIV but not EXCL (%lx)", (unsigned long)v);
+		if ((v & ENTRY_EXCL) && own_holders(p->own.v) != 1)
+			host_fail("INV-E2: an entry is EXCL (%lx) but its page has %u holders", (unsigned long)v, (unsigned)own_holders(p->own.v));
+	} else if (v & ENTRY_EXCL) {
+		host_fail("an entry is EXCL but not PRIV (%lx)", (unsigned long)v);
+	}
 }
 
 /* --- files --- */
@@ -86,10 +112,28 @@ static void count_slot(struct hfile *f, u64 index, u64 v)
 	if (!f->inode.mapping.no_writeback && (v & ENTRY_D) && !(v & ENTRY_RW) && (v & ENTRY_P) && !f->block_state[index])
 		host_fail("PC4: %s: page %lu is dirty without a block", f->name, (unsigned long)index);
 }
+static void count_template(struct hfile *f, const struct page *leaf)
+{
+	struct page *t = leaf->template;
+	if ((u64)t <= TEMPLATE_WANTED)
+		return;
+	if ((u64)t & 7)
+		host_fail("%s: a template is being made at a quiet moment", f->name);
+	bool first = count_table(t, PAGE_TABLE_PROCESS, 0);
+	for (unsigned i = 0; i < 512; i++) {
+		u64 v = table_entries(t)[i].v, slot = table_entries(leaf)[i].v;
+		if ((v ^ slot) & (ENTRY_P | ENTRY_FRAME) || (v & (ENTRY_P | ENTRY_PRIV | ENTRY_RW | ENTRY_EXCL)) != (ENTRY_P | ENTRY_PRIV))
+			host_fail("P3: %s: entry %u of the template is %lx, the slot %lx", f->name, i, (unsigned long)v, (unsigned long)slot);
+		if (first)
+			count_pte(v, false);
+	}
+}
 static u64 count_file_table(struct hfile *f, struct page *t, u64 index)
 {
 	u64 pages = 0;
 	count_table(t, PAGE_TABLE_CACHE, t->level);
+	if (!t->level)
+		count_template(f, t);
 	for (unsigned i = 0; i < 512; i++) {
 		u64 v = table_entries(t)[i].v;
 		if (!(v & ENTRY_FRAME))
@@ -113,29 +157,6 @@ static u64 count_file(struct hfile *f)
 }
 
 /* --- processes --- */
-static u32 swap_entries[SWAP_AREAS][MAX_SLOTS];	/* counted: entries of processes that name the slot */
-/* An entry of a leaf, whoever has it. write: those above allow it. */
-static void count_pte(u64 v, bool write)
-{
-	if (entry_is_swap(v)) {
-		if (!(v & ENTRY_PRIV) || v & ENTRY_RW || swap_id(v) >= SWAP_AREAS << SWAP_SLOT_BITS)
-			host_fail("swap entry %lx", (unsigned long)v);
-		swap_entries[swap_id(v) >> SWAP_SLOT_BITS][SWAP_SLOT(swap_id(v))]++;
-		return;
-	}
-	struct page *p = entry_page(v);
-	if (write && v & ENTRY_RW)
-		count_of(p)->writable_ptes++;
-	if (v & ENTRY_PRIV) {
-		count_of(p)->holders++;
-		if (v & ENTRY_RW && !(v & ENTRY_EXCL))
-			host_fail("INV-E2: an entry is writable and PRIV but not EXCL (%lx)", (unsigned long)v);
-		if ((v & ENTRY_EXCL) && own_holders(p->own.v) != 1)
-			host_fail("INV-E2: an entry is EXCL (%lx) but its page has %u holders", (unsigned long)v, (unsigned)own_holders(p->own.v));
-	} else if (v & ENTRY_EXCL) {
-		host_fail("an entry is EXCL but not PRIV (%lx)", (unsigned long)v);
-	}
-}
 /* The same entry as one of this address space. */
 static void check_pte(struct mm *mm, vaddr_t va, u64 v, bool write)
 {

@@ -7,7 +7,7 @@
 
 #define BASE 0x40000000UL		/* of a leaf: 2 MiB, all of it one anonymous mapping */
 #define RW (PROT_READ | PROT_WRITE)
-#define PAGES 6				/* the first of them are there: page p holds FIRST(p) */
+#define PAGES 4				/* the first of them are there: page p holds FIRST(p) */
 #define AT(p) (BASE + (vaddr_t)(p) * PAGE_SIZE)
 #define FIRST(p) (100UL + (p))
 

@@ -151,7 +151,17 @@ TEST(tables_who, "what is shared: leaves with enough entries, all of one private
 
 /* --- while it is shared --- */
 
-TEST(tables_INV_P1, "INV-P1: what looks at a shared leaf, or might change it for its own ends, does not: loads, read pins, counting, reclaim, swapping, fork")
+/* A write so long that the program's pages would be lent: they are copied. */
+static void write_out(void)
+{
+	struct hfile *f = hfile_create("f", PAGES * PAGE_SIZE, NULL, 0);
+	u64 v;
+	CHECK_EQ(hfile_pwrite_user(f, BASE, PAGES * PAGE_SIZE, 0), PAGES * PAGE_SIZE);
+	CHECK_EQ(hfile_pread(f, &v, 8, PAGE_SIZE), 8);
+	CHECK_EQ(v, FIRST(1));
+	hfile_destroy(f);
+}
+TEST(tables_INV_P1, "INV-P1: what looks at a shared leaf, or might change it for its own ends, does not: loads, read pins, counting, write(), MADV_COLD and _PAGEOUT, fork")
 {
 	swap_disk_on(HOST_SWAP_SLOTS);
 	setup_family();
@@ -172,7 +182,7 @@ TEST(tables_INV_P1, "INV-P1: what looks at a shared leaf, or might change it for
 	CHECK_EQ(usage.pss_bytes, PAGES * PAGE_SIZE / 2);
 	CHECK_EQ(sys_madvise(BASE, LEAF_SPAN, MADV_COLD), 0);
 	sys_madvise(BASE, LEAF_SPAN, MADV_PAGEOUT);
-	reclaim_pages(64);
+	write_out();
 	grandchild = proc_fork();
 	check_first(child);
 	check_first(grandchild);
@@ -236,15 +246,6 @@ static void change_debugger(void)
 	*(u64 *)page_address(pin) = 7;
 	unpin_user_pages(&pin, 1, PIN_WRITE);
 }
-static void change_lend(void)
-{
-	struct hfile *f = hfile_create("f", PAGES * PAGE_SIZE, NULL, 0);
-	u64 v;
-	CHECK_EQ(hfile_pwrite_user(f, BASE, PAGES * PAGE_SIZE, 0), PAGES * PAGE_SIZE);
-	CHECK_EQ(hfile_pread(f, &v, 8, PAGE_SIZE), 8);
-	CHECK_EQ(v, FIRST(1));
-	hfile_destroy(f);
-}
 static void change_read(void)
 {
 	static u64 data[PAGES * 512];
@@ -268,7 +269,7 @@ static const struct { const char *name; void (*run)(void); unsigned copies; } wa
 	{ "munmap", change_unmap, 1 }, { "munmap of the end", change_unmap_end, 1 }, { "mprotect", change_protect, 1 }, { "mprotect of all", change_protect_all, 1 },
 	{ "PROT_NONE", change_none, 1 }, { "mremap", change_move, 1 }, { "mremap of all", change_move_all, 1 }, { "mremap to less", change_shrink, 1 },
 	{ "MADV_DONTNEED", change_forget, 1 }, { "mmap over it", change_over, 1 }, { "pin for writing", change_pin, 1 }, { "long pin", change_long_pin, 1 },
-	{ "forced pin", change_debugger, 1 }, { "write() that lends", change_lend, 1 }, { "read()", change_read, 1 }, { "MADV_DONTFORK of a part", change_advice, 1 },
+	{ "forced pin", change_debugger, 1 }, { "read()", change_read, 1 }, { "MADV_DONTFORK of a part", change_advice, 1 },
 	{ "munmap of all", whole_unmap, 0 }, { "MADV_DONTNEED of all", whole_forget, 0 }, { "mmap over all", whole_over, 0 },
 };
 
@@ -464,6 +465,22 @@ TEST(tables_swapoff, "swapoff brings the pages of shared leaves back for all who
 	check_first(child);
 	check_first(parent);
 	finish_family();
+}
+
+TEST(tables_swap_shared, "who needs memory has pages of shared leaves swapped out, too; all get theirs back")
+{
+	swap_disk_on(HOST_SWAP_SLOTS);
+	setup_family();
+	for (unsigned i = 0; i < 8; i++) {
+		swap_out(PAGES);
+		check_all();
+	}
+	CHECK(swap_total() - swap_free() >= PAGES);
+	check_first(child);
+	check_all();
+	check_first(parent);
+	finish_family();
+	swap_disk_off();
 }
 
 /* Each way with the n-th allocation failing, for each n. */
