@@ -20,7 +20,7 @@ Q       := $(if $(V),,@)
 say     = @echo "  $(1)$(if $(V),:)"
 
 DIRS := boot kernel mm fs fs/ext2 drivers
-CSRC := $(filter-out $(if $(DEBUG),,kernel/lockcheck.c mm/ownership.c) $(if $(KCSAN),,kernel/kcsan.c),$(wildcard $(DIRS:=/*.c)))
+CSRC := $(filter-out $(if $(DEBUG),,kernel/lockcheck.c mm/ownership%) $(if $(KCSAN),,kernel/kcsan.c),$(wildcard $(DIRS:=/*.c)))
 ASRC := $(wildcard $(DIRS:=/*.asm))
 OBJS := $(CSRC:%.c=$(BUILD)/obj/%.o) $(ASRC:%.asm=$(BUILD)/obj/%.asm.o) $(BUILD)/obj/font.o $(BUILD)/obj/vdso.o
 USER := $(patsubst %.c,$(BUILD)/%,$(wildcard user/*.c user/tests/*.c))

@@ -6,7 +6,8 @@
  *   law 2    a writable PRIV entry is EXCL, and EXCL means one holder (INV-E2)
  *   INV-T1   a FILE entry shows a frame that a slot holds, writable only if the slot has RW (PC4); the frame of zeroes never writable (INV-E7)
  *   SW1      there are as many swap entries as the slots of the swap areas count
- *   T1       a table has as many owners as references: entries above it, an address space, or a file. One, unless it is a leaf of an address space
+ *   T1       a table has as many owners as references: entries above it, an address space, or a file. One, unless it is a leaf of an address space,
+ *            which a file may have as a template, too
  *   P1       a leaf with several owners is read-only by all entries above it, and none of its pages is pinned exclusively
  *   PG2      a frame that nobody uses is in the allocator, and what is there nobody uses
  *
@@ -37,7 +38,7 @@
 struct count {
 	u32 holders : 23;	/* slots and PRIV entries, more than own could say */
 	u32 seen : 9;		/* SEEN_* */
-	u16 owners;		/* of a table: entries above it, mappings, address spaces; MANY or more */
+	u16 owners;		/* of a table: entries above it, mappings, address spaces, files whose template it is; MANY or more */
 	u8 wrong;		/* in how many counts in a row, since the first */
 	u8 pass;		/* all of that is of this pass */
 };
@@ -167,6 +168,15 @@ static unsigned see_some(const struct page *table, entry_t *e)
 	return live;
 }
 
+/* What a file gives to its readers (mm/template.c). One that is being made has no owner yet. */
+static void see_template(const struct page *leaf)
+{
+	struct page *template = READ_ONCE(leaf->template);
+
+	if ((u64)template > TEMPLATE_WANTED && !((u64)template & (sizeof(u64) - 1)))
+		add_owner(count_at(page_to_pfn(template)));
+}
+
 static void see_table(struct page *table)
 {
 	unsigned n = table->kind == PAGE_TABLE_PROCESS && table->level == 3 ? 256 : 512, live = 0;
@@ -177,6 +187,8 @@ static void see_table(struct page *table)
 			live += see_some(table, e);
 	if (table->kind == PAGE_TABLE_PROCESS && table->level == 3)
 		add_owner(self);		/* struct mm */
+	if (table->kind == PAGE_TABLE_CACHE && !table->level)
+		see_template(table);
 	/* The leaves of files change without the table's lock and are not counted. */
 	if ((table->kind == PAGE_TABLE_PROCESS || table->level) && live != table->live)
 		self->seen |= SEEN_BAD;
@@ -455,46 +467,4 @@ int ownership_check(char *buf, size_t size)
 out:
 	mutex_unlock(&ownership_mutex);
 	return n;
-}
-
-/* --- does it notice? --- */
-
-static int spoil_entry(struct mm *mm, const char *what)
-{
-	vaddr_t va = ALIGN_DOWN(mm->arg_start, PAGE_SIZE), next;
-	struct page *leaf = leaf_find(mm, va, &next);
-	entry_t *e = leaf ? leaf_entry(leaf, va) : NULL;
-	struct page *page;
-
-	if (!e || !(entry_read(e) & ENTRY_PRIV))
-		return -ENOMEM;
-	page = entry_page(entry_read(e));
-	if (!strcmp(what, "holder"))
-		atomic64_add_return(&page->own, OWN_HOLDER);
-	else if (!strcmp(what, "table"))
-		page_get(leaf);
-	else if (!strcmp(what, "writable"))
-		atomic64_fetch_and(e, ~ENTRY_EXCL);
-	else if (!strcmp(what, "shared") && page_share(page))
-		page_held_elsewhere(page, 1);
-	else
-		return -EINVAL;
-	return 0;
-}
-
-int ownership_spoil(const char *what)
-{
-	struct page *page;
-	int error;
-
-	if (!strcmp(what, "lost")) {
-		page = page_alloc(0, 0);
-		if (page)
-			atomic64_set(&page->own, 0);
-		return page ? 0 : -ENOMEM;
-	}
-	down_write(&current->mm->mmap_lock);
-	error = spoil_entry(current->mm, what);
-	up_write(&current->mm->mmap_lock);
-	return error;
 }

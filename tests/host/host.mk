@@ -11,8 +11,8 @@ KCC  := $(CC) -std=gnu11 -ffreestanding -O1 -g -fno-strict-aliasing -fno-omit-fr
 ifeq ($(WERROR)$(COVERAGE),1)
 KCC  += -Werror
 endif
-# extable.c searches a section that only the kernel's link has; ownership.c does for the kernel what check.c does here.
-MM   := $(filter-out mm/extable.c mm/ownership.c,$(wildcard mm/*.c)) kernel/wait.c kernel/inject.c
+# extable.c searches a section that only the kernel's link has; ownership*.c do for the kernel what check.c does here.
+MM   := $(filter-out mm/extable.c mm/ownership.c mm/ownership_spoil.c,$(wildcard mm/*.c)) kernel/wait.c kernel/inject.c
 SHIM := $(patsubst %,tests/host/%.c,sched explore locks tso report mmu ioqueue disk swapdisk proc check)
 TEST := $(wildcard tests/host/test_*.c)
 OBJ  := $(MM:%.c=$(OUT)/%.o) $(SHIM:%.c=$(OUT)/%.o) $(TEST:%.c=$(OUT)/%.o) $(OUT)/tests/host/sys.o
