@@ -145,7 +145,7 @@ static int copy_leaf(struct page *from, struct mm *new, const struct vma *vma, v
 
 static int copy_entries(struct mm *old, struct mm *new, const struct vma *vma)
 {
-	bool may_share = vma_has_leaves(vma) && switch_share_tables;
+	bool may_share = vma_has_leaves(vma);
 	vaddr_t next;
 	int error = 0;
 
@@ -154,6 +154,10 @@ static int copy_entries(struct mm *old, struct mm *new, const struct vma *vma)
 		if (!from || !READ_ONCE(from->live))
 			continue;
 		error = may_share ? leaf_share(old, new, vma, va) : 0;
+		if (may_share && !error) {	/* page by page: then it is the parent's own, and stays while we find memory */
+			from = leaf_own(old, va);
+			error = from ? 0 : -ENOMEM;
+		}
 		if (!error)
 			error = copy_leaf(from, new, vma, va, min(next, vma->end));
 	}

@@ -21,6 +21,7 @@
 
 #include "kernel/printk.h"
 #include "kernel/trace.h"
+#include "mm/switches.h"
 #include "mm/vmstat.h"
 
 unsigned leaf_share_min = 64;
@@ -82,15 +83,20 @@ static bool has_pins(struct page *leaf)
 
 int leaf_share(struct mm *old, struct mm *new, const struct vma *vma, vaddr_t va)
 {
-	vaddr_t next;
-	struct page *leaf = leaf_find(old, va, &next);
+	struct page *leaf;
 	entry_t *slot;
+	u64 above;
 
-	if (va & (LEAF_SPAN - 1) || vma->end - va < LEAF_SPAN || entry_read(leaf_slot(old, va)) & ENTRY_RW)
+	if (!switch_share_tables || va & (LEAF_SPAN - 1) || vma->end - va < LEAF_SPAN)
 		return 0;
 	slot = leaf_slot(new, va);
 	if (!slot)
 		return -ENOMEM;
+	/* Only now: to find memory, our own pages may have been swapped out, and their leaves taken over or copied for that. */
+	above = entry_read(leaf_slot(old, va));
+	if (above & ENTRY_RW)
+		return 0;
+	leaf = entry_page(above);
 	spin_lock(&virt_to_page(slot)->lock);
 	spin_lock(&leaf->lock);
 	bool shared = !has_pins(leaf) && own_refs(atomic64_read(&leaf->own)) < MANY_OWNERS;

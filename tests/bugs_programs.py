@@ -136,7 +136,7 @@ BUGS = [
     ("write_lends_no_flush", "write() takes the right to write away and tells no TLB", [
         ("mm/loanuser.c", "\tif (writable)\n\t\ttlb_flush_range", "\tif (false)\n\t\ttlb_flush_range")], "inv_r INV_Z1_source --icount"),
     ("write_lends_shared", "write() lends pages of shared memory", [
-        ("mm/loanuser.c", "if (!leaf || vma->mapping || vma->flags & (VM_SHARED | VM_LOCKED))", "if (!leaf)"),
+        ("mm/loanuser.c", "vma->mapping ? NULL : leaf_find_own(", "leaf_find_own("), ("mm/loanuser.c", "if (!leaf || vma->flags & (VM_SHARED | VM_LOCKED))", "if (!leaf)"),
         ("mm/loanuser.c", "if ((value & (ENTRY_P | ENTRY_PRIV)) != (ENTRY_P | ENTRY_PRIV))", "if (!(value & ENTRY_P))")], "guest_loans INV_Z2_pinned --smp 1"),
     ("write_lends_short", "write() lends single pages", [
         ("mm/write.c", "#define LEND_MIN (16 * PAGE_SIZE)", "#define LEND_MIN (1 * PAGE_SIZE)")], "guest_loans INV_Z3_short --smp 1"),
@@ -147,13 +147,13 @@ BUGS = [
     ("hole_zeroes_writable", "read() of a hole maps the frame of zeroes with the right to write to it", [
         ("mm/readfill.c", "u64 value = page_to_phys(zero_page) | vma_entry_bits(vma);", "u64 value = page_to_phys(zero_page) | vma_entry_bits(vma) | ENTRY_RW;")], "guest_loans INV_R15_holes --smp 1"),
     ("writer_waits_for_reader", "write() to a page that is lent gives the reader a moment to give it back", [
-        ("mm/pagecache.c", "\tif (page_sole_holder(old))\n\t\treturn 0;", "\tif (page_sole_holder(old))\n\t\treturn 0;\n\tsleep_until_ns(ktime_ns() + 1000000, WAIT_UNINTERRUPTIBLE);"),
+        ("mm/pagecache.c", "\tif (slot_sole(m, slot, entry_read(slot)))\n\t\treturn 0;", "\tif (slot_sole(m, slot, entry_read(slot)))\n\t\treturn 0;\n\tsleep_until_ns(ktime_ns() + 1000000, WAIT_UNINTERRUPTIBLE);"),
         ("mm/pagecache.c", '#include "mm/vmstat.h"\n', '#include "kernel/task.h"\n#include "mm/vmstat.h"\n')], "guest_loans INV_R12_no_wait --smp 1"),
     ("copy_past_the_end", "copy_file_range() shares the page that holds the end of the file, with what lies behind it", [
         ("mm/loan.c", "if (unlikely(got > keep)) {", "if (false) {"), ("mm/loan.c", "while (!error && done + PAGE_SIZE <= n) {", "while (!error && done < n) {"),
         ("mm/loan.c", "(unsigned)min((n - done) >> PAGE_SHIFT,", "(unsigned)min((n - done + PAGE_SIZE - 1) >> PAGE_SHIFT,")], "guest_loans INV_C2_end --smp 1"),
     ("write_breaks_nothing", "write() changes a lent page in place", [
-        ("mm/pagecache.c", "\tif (page_sole_holder(old))\n\t\treturn 0;", "\tif (true)\n\t\treturn 0;")], "inv_r INV_R4_both_sides"),
+        ("mm/pagecache.c", "\tif (slot_sole(m, slot, entry_read(slot)))\n\t\treturn 0;", "\tif (true)\n\t\treturn 0;")], "inv_r INV_R4_both_sides"),
     ("copy_copies", "copy_file_range() copies", [
         ("mm/loan.c", "if (!switch_zerocopy_write || (*from_pos", "if (true || (*from_pos")], "guest_loans INV_C1_shares --smp 1"),
     # --- pins, direct I/O ---

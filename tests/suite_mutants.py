@@ -31,7 +31,7 @@ MUTANTS = [
      "all_lookup_reuse_inside"),                                          # FOREST T2
     ("usual_lookup_without_recheck", "mm/slot.h", "if (likely(entry_read(slot) == e))", "if (true)",
      "all_lookup_reuse"),                                                 # FOREST T2
-    ("change_in_place_though_shared", "mm/pagecache.c", "if (page_sole_holder(old))\n\t\treturn 0;", "return 0;",
+    ("change_in_place_though_shared", "mm/pagecache.c", "if (slot_sole(m, slot, entry_read(slot)))\n\t\treturn 0;", "return 0;",
      "file_stable_writeback"),                                                        # PG3: stable pages
     ("holder_before_publish", "mm/pagecache.c", "\tif (old)\n\t\tpage_drop_holder(old);\t/* after", "\tif (old && 0)\n\t\tpage_drop_holder(old);\t/* after",
      "file_write_random history_random"),                                             # a leak must be seen

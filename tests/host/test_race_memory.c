@@ -75,7 +75,7 @@ static void setup_leaf(void)
 {
 	mm = proc_create();
 	map_anon(BASE + LEAF, 512 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED);
-	for (unsigned i = 0; i < 80; i++)
+	for (unsigned i = 0; i < 200; i++)	/* more than a CPU keeps when they are freed */
 		CHECK_EQ(user_store(BASE + LEAF + i * PAGE_SIZE, i), 0);
 }
 static void finish_leaf(void)
@@ -93,7 +93,7 @@ static void leaf_toucher(void *arg)
 {
 	u64 v;
 	for (unsigned i = 0; i < 12; i++) {
-		vaddr_t va = BASE + LEAF + host_random(80) * PAGE_SIZE + 512;
+		vaddr_t va = BASE + LEAF + host_random(200) * PAGE_SIZE + 512;
 		int sig = host_random(2) ? user_load(va, &v) : user_store(va, va);
 		CHECK(sig == 0 || sig == SIGSEGV);
 	}
@@ -166,7 +166,7 @@ TEST(race_fork_pin, "INV-D1 G1: fork, stores and a write pin by three threads: p
 static void region_user(void *arg)
 {
 	u64 v;
-	for (unsigned i = 0; i < 80; i++) {
+	for (unsigned i = 0; i < 200; i++)	/* more than a CPU keeps when they are freed */ {
 		int sig = user_load(BASE + (4UL << 21), &v);
 		CHECK(sig == 0 || sig == SIGSEGV);
 		host_preempt("program");	/* between two of its instructions */

@@ -132,7 +132,7 @@ static inline void pattern(void *p, size_t n, unsigned seed)
 static inline long proc_number(const char *path, const char *key)
 {
 	static char text[32768];
-	char line[64], *found;
+	char line[80], *found;
 	int fd = open(path, O_RDONLY);
 	size_t n = 0;
 	ssize_t k;
@@ -142,7 +142,7 @@ static inline long proc_number(const char *path, const char *key)
 		n += k;
 	close(fd);
 	text[n] = 0;
-	snprintf(line, sizeof(line), "\n%s", key);
+	snprintf(line, sizeof(line), "\n%.70s", key);
 	found = strstr(text, line);
 	return found ? atol(found + strlen(line)) : -1;
 }
@@ -151,6 +151,6 @@ static inline long counter(const char *name)
 {
 	char key[64];
 
-	snprintf(key, sizeof(key), "%s ", name);
+	snprintf(key, sizeof(key), "%.60s ", name);
 	return proc_number("/proc/vmstat", key);
 }
