@@ -483,6 +483,52 @@ TEST(tables_swap_shared, "who needs memory has pages of shared leaves swapped ou
 	swap_disk_off();
 }
 
+/* So many frames are free, and no more. */
+static struct page *taken;
+static void take_memory(u64 left)
+{
+	struct page *page;
+	while (page_free_count() > left && (page = page_alloc(0, PA_ATOMIC | PA_RESERVE))) {
+		*(struct page **)page_address(page) = taken;
+		taken = page;
+	}
+}
+static void give_memory(void)
+{
+	for (struct page *page; (page = taken);) {
+		taken = *(struct page **)page_address(page);
+		page_put(page);
+	}
+}
+TEST(tables_fork_short, "a fork that is short of memory swaps out the parent's own pages, from leaves that it is about to share or has just shared")
+{
+	for (unsigned left = 0; left < 60; left++)
+		for (unsigned shared = 0; shared < 2; shared++) {
+			struct mm *second;
+			swap_disk_on(HOST_SWAP_SLOTS);
+			setup_parent();
+			CHECK_EQ(map_anon(BASE + (1UL << 39), LEAF_SPAN, RW, MAP_PRIVATE | MAP_FIXED), BASE + (1UL << 39));	/* takes tables of all levels */
+			for (unsigned p = 0; p < PAGES; p++)
+				must_store(AT(p) + (1UL << 39), p);
+			child = shared ? proc_fork() : NULL;
+			check_all();
+			take_memory(page_reserve() + left);
+			second = proc_fork();
+			give_memory();
+			if (second) {
+				for (unsigned p = 0; p < PAGES; p++)
+					store_as(parent, p, p);
+				check_all();
+				check_first(second);
+				leave(&second);
+			} else {
+				check_first(parent);
+			}
+			finish_family();
+			swap_disk_off();
+		}
+}
+
 /* Each way with the n-th allocation failing, for each n. */
 static void with_failing(unsigned w, unsigned n)
 {
