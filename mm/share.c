@@ -10,7 +10,7 @@
  * as it is, with all that he may write in it; one of several makes a copy, for which each page gets a holder, and is then where a fork page by
  * page would have left him.
  *
- *   who may be shared   2 MiB, all in one VMA of private anonymous memory (so nobody comes by a file's list of VMAs), with leaf_share_min entries or
+ *   who may be shared   2 MiB, all in one VMA of private anonymous memory (so nobody comes by a file's list of VMAs), with switch_share_min entries or
  *                       more: fewer are copied sooner than a table is made. vma_split() keeps it so: it calls leaf_own() where it cuts.
  *   who may pin         exclusively: only below RW=1. So RW=0 comes first, then a flush, whose interrupt ends the fast pins that had seen
  *                       RW=1, and only then is looked for pins (FOREST.md, T3 and T4). A leaf in which there was never a pin says so itself.
@@ -24,7 +24,6 @@
 #include "mm/switches.h"
 #include "mm/vmstat.h"
 
-unsigned leaf_share_min = 64;
 #define MANY_OWNERS 0x8000U	/* of what the count of references can hold, half */
 
 /* --- fork --- */
@@ -37,7 +36,7 @@ static bool restrict_range(struct mm *mm, vaddr_t va, vaddr_t end)
 
 	for (; va < end && end - va >= LEAF_SPAN; va = next) {
 		struct page *leaf = leaf_find(mm, va, &next);
-		if (!leaf || leaf->live < leaf_share_min)
+		if (!leaf || leaf->live < READ_ONCE(switch_share_min))
 			continue;
 		entry_t *slot = leaf_slot(mm, va);
 		if (!(entry_read(slot) & ENTRY_RW))

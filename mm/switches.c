@@ -17,6 +17,7 @@ bool switch_cow_reuse = true;
 bool switch_share_tables = true;
 bool switch_swap_pinned = false;
 u64 switch_copy_fail = 0;
+unsigned switch_share_min = 64;
 
 static const struct {
 	const char *name;
@@ -50,11 +51,31 @@ static void set_copy_fail(u64 seed)
 		printk("copy_fail: every first copy of read() and write() stops at a random byte\n");
 }
 
+static u64 get_copy_fail(void) { return READ_ONCE(switch_copy_fail); }
+static void set_share_min(u64 entries) { WRITE_ONCE(switch_share_min, (unsigned)entries); }
+static u64 get_share_min(void) { return READ_ONCE(switch_share_min); }
+
+/* Those with a number. */
+static const struct {
+	const char *name;
+	void (*set)(u64 value);
+	u64 (*get)(void);
+	u64 most;
+} numbers[] = {
+	{ "copy_fail", set_copy_fail, get_copy_fail, ~0UL },
+	{ "share_min", set_share_min, get_share_min, 512 },
+};
+#define FIRST_NUMBER ARRAY_SIZE(switches)
+
 void switches_init(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(switches); i++)
 		set(i, cmdline_u64(switches[i].name, *switches[i].on) != 0);
-	set_copy_fail(cmdline_u64("copy_fail", 0));
+	for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++) {
+		u64 value = cmdline_u64(numbers[i].name, numbers[i].get());
+		if (value <= numbers[i].most)
+			numbers[i].set(value);
+	}
 }
 
 /* "NAME=" at *text: step over it. */
@@ -70,38 +91,38 @@ static bool starts(const char **text, const char *name)
 
 int switches_command(const char *text)
 {
-	u64 value = 0;
+	u64 value = 0, most;
 	unsigned i;
 
-	for (i = 0; i < ARRAY_SIZE(switches) && !starts(&text, switches[i].name); i++)
+	for (i = 0; switches_show(i, &value) && !starts(&text, switches_show(i, &value)); i++)
 		;
-	if (i == ARRAY_SIZE(switches) && !starts(&text, "copy_fail"))
+	if (i >= FIRST_NUMBER + ARRAY_SIZE(numbers) || *text < '0' || *text > '9')
 		return -EINVAL;
-	if (*text < '0' || *text > '9')
-		return -EINVAL;
-	while (*text >= '0' && *text <= '9' && value < BIT(50))
-		value = value * 10 + (u64)(*text++ - '0');
+	most = i < FIRST_NUMBER ? 1 : numbers[i - FIRST_NUMBER].most;
+	for (value = 0; *text >= '0' && *text <= '9' && value < BIT(50); text++)
+		value = value * 10 + (u64)(*text - '0');
 	if (*text == '\n')
 		text++;
-	if (*text || (i < ARRAY_SIZE(switches) && value > 1))
+	if (*text || value > most)
 		return -EINVAL;
-	if (i == ARRAY_SIZE(switches))
-		set_copy_fail(value);
-	else
+	if (i < FIRST_NUMBER)
 		set(i, value != 0);
+	else
+		numbers[i - FIRST_NUMBER].set(value);
 	return 0;
 }
 
 const char *switches_show(unsigned i, u64 *value)
 {
-	if (i == ARRAY_SIZE(switches)) {
-		*value = READ_ONCE(switch_copy_fail);
-		return "copy_fail";
+	if (i < FIRST_NUMBER) {
+		*value = READ_ONCE(*switches[i].on);
+		return switches[i].name;
 	}
-	if (i > ARRAY_SIZE(switches))
+	i -= FIRST_NUMBER;
+	if (i >= ARRAY_SIZE(numbers))
 		return NULL;
-	*value = READ_ONCE(*switches[i].on);
-	return switches[i].name;
+	*value = numbers[i].get();
+	return numbers[i].name;
 }
 
 /* xorshift64; a lost update between two tasks only changes the dice. */

@@ -30,6 +30,8 @@ extern bool switch_cow_reuse;
 /* share_tables=0: fork() copies all page tables, and read() maps page by page, instead of sharing whole tables until somebody stores (mm/share.c,
  * mm/template.c). Default 1. */
 extern bool switch_share_tables;
+/* share_min=N: fork() shares a table with N entries or more (at most 512); fewer are copied. Default 64; tests take 1. */
+extern unsigned switch_share_min;
 /* swap_pinned=1: a page goes out although somebody has it pinned. UNSAFE: what a device writes into it then is lost. Default 0. */
 extern bool switch_swap_pinned;
 

@@ -109,7 +109,6 @@ static inline int vma_own_cut(const struct vma *vma, vaddr_t va)
 
 /* --- leaves that several address spaces have (mm/share.c, mm/fork.c) --- */
 
-extern unsigned leaf_share_min;	/* with fewer entries a leaf is not shared; the hosted tests set less */
 /*
  * Both leaves locked, those of `to` empty: the entries of [va, end) for a second address space, each page with a holder more, the old ones without RW
  * and EXCL. Returns where it stopped: end, or at a page that cannot be shared; if there is a *spare one it gets a copy, for vma.

@@ -17,6 +17,7 @@ SWITCHES = {
     "copy_fail": ("copy_fail=7", False, "every first copy of read() and write() stops at a random byte"),
     "fault_lock": ("fault_lock=0", True, "a fault maps the page that it found without its lock, as before 2006: a page that truncate removed stays mapped"),
     "cow_reuse": ("cow_reuse=0", False, "a page that became one process's alone again is copied all the same"),
+    "share_min": ("share_min=1", False, "fork shares page tables from so many entries on (64)"),
     "swap_pinned": ("swap_pinned=1", True, "a page that is pinned goes to the swap area all the same: what a device writes into it is lost"),
     "pipe_merge": ("pipe_merge=1", True, "a write to a pipe goes behind the bytes of a file's page that splice() put there: Dirty Pipe"),
 }

@@ -83,14 +83,14 @@ def cycle_in_every_shape():
 
 def switches_turned():
     """/proc/switches: all of them, changed by root alone, nonsense refused; what is unsafe is in the log; atomic_copy=0 takes zerocopy_write along."""
-    script = ("cat /proc/switches; echo zerocopy_read=0 >/proc/switches; echo copy_fail=9 >/proc/switches; echo fault_lock=0 >/proc/switches; echo atomic_copy=0 >/proc/switches\n"
-              "for bad in bogus=1 prefault=2 prefault= prefault prefault=1x =1 ''; do echo $bad >/proc/switches || echo refused; done 2>/dev/null; sed s/copy_fail=.*/copy_fail=N/ /proc/switches; dmesg | grep -c UNSAFE")
+    script = ("cat /proc/switches; echo zerocopy_read=0 >/proc/switches; echo copy_fail=9 >/proc/switches; echo fault_lock=0 >/proc/switches; echo atomic_copy=0 >/proc/switches; echo share_min=512 >/proc/switches\n"
+              "for bad in bogus=1 prefault=2 prefault= prefault prefault=1x share_min=513 =1 ''; do echo $bad >/proc/switches || echo refused; done 2>/dev/null; sed s/copy_fail=.*/copy_fail=N/ /proc/switches; dmesg | grep -c UNSAFE")
     words = guest_ok(["sh", "-c", script]).decode().split()
     names = {line.partition("=")[0]: line for line in words[:len(mechanisms.SWITCHES)]}
     equal(set(names), set(mechanisms.SWITCHES), "switches")
-    changed = {"zerocopy_read": "0", "copy_fail": "N", "fault_lock": "0", "atomic_copy": "0", "zerocopy_write": "0"}
+    changed = {"zerocopy_read": "0", "copy_fail": "N", "share_min": "512", "fault_lock": "0", "atomic_copy": "0", "zerocopy_write": "0"}
     later = [f"{name}={changed[name]}" if name in changed else line for name, line in names.items()]
-    equal(words[len(names):], ["refused"] * 7 + later + ["2"], "after")
+    equal(words[len(names):], ["refused"] * 8 + later + ["2"], "after")
 
 
 def tests():

@@ -33,7 +33,7 @@ void store_as(struct mm *mm, unsigned p, u64 value)
 
 void setup_parent(void)
 {
-	leaf_share_min = 2;
+	switch_share_min = 2;
 	child = NULL;
 	parent = proc_create();
 	CHECK_EQ(map_anon(BASE, LEAF_SPAN, RW, MAP_PRIVATE | MAP_FIXED), BASE);
@@ -123,7 +123,7 @@ TEST(tables_who, "what is shared: leaves with enough entries, all of one private
 	static const struct { u64 map, advice; bool shared; } kinds[] = {
 		{ MAP_PRIVATE, 0, true }, { MAP_SHARED, 0, false }, { MAP_PRIVATE, MADV_DONTFORK, false }, { MAP_PRIVATE, MADV_WIPEONFORK, false },
 	};
-	leaf_share_min = PAGES;
+	switch_share_min = PAGES;
 	for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++)
 		for (unsigned few = 0; few < 2; few++)
 			for (unsigned on = 0; on < 2; on++) {
