@@ -18,7 +18,7 @@ static bool truncates;
 
 static void setup(void)
 {
-	leaf_share_min = 2;
+	switch_share_min = 2;
 	truncates = false;
 	for (unsigned p = 0; p < FILE_PAGES; p++)
 		text[p * 512] = OLD(p);

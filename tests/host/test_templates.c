@@ -22,7 +22,7 @@ static u64 text[FILE_PAGES * 512];
 
 static void setup_file(void)
 {
-	leaf_share_min = 2;
+	switch_share_min = 2;
 	child = NULL;
 	g = NULL;
 	for (unsigned p = 0; p < FILE_PAGES; p++)
