@@ -43,6 +43,8 @@ static bool try_page(struct address_space *m, u64 index, entry_t *slot, bool now
 	}
 	/* D again: set before we locked it would have failed the exchange, and only the lock's owner sets it. A FILE entry
 	 * is writable only while D is set, so no store is lost. */
+	if (!page_adoptable(page))
+		slot_drop_template(m, slot);	/* with those of the other 511: perhaps nobody else holds them */
 	if (!page_adoptable(page) || (atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index, index))) {
 		page_unlock(m, index, slot, 0, 0);
 		return false;
