@@ -3,7 +3,7 @@
  *
  * A template is a leaf of an address space's kind with the file's pages of one leaf of its tree, read-only and private: what read() would make for a reader
  * page by page (mm/loan.h). A reader whose memory has no table yet gets it with one store, RW=0 above, as a child gets a leaf by fork (mm/share.c). The file's
- * own reference is in the struct page of its leaf. It is made when the same 2 MiB are read for the second time in this way: for one reader it saves nothing.
+ * own reference is in the struct page of its leaf. It is made when the same 2 MiB are read for the second time in this way, also after it was dropped: for one reader it saves nothing.
  *
  * It is right while each slot has the page that it shows. Those pages have two holders or more, so nobody changes them in place; and a slot's page is
  * changed by the owner of LOCKED, who calls slot_drop_template() first. Who made one looks, after he has shown it as one being made, whether a slot is
@@ -21,7 +21,7 @@
 #define LEAF_PAGES 512U
 
 /* Values of `template` in the leaf of a file, under the leaf's lock; some look without it. */
-#define WANTED ((struct page *)TEMPLATE_WANTED)	/* read once, or dropped: worth making */
+#define WANTED ((struct page *)TEMPLATE_WANTED)	/* read once since it changed: worth making */
 #define MAKING BIT(0)				/* beside the address: not to be used yet */
 
 static bool usable(const struct page *template) { return template > WANTED && !((u64)template & MAKING); }
@@ -31,7 +31,7 @@ void template_drop(struct page *leaf)
 	spin_lock(&leaf->lock);
 	struct page *template = leaf->template;
 	if (template > WANTED)
-		WRITE_ONCE(leaf->template, WANTED);
+		WRITE_ONCE(leaf->template, NULL);
 	spin_unlock(&leaf->lock);
 	if (usable(template))	/* one that is being made goes with its maker */
 		table_put(template);
@@ -95,7 +95,7 @@ static struct page *make(struct address_space *m, u64 index, struct page *leaf, 
 	smp_mb();		/* shown, then looked: who locks a slot does it the other way round */
 	good = agrees(table_entries(leaf), table_entries(template));
 	page_get(template);
-	if (!exchange(leaf, making, good ? template : WANTED) || !good) {
+	if (!exchange(leaf, making, good ? template : NULL) || !good) {
 		table_put(template);	/* it was not used, or dropped again */
 		table_put(template);
 		return NULL;
