@@ -38,8 +38,10 @@ static struct page *table_above(struct mm *mm, vaddr_t va, unsigned level)
 {
 	struct page *table = mm->root;
 
-	while (table && table->level > level)
-		table = table_own(table, table_index(va, table->level));
+	while (table && table->level > level) {
+		u64 value = entry_read(&table_entries(table)[table_index(va, table->level)]);
+		table = likely(value & ENTRY_P) ? entry_page(value) : table_own(table, table_index(va, table->level));
+	}
 	return table;
 }
 
