@@ -156,6 +156,25 @@ BUGS = [
         ("mm/pagecache.c", "\tif (slot_sole(m, slot, entry_read(slot)))\n\t\treturn 0;", "\tif (true)\n\t\treturn 0;")], "inv_r INV_R4_both_sides"),
     ("copy_copies", "copy_file_range() copies", [
         ("mm/loan.c", "if (!switch_zerocopy_write || (*from_pos", "if (true || (*from_pos")], "guest_loans INV_C1_shares --smp 1"),
+    # --- shared page tables ---
+    ("child_may_write_table", "fork gives the child the table without taking RW away above it", [
+        ("mm/share.c", "page_to_phys(leaf) | (UPPER_FLAGS & ~ENTRY_RW)", "page_to_phys(leaf) | UPPER_FLAGS")], "inv_p INV_P1_siblings"),
+    ("reader_may_write_table", "a reader gets the file's table without RW taken away above it", [
+        ("mm/template.c", "value = page_to_phys(template) | (UPPER_FLAGS & ~ENTRY_RW)", "value = page_to_phys(template) | UPPER_FLAGS")], "inv_pfile INV_P1_readers"),
+    ("takeover_of_shared", "who stores takes the table over although others have it", [
+        ("mm/share.c", "\tif (!table_shared(leaf)) {", "\tif (true) {")], "inv_p INV_P2_accounts"),
+    ("takeover_never", "the last owner of a table copies it", [
+        ("mm/share.c", "\tif (!table_shared(leaf)) {", "\tif (false) {")], "guest_tables INV_P2_takeover --smp 1"),
+    ("template_stays", "a write to the file leaves its table to later readers", [
+        ("mm/pagecache.c", "\tif (old)\n\t\tslot_drop_template(m, slot);\n", "")], "inv_pfile INV_P3_snapshots"),
+    ("template_counts", "a write takes the holders of the file's own table for readers", [
+        ("mm/slot.h", "(slot_drop_template(m, slot) && page_sole_holder(entry_page(e)))", "(false && slot_drop_template(m, slot))")], "guest_tables INV_P3_unshared --smp 1"),
+    ("fork_forgets_pins", "fork shares a table without looking for pins", [
+        ("mm/share.c", "!has_pins(leaf) && ", "")], "guest_tables INV_P4_pinned --smp 1 --icount --append ramdisk_latency_us=20000"),
+    ("pin_by_the_leaf_alone", "a fast pin believes the entry and does not look at the one above", [
+        ("mm/walk.c", "\tif (unlikely(!(f.upper & ENTRY_RW)))\n\t\t*value &= ~(ENTRY_RW | ENTRY_EXCL);", "\t(void)0;")], "inv_p INV_P4_system_calls"),
+    ("table_copy_flushes_all", "who copies a table has everything flushed", [
+        ("mm/share.c", "tlb_flush_page(mm, va, TLB_COW);", "tlb_flush_mm(mm, TLB_COW);")], "guest_tables INV_S6_one_page --smp 1"),
     # --- pins, direct I/O ---
     ("force_pins_the_cache", "a pin by force for writing is given on whatever is mapped, also on the page of a file", [
         ("mm/gup.c", "\tif (exclusive(flags)) {\n\t\t/* A page", "\tif (exclusive(flags) && !(flags & PIN_FORCE)) {\n\t\t/* A page")], "procvm INV_G5_text"),

@@ -43,6 +43,16 @@ def counted_on_two_processors():
     all_ok("guest_inv", smp=2)
 
 
+def tables_counted():
+    """INV-P: which page tables are shared, copied and taken over; with share_tables=0 none is, and the programs are told the same."""
+    options = {"smp": 1, "icount": True, "append": "ramdisk_latency_us=20000"}
+    all_ok("guest_tables", **options)
+    options["append"] += " share_tables=0"
+    status, lines, _ = program("guest_tables INV_P1_fork_shares INV_P1_template", **options)
+    equal((status, [line[:30] for line in lines if line.startswith("FAILED")]), (1, ["FAILED INV_P1_fork_shares: for", "FAILED INV_P1_template: the se"]), "without sharing")
+    all_ok("inv_p", append="share_tables=0")
+
+
 def nobody_waits_behind_a_fault():
     """INV-T5, INV-W7; time is counted in instructions, so the host's load does not matter."""
     all_ok("guest_slow", icount=True, append="ramdisk_latency_us=300000")
@@ -94,5 +104,5 @@ def switches_turned():
 
 
 def tests():
-    return [(f.__name__, f) for f in (the_table_is_current, switches_turned, counted, loans_counted, counted_on_two_processors, nobody_waits_behind_a_fault, fault_without_the_lock,
+    return [(f.__name__, f) for f in (the_table_is_current, switches_turned, counted, loans_counted, tables_counted, counted_on_two_processors, nobody_waits_behind_a_fault, fault_without_the_lock,
                                       copy_without_need, prefault_is_seen, cycle_in_every_shape)]

@@ -230,6 +230,10 @@ INV(INV_P2_from_outside, "process_vm_writev and readv into a child's memory and 
 
 /* --- P4: a right is what all levels allow --- */
 
+/* Pages in windows of their own: what comes first does not make the window the caller's alone. */
+#define DIRECT (PER_WINDOW + 30)
+#define GIVEN (2 * PER_WINDOW + 88)
+
 INV(INV_P4_system_calls, "read(), direct reads, vmsplice of inherited windows, by child and by parent: only the caller's change")
 {
 	int fd = make_file(0, 16 * PAGE), direct, ends[2];
@@ -251,28 +255,28 @@ INV(INV_P4_system_calls, "read(), direct reads, vmsplice of inherited windows, b
 			memset(page[20].at + 100, 0, 50);
 			EQUAL(lseek(fd, 0, SEEK_SET), 0);
 			if (direct >= 0) {
-				EQUAL(pread(direct, page[30].at, 4 * PAGE, 0), 4 * PAGE);
-				EQUAL(wrong_at(page[30].at, 4 * PAGE, 0, 0), -1);
+				EQUAL(pread(direct, page[DIRECT].at, 4 * PAGE, 0), 4 * PAGE);
+				EQUAL(wrong_at(page[DIRECT].at, 4 * PAGE, 0, 0), -1);
 			}
-			for (unsigned i = 30; i < 34; i++) {
+			for (unsigned i = DIRECT; i < DIRECT + 4; i++) {
 				memset(page[i].at, 0, PAGE);
 				put(i);
 			}
-			EQUAL(vmsplice(ends[1], &(struct iovec){ page[600].at, 8 }, 1, 0), 8);
-			unsigned was = page[600].value, now = 0;
+			EQUAL(vmsplice(ends[1], &(struct iovec){ page[GIVEN].at, 8 }, 1, 0), 8);
+			unsigned was = page[GIVEN].value, now = 0;
 			if (pid)		/* the pipe may show what is stored to the page later, but not what another process stores */
 				give(down), take(up);
 			EQUAL(read(ends[0], got, 8), 8);
 			memcpy(&now, got, 4);
 			EQUAL(now, was);
 			tag = 3;
-			put(600);
+			put(GIVEN);
 			EQUAL(wrong_page(true), -1);
 		} else {
 			if (!pid)
 				take(down);
 			tag = 4;
-			put(600), put(20), put(31);
+			put(GIVEN), put(20), put(DIRECT + 1);
 			EQUAL(wrong_page(true), -1);
 			if (!pid)
 				give(up);
