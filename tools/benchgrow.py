@@ -16,6 +16,7 @@ MIB = [1, 4, 16, 64, 256, 1024]
 ROWS = {
     "read": ("read of a cached file, 1 MiB at a time", "bytes", "instructions", MIB, 1 << 20),
     "mmap": ("mmap of a cached file, each page looked at", "bytes", "instructions", MIB, 1 << 20),
+    "stored": ("reading 16 MiB to fresh memory, then stores to so many pages of it", "pages", "instructions", [1, 8, 64, 256, 512, 1024, 2048, 4096], 1),
     "fork": ("fork, exit, wait with memory in 4 KiB pages", "bytes", "instructions", MIB, 1 << 20),
     "fork_thp": ("the same; Linux may use huge pages", "bytes", "instructions", MIB, 1 << 20),
     "lookup": ("stat of an entry of a directory", "entries", "instructions", [10, 100, 1000, 10000, 100000], 1),

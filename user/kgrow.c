@@ -99,6 +99,34 @@ static u64 read_or_map(long mib, int mapped)
 static u64 row_read(long mib) { return read_or_map(mib, 0); }
 static u64 row_mmap(long mib) { return read_or_map(mib, 1); }
 
+/* One read() of 16 MiB to memory that was not touched, then a store to so many of its pages, out of order. */
+static u64 row_stored(long stores)
+{
+	enum { PAGES = 4096 };
+	static char page[PAGE];
+	int fd = open(FOLDER ".file", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	u64 best = ULLONG_MAX;
+
+	for (int i = 0; i < PAGES; i++)
+		if (write(fd, page, PAGE) != PAGE)
+			die("write");
+	for (int round = 0; round < 6; round++) {
+		char *p = map(PAGES * PAGE, 0);
+		u64 start = ticks();
+		if (pread(fd, p, PAGES * PAGE, 0) != PAGES * PAGE)
+			die("read");
+		for (long i = 0; i < stores; i++)
+			p[(unsigned long)i * 2731 % PAGES * PAGE] = 1;
+		u64 cost = ticks() - start;
+		if (cost < best)
+			best = cost;
+		munmap(p, PAGES * PAGE);
+	}
+	close(fd);
+	unlink(FOLDER ".file");
+	return best;
+}
+
 /* --- processes --- */
 
 static u64 fork_exit_wait(void)
@@ -385,7 +413,7 @@ static const struct {
 	const char *name;
 	u64 (*run)(long size);
 } rows[] = {
-	{ "read", row_read }, { "mmap", row_mmap }, { "fork", row_fork }, { "fork_thp", row_fork_thp }, { "processes", row_processes },
+	{ "read", row_read }, { "mmap", row_mmap }, { "stored", row_stored }, { "fork", row_fork }, { "fork_thp", row_fork_thp }, { "processes", row_processes },
 	{ "lookup", row_lookup }, { "list", row_list }, { "mappings_fault", row_mappings_fault }, { "mappings_mmap", row_mappings_mmap }, { "futex", row_futex },
 };
 
