@@ -24,31 +24,9 @@
 #include <unistd.h>
 
 #include "tour.h"
+#include "tour_memory.h"
 
-/* --- memory and files --- */
-
-static char *fresh(size_t pages) { return mmap(NULL, pages * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
-static int make(const char *path, size_t pages)
-{
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
-
-	for (size_t i = 0; i < pages; i++) {
-		memset(block, 'a' + (int)(i % 26), PAGE);
-		if (write(fd, block, PAGE) != (ssize_t)PAGE)
-			expect(0, "a file can be written");
-	}
-	return fd;
-}
-static void forget(int fd)		/* out of the page cache */
-{
-	fsync(fd);
-	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-}
-static void load_all(const char *p, size_t pages)
-{
-	for (size_t i = 0; i < pages; i++)
-		(void)*(const volatile char *)(p + i * PAGE);
-}
+/* --- the stops --- */
 
 static sigjmp_buf jump;
 static volatile int caught;
@@ -60,8 +38,6 @@ static int load_faults(const char *p)
 		(void)*(const volatile char *)p;
 	return caught;
 }
-
-/* --- the stops --- */
 
 static void atomic_copy(void)
 {
@@ -317,67 +293,6 @@ static void truncate_race(void)
 	close(fd);
 }
 
-static void exact_cow(void)
-{
-	char *p = fresh(8);
-
-	say("source", "Torvalds, Jan 2021: a private page becomes writable only when nobody else has it. Lutomirski: say apart from RW whose it is.");
-	memset(p, 1, 8 * PAGE);
-	watch("cow", "cow_copy", "cow_reuse", "fork_share", NULL);
-	pid_t child = fork();
-	if (!child)
-		_exit(0);
-	p[0] = 2;				/* the child may have it still */
-	waitpid(child, NULL, 0);
-	p[PAGE] = 2;				/* nobody else has it now */
-	told(3);
-	expect(change[1] >= 1, "after the child is gone its page is reused, not copied");
-	watch("", "cow_copy", "cow_reuse", NULL);
-	mprotect(p, 8 * PAGE, PROT_READ);
-	mprotect(p, 8 * PAGE, RW);
-	p[0] = p[PAGE] = 3;
-	told(0);
-	expect(!change[0], "mprotect() there and back copies nothing");
-	without("cow_reuse=0", "what the child had is copied though the child is gone.");
-	child = fork();
-	if (!child)
-		_exit(0);
-	waitpid(child, NULL, 0);
-	watch("", "cow_copy", "cow_reuse", NULL);
-	for (int i = 0; i < 8; i++)
-		((volatile char *)p)[i * PAGE] = 4;
-	told(0);
-	turn("cow_reuse=1");
-	expect(change[0] >= 8, "eight copies for nothing");
-	say("so", "owners, pins and mere references are counted apart in one word of the frame (mm/page.h): the answer is exact, never a guess.");
-	munmap(p, 8 * PAGE);
-}
-
-static void pins_and_fork(void)
-{
-	static const char want[] = "what was there when it was given";
-	char *p = fresh(1), got[sizeof(want)];
-	int ends[2];
-
-	say("source", "Kara and Kosaki, Oct 2013: pinned memory and fork() do not go together, says the manual page of open(2). Here they do.");
-	expect(!pipe(ends), "a pipe");
-	strcpy(p, want);
-	watch("", "pin", "fork_copy", "cow_copy", NULL);
-	expect(vmsplice(ends[1], &(struct iovec){ p, sizeof(want) }, 1, 0) == (ssize_t)sizeof(want), "memory goes into a pipe by reference");
-	pid_t child = fork();
-	if (!child) {
-		strcpy(p, "the child's own words, in its own page..");
-		_exit(0);
-	}
-	waitpid(child, NULL, 0);
-	told(0);
-	expect(read(ends[0], got, sizeof(got)) == (ssize_t)sizeof(got) && !strcmp(got, want), "the pipe has the parent's bytes");
-	say("so", "what the child stores is not seen through the parent's reference, nor the other way round.");
-	close(ends[0]);
-	close(ends[1]);
-	munmap(p, PAGE);
-}
-
 static void stable_pages(void)
 {
 	int fd = make(DISK, 64);
@@ -420,51 +335,6 @@ static void nobody_stuck(void)
 	close(fd);
 }
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT 21
-#endif
-#define SWAP "/root/tour.swap"
-
-/* A file as mkswap makes one, in use. */
-static int swap_on(void)
-{
-	int fd = make(SWAP, 64);
-
-	memset(block, 0, PAGE);
-	block[1024] = 1;		/* version */
-	block[1028] = 63;		/* last page */
-	memcpy(block + PAGE - 10, "SWAPSPACE2", 10);
-	pwrite(fd, block, PAGE, 0);
-	close(fd);
-	return (int)syscall(SYS_swapon, SWAP, 0);
-}
-
-static void swapping(void)
-{
-	char *p = fresh(16);
-
-	say("source", "Torvalds, Jan 2021, rule (d): a page that is writable or pinned is never made a page of the swap cache.");
-	expect(!swap_on(), "a file becomes a swap area");
-	memset(p, 's', 16 * PAGE);
-	watch("flush", "pswpout", "swap_pinned", "tlb_swap", NULL);
-	madvise(p, 16 * PAGE, MADV_PAGEOUT);
-	told(2);
-	expect(change[0] == 16 && !change[1] && change[2] >= 1, "16 pages were taken from their entries, flushed, looked at for pins, written");
-	watch("", "pswpin", "swap_fault", "cow_copy", "cow_reuse", NULL);
-	p[0] = 'S';
-	p[PAGE] = 'S';
-	told(0);
-	expect(change[0] == 2 && change[1] == 2 && !change[2] && !change[3] && p[1] == 's' && p[PAGE + 1] == 's', "two came back, exclusive: the stores copied nothing");
-	say("so", "a swap area is one more file: its slots are a page cache, so a page on its way out is found there, and a store to it copies and does not wait.");
-	say("without", "swap_pinned=1 lets pinned pages go: what a slow device writes then is lost (user/tests/guest_invswap.c, suite swap).");
-	watch("", "pswpin", NULL);
-	expect(!syscall(SYS_swapoff, SWAP) && p[15 * PAGE] == 's', "swapoff brings the others in");
-	told(0);
-	expect(change[0] >= 14, "fourteen reads");
-	munmap(p, 16 * PAGE);
-	unlink(SWAP);
-}
-
 static const struct { const char *name, *title; void (*show)(void); } stops[] = {
 	{ "copy", "The copy that may not sleep", atomic_copy },
 	{ "read", "read() without copying", zero_copy_read },
@@ -474,6 +344,7 @@ static const struct { const char *name, *title; void (*show)(void); } stops[] = 
 	{ "truncate", "Faults against truncate", truncate_race },
 	{ "stuck", "A fault that waits stops nobody", nobody_stuck },
 	{ "cow", "Copy-on-write, exactly", exact_cow },
+	{ "tables", "A page table at a time", page_tables },
 	{ "pins", "Pinned memory and fork()", pins_and_fork },
 	{ "stable", "Stable pages, and no writer waits", stable_pages },
 	{ "swap", "Memory that goes out and comes back", swapping },

@@ -1,5 +1,5 @@
 /*
- * For the tour (user/tour.c): how it tells, what the kernel's counters and trace points say of what was just done, and its switches.
+ * For the tour (user/tour.c): how it tells, what the kernel's counters and trace points say of what was just done, its switches, memory and files.
  */
 #pragma once
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define PAGE 4096UL
@@ -128,4 +129,29 @@ static void without(const char *word, const char *what)
 {
 	say("without", "%s: %s", word, what);
 	turn(word);
+}
+
+/* --- memory and files --- */
+
+static char *fresh(size_t pages) { return mmap(NULL, pages * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
+static int make(const char *path, size_t pages)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
+
+	for (size_t i = 0; i < pages; i++) {
+		memset(block, 'a' + (int)(i % 26), PAGE);
+		if (write(fd, block, PAGE) != (ssize_t)PAGE)
+			expect(0, "a file can be written");
+	}
+	return fd;
+}
+static void forget(int fd)		/* out of the page cache */
+{
+	fsync(fd);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+static void load_all(const char *p, size_t pages)
+{
+	for (size_t i = 0; i < pages; i++)
+		(void)*(const volatile char *)(p + i * PAGE);
 }
