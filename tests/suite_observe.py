@@ -109,6 +109,14 @@ def gdb_memory():
 
 
 @test
+def gdb_shared_table():
+    """k pt says how many have a page table: when fork gives it to the child, when a read() of 2 MiB found one, when the last owner has not taken it over yet."""
+    text = gdb(["tbreak leaf_share if va == ($base = va & -0x200000)", "continue", "finish", "k pt $base", "tbreak own_locked", "continue", "up", "k pt va"],
+               [PROGRAMS + "guest_tables", "INV_P2_takeover"])
+    has(text, r"PD +\[ *\d+\] \w+ P US A shared: 2 owners$", r"PTE +\[ *\d+\] \w+ P RW US A D NX PRIV EXCL", r"was shared: who stores takes it over$")
+
+
+@test
 def gdb_cache():
     text = gdb(["break sys_exit_group", "continue", "k cache /bin/busybox", "k cache /bin/busybox 1", "k cache /nowhere", "k cache /tmp/big 600",
                 "k cache /tmp/big"], ["sh", "-c", "dd if=/dev/zero of=/tmp/big bs=1M count=4"])

@@ -56,11 +56,20 @@ class Vmas(Command):
 LEVELS = ("PTE", "PD", "PDPT", "PML4")
 
 
+def owners(entry):
+    """Who has the page table below this entry (mm/share.c): nothing to say if it is one address space."""
+    if not entry & 1 or entry >> 7 & 1 or entry >> 1 & 1:
+        return ""
+    count = int(page_of((entry & FRAME) >> 12)["own"]["v"]) & 0xffff
+    return f" shared: {count} owners" if count > 1 else " was shared: who stores takes it over"
+
+
 class Pt(Command):
     """k pt ADDRESS [PID]: the walk of the page tables to an address, each level's entry decoded, and the frame at its end. Without
     PID: of the tables that the CPU uses now. (A file's tables: k cache.)
 
-    PRIV: this entry is a holder of its page. EXCL: the page is this address space's alone, whatever RW says."""
+    PRIV: this entry is a holder of its page. EXCL: the page is this address space's alone, whatever RW says. Below an entry without RW, which says
+    how many owners the table has (address spaces, and a file that keeps it for its readers), both count as clear."""
 
     def __init__(self):
         super().__init__("k pt", gdb.COMMAND_DATA)
@@ -84,7 +93,7 @@ class Pt(Command):
             entry = table(entry)[index]
             user_leaf = level == 0 and not address >> 63
             print(f"  {LEVELS[level]:4}[{index:3}] {entry:016x} {flags(entry, PROCESS_BITS if user_leaf else ())}"
-                  f"{' PS' if level and entry >> 7 & 1 else ''}")
+                  f"{' PS' if level and entry >> 7 & 1 else ''}{owners(entry) if level == 1 and not address >> 63 else ''}")
             if not entry or (level and not entry & 1):
                 print("  not mapped" if not entry else "  no table")
                 return
