@@ -23,6 +23,11 @@
 #define PAGE 4096L
 #define FPAGES 12		/* of a file at most: fits into a pipe */
 #define VPAGES 32
+/* With -l the arena is longer: behind the 32 pages, 2 MiB-aligned, a window of 512, the first of which belong to the arena (randomops_large.h). */
+#define WINDOW_AT VPAGES
+#define WCELLS 16
+#define WPAGES 512
+#define MOST_VPAGES (VPAGES + WCELLS)
 #define NFILES 3
 #define NCHILDREN 2
 #define RW (PROT_READ | PROT_WRITE)
@@ -47,16 +52,22 @@ struct world {
 	long step;
 	const char *op;
 	char *base;			/* the arena */
-	struct cell cell[VPAGES];
+	long vpages;			/* of the arena: VPAGES or MOST_VPAGES */
+	struct cell cell[MOST_VPAGES];
 	char (*data)[PAGE];		/* of cells that have contents of their own */
 	struct file file[NFILES];
 	char *buffer, *other;		/* FPAGES + 1 pages each, page-aligned */
 	struct { pid_t pid; int tell; } child[NCHILDREN];
+	/* with -l */
+	char *spare;			/* 2 MiB behind the window, PROT_NONE */
+	int large, large_direct;	/* the large file; its pages and what each is filled with */
+	long large_pages;
+	word large_word[WPAGES], filler[WPAGES];
 };
 static __thread struct world *w;
 static __thread sigjmp_buf fault;
 static long seed, count, look_every;
-static int verbose;
+static int verbose, with_window;
 
 static void fail(const char *format, ...)
 {
@@ -121,7 +132,7 @@ static int span(long off, long n, int write)
 
 	for (long v = off / PAGE; v <= (off + n - 1) / PAGE; v++) {
 		const struct cell *c = &w->cell[v];
-		if (v >= VPAGES || !(write ? writable(v) : readable(v)))
+		if (v >= w->vpages || !(write ? writable(v) : readable(v)))
 			return 0;
 		if (write && c->kind == SHARED && smaller(off + n, (v + 1) * PAGE) - v * PAGE > file_of(c)->size - c->index * PAGE)
 			return 0;
@@ -176,7 +187,7 @@ static void model_resize(struct file *f, long size)
 	if (size < f->size)
 		memset(f->data + size, 0, (size_t)(f->size - size));
 	f->size = size;
-	for (long v = 0; v < VPAGES; v++) {
+	for (long v = 0; v < w->vpages; v++) {
 		struct cell *c = &w->cell[v];
 		if (c->kind == PRIVATE && file_of(c) == f && c->index * PAGE >= size)
 			c->own = 0;		/* truncate takes private copies past the end too */
@@ -241,7 +252,7 @@ static void check_file(int i)
 
 static void check_all(void)
 {
-	for (long v = 0; v < VPAGES; v++)
+	for (long v = 0; v < w->vpages; v++)
 		check_page(v);
 	for (int i = 0; i < NFILES; i++)
 		check_file(i);

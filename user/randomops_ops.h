@@ -65,9 +65,9 @@ static void op_protect(long v, long n)
 
 static void op_move(long v, long n)
 {
-	static __thread struct cell cells[VPAGES];
+	static __thread struct cell cells[MOST_VPAGES];
 	static __thread char data[8][PAGE];
-	long to = below(VPAGES - n + 1);
+	long to = below(w->vpages - n + 1);
 
 	if ((v < to + n && to < v + n) || !mapped(v, n))
 		return;
@@ -191,7 +191,7 @@ static void op_sync(struct file *f)
 	if (below(2))
 		MUST(fsync(f->fd) == 0);
 	else
-		MUST(msync(w->base, (size_t)(VPAGES * PAGE), MS_SYNC) == 0 || errno == ENOMEM);
+		MUST(msync(w->base, (size_t)(w->vpages * PAGE), MS_SYNC) == 0 || errno == ENOMEM);
 	if (below(2))
 		posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED);
 }
@@ -340,53 +340,4 @@ static void op_remote(long off, long n, int write)
 		model_get(w->other, off, n);
 		same(w->buffer, w->other, n, "process_vm_readv, bytes", n);
 	}
-}
-
-/* --- other processes --- */
-
-/* A child's memory is that of the moment of the fork, whatever we do; and what it stores is its own. */
-static void child_life(int ear)
-{
-	char word;
-
-	for (int turn = 0; turn < 2; turn++) {
-		for (long v = 0; v < VPAGES; v++)
-			if (w->cell[v].kind == ANON && readable(v))
-				same(address(v), w->data[v], PAGE, "the child's page", v);
-		for (long v = 0; v < VPAGES; v++)
-			if (w->cell[v].kind == ANON && writable(v) && below(2))
-				op_store(v * PAGE + below(PAGE / 2), 1 + below(PAGE / 2));
-		if (!turn && read(ear, &word, 1) != 1)
-			_exit(3);
-	}
-	_exit(0);
-}
-
-static void end_child(int i)
-{
-	int status;
-
-	MUST(write(w->child[i].tell, "x", 1) == 1);
-	MUST(waitpid(w->child[i].pid, &status, 0) == w->child[i].pid);
-	if (status)
-		fail("a child ended with %x", status);
-	close(w->child[i].tell);
-	w->child[i].pid = 0;
-}
-
-static void op_fork(void)
-{
-	int i = (int)below(NCHILDREN), ends[2];
-
-	if (w->child[i].pid) {
-		end_child(i);
-		return;
-	}
-	MUST(pipe(ends) == 0);
-	w->child[i].pid = fork();
-	MUST(w->child[i].pid >= 0);
-	if (!w->child[i].pid)
-		child_life(ends[0]);
-	close(ends[0]);
-	w->child[i].tell = ends[1];
 }
