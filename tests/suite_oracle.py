@@ -66,12 +66,15 @@ def random_operations(smp, directory, *words):
             must([os.path.join(ROOT, "build/user/randomops"), *(w for w in words if w not in ("-o", "1", "4")), "1", "2000", place], timeout=100)
         look = int(words[words.index("-o") + 1])
         count = (250 if smp == 1 else 80) * look
+        tables = "-l" in words      # few pages make a table that fork shares
         for seed in (1, 2):         # several processors on one thread of the host: those that stand still do not keep it from who counts
-            script = f"mkswap /dev/ram1 >/dev/null; swapon /dev/ram1; randomops {' '.join(words)} {seed} {count} {directory}; cat /proc/check_ownership"
-            text = debug(["sh", "-c", script], smp=smp, icount=smp > 1, mem=64 << 20, append="swap_mb=8", timeout=200)
+            script = f"mkswap /dev/ram1 >/dev/null; swapon /dev/ram1; randomops {' '.join(words)} {seed} {count} {directory}; cat /proc/check_ownership; cat /proc/vmstat"
+            text = debug(["sh", "-c", script], smp=smp, icount=smp > 1, mem=64 << 20, append="swap_mb=8" + " share_min=2" * tables, timeout=200)
             check("all right" in text, text)
             all_ok(text, 1)
-        guest_ok(["randomops", *words[2:], "3", str(4000 // smp), directory], smp=smp, mem=128 << 20, timeout=200)
+            for what in ("share", "take", "copy", "template", "attach") * tables:
+                check(int(re.search(rf"^table_{what} (\d+)$", text, re.M)[1]) > 4, f"table_{what}: {text}")
+        guest_ok(["randomops", *words[2:], "3", str(4000 // smp), directory], smp=smp, mem=128 << 20, append="share_min=2" * tables, timeout=200)
     return run
 
 
@@ -117,5 +120,6 @@ def tests():
     found = [(f.__name__, f) for f in (notices, agrees_with_programs, only_in_the_debug_build)]
     found += [("random_operations_1", random_operations(1, "/root", "-o", "1")), ("random_operations_1_memory", random_operations(1, "/tmp", "-o", "1")),
               ("random_operations_4", random_operations(4, "/root", "-o", "1", "-w", "3")),
-              ("random_operations_4_threads", random_operations(4, "/root", "-o", "4", "-t", "-w", "3"))]
+              ("random_operations_4_threads", random_operations(4, "/root", "-o", "4", "-t", "-w", "3")),
+              ("random_operations_1_tables", random_operations(1, "/root", "-o", "1", "-l")), ("random_operations_4_tables", random_operations(4, "/tmp", "-o", "4", "-l", "-t", "-w", "3"))]
     return found + [(f"failures_{kind}", failures(kind)) for kind in ("alloc", "access", "io")] + [(f"injected_{kind}", injected_test(kind)) for kind in INJECTED]

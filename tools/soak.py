@@ -48,12 +48,13 @@ def program(number, seed):
 
 def operations(number, seed):
     """Random operations on files and memory (user/randomops.c) on 1, 4 and 8 processors, 20,000 in a run; in each second run in the debug build, with the
-    owners of every frame counted after each of 4,000."""
+    owners of every frame counted after each of 4,000; after twelve runs twelve with page tables that are shared."""
     smp = (1, 4, 8)[number % 3]
-    words = [] if smp == 1 else ["-w", str(smp)] + (["-t"] if number % 2 else [])
+    tables = ["-l"] * (number // 12 % 2)
+    words = tables if smp == 1 else tables + ["-w", str(smp)] + (["-t"] if number % 2 else [])
     look = number // 3 % 2
     words += ["-o", "1"] if look else []
-    return [COWSLIP, "run", *(["--debug"] if look else []), *(["--icount"] if look and smp > 1 else []), "--smp", str(smp), "--mem", "128M", "--timeout", "900", "--append", "swap_mb=8", "--", "sh", "-c",
+    return [COWSLIP, "run", *(["--debug"] if look else []), *(["--icount"] if look and smp > 1 else []), "--smp", str(smp), "--mem", "128M", "--timeout", "900", "--append", "swap_mb=8 share_min=2", "--", "sh", "-c",
             f"{SWAP}exec randomops {' '.join(words)} {seed} {(4000 if look else 20000) // smp} {('/root', '/tmp')[number // 6 % 2]}"]
 
 
