@@ -87,7 +87,7 @@ static void op_window(void)
 /* All of the large file into the window, once or more: pages of its own, lent ones, or a table that the file keeps. */
 static void op_window_read(void)
 {
-	for (long times = 1 + below(3); times > 0; times--) {
+	for (long times = 1 + below(4); times > 0; times--) {
 		if (!whole() || below(4))
 			window_map();
 		MUST(pread(w->large, window_page(0), WPAGES * PAGE, 0) == w->large_pages * PAGE);
@@ -215,12 +215,24 @@ static void large_store(long i, long n)
 		w->large_word[i + n] = x;
 }
 
+/* A file with holes may not be lent from everywhere. */
+static void large_fill(void)
+{
+	for (long k = 0; k < PAGE / 8; k++)
+		((word *)w->buffer)[k] = (word)w->step;
+	for (long i = 0; i < WPAGES; i++)
+		if (i >= w->large_pages || !w->large_word[i]) {
+			MUST(pwrite(w->large, w->buffer, (size_t)PAGE, i * PAGE) == PAGE);
+			large_is(i, 1, (word *)w->buffer);
+		}
+}
+
 static void op_large_change(void)
 {
 	long n = 1 + below(4), i = below(WPAGES - n), to = below(WPAGES - n);
 	off_t a = i * PAGE, b = to * PAGE;
 
-	switch (below(6)) {
+	switch (below(7)) {
 	case 0:
 		if (fallocate(w->large, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, a, n * PAGE))
 			MUST(errno == EOPNOTSUPP);
@@ -244,6 +256,9 @@ static void op_large_change(void)
 	case 4:		/* out of the cache; a read brings it back */
 		MUST(fsync(w->large) == 0);
 		posix_fadvise(w->large, 0, 0, POSIX_FADV_DONTNEED);
+		break;
+	case 5:
+		large_fill();
 		break;
 	default:
 		MUST(pread(w->large, w->buffer, (size_t)PAGE, a) == (i < w->large_pages ? PAGE : 0));
