@@ -3,12 +3,18 @@
 
 #include "host.h"
 
-#define VPAGES 48			/* pages of address space that the histories use */
+#define LOW_PAGES 48			/* pages of address space that the histories use: so many together, */
+#define WINDOWS 2			/* and the first ones of so many page tables, which fork may share if one anonymous mapping has all of them */
+#define WINDOW_PAGES 8
+#define VPAGES (LOW_PAGES + WINDOWS * WINDOW_PAGES)
 #define FPAGES 16
 #define NFILES 2
 #define NPROCS 5
 #define BASE 0x40000000UL
-#define ADDR(v) (BASE + (vaddr_t)(v) * PAGE_SIZE)
+#define WINDOW(w) (BASE + ((w) + 1) * LEAF_SPAN)
+#define ADDR(v) ((v) < LOW_PAGES ? BASE + (vaddr_t)(v) * PAGE_SIZE : WINDOW(((v) - LOW_PAGES) / WINDOW_PAGES) + ((v) - LOW_PAGES) % WINDOW_PAGES * PAGE_SIZE)
+/* How many follow one another from v on. */
+static inline unsigned together(unsigned v) { return v < LOW_PAGES ? LOW_PAGES - v : WINDOW_PAGES - (v - LOW_PAGES) % WINDOW_PAGES; }
 
 enum kind { NONE, ANON, FILE_PRIVATE, FILE_SHARED };
 struct cell {				/* what the reference knows of a page of a process */

@@ -7,7 +7,7 @@
  *
  * There are: the file F of 16 pages, all 'o'; a shared and a private mapping of it; the file G, all 'g'; B, 4 pages of private memory; L, 16 pages of
  * private memory, all 'l'. Each operation that changes F writes a letter of its own, or zeroes, to a part of it. What else is so when they begin is chosen
- * by the seed: what of F is cached, dirty, being written back, mapped; whether B was touched, lent, swapped out; a child that shares everything.
+ * by the seed: what of F is cached, dirty, being written back, mapped; whether B was touched, lent, swapped out; a child that shares everything, page tables too.
  * - Every word that anybody sees of F, while they run or afterwards, is the old one or one that one of the two writes there: zeroes never, but by
  *   truncate and punch. Afterwards a word that one of them writes is written; one that both write is one of the two. So it is on the disk in the end.
  * - What was read into B is of that kind, and nobody changes it any more: neither a later write to F, nor does a store to B change F, G or L. The
@@ -58,6 +58,7 @@ static void boot(void)
 {
 	if (f)
 		return;
+	leaf_share_min = 2;
 	memset(olds, 'o', sizeof(olds));
 	memset(gees, 'g', sizeof(gees));
 	f = hfile_create("F", 2 * FBYTES, NULL, 0);
@@ -103,7 +104,7 @@ static void prepare_memory(void)
 		CHECK_EQ(file_write(&file_g, L, FBYTES, 0), FBYTES);
 		hfile_reset(g, gees, FBYTES);
 	}
-	child = host_random(4) ? NULL : proc_fork();
+	child = host_random(3) ? NULL : proc_fork();
 	if (host_random(6) == 0) {
 		sys_madvise(B, BBYTES, MADV_PAGEOUT);
 		sys_madvise(L, FBYTES, MADV_PAGEOUT);
@@ -135,8 +136,9 @@ static void prepare(void)
 	mm = proc_create();
 	CHECK_EQ(hfile_mmap(f, SHARED, FBYTES, RW, MAP_SHARED | MAP_FIXED, 0), SHARED);
 	CHECK_EQ(hfile_mmap(f, PRIVATE, FBYTES, RW, MAP_PRIVATE | MAP_FIXED, 0), PRIVATE);
-	CHECK_EQ(map_anon(B, BBYTES, RW, MAP_PRIVATE | MAP_FIXED), B);
-	CHECK_EQ(map_anon(L, FBYTES, RW, MAP_PRIVATE | MAP_FIXED), L);
+	bool leaves = host_random(2);		/* in mappings of 2 MiB: then fork() shares their page tables (mm/share.c) */
+	CHECK_EQ(map_anon(B, leaves ? LEAF_SPAN : BBYTES, RW, MAP_PRIVATE | MAP_FIXED), B);
+	CHECK_EQ(map_anon(L, leaves ? LEAF_SPAN : FBYTES, RW, MAP_PRIVATE | MAP_FIXED), L);
 	CHECK_EQ(map_anon(SOURCE, FBYTES, RW, MAP_PRIVATE | MAP_FIXED), SOURCE);
 	CHECK_EQ(map_anon(ARGUMENTS, FBYTES, RW, MAP_PRIVATE | MAP_FIXED), ARGUMENTS);
 	prepare_memory();

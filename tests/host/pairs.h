@@ -9,6 +9,7 @@
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 #include "mm/syscalls.h"
+#include "mm/vma.h"
 #include "mm/vmstat.h"
 
 #define FPAGES 16
@@ -21,10 +22,10 @@
 #define SHARED 0x30000000UL
 #define PRIVATE 0x30100000UL
 #define B 0x30200000UL
-#define L 0x30300000UL
-#define SOURCE 0x30400000UL		/* each task's own, to write from */
-#define ARGUMENTS 0x30500000UL
-#define ELSEWHERE 0x30600000UL
+#define L 0x30400000UL			/* B and L: leaves of their own, which a fork may share */
+#define SOURCE 0x30600000UL		/* each task's own, to write from */
+#define ARGUMENTS 0x30700000UL
+#define ELSEWHERE 0x30800000UL
 
 /* An operation, what it may do to F, and whether it reads F into B or takes memory away from under others. */
 struct operation {

@@ -7,6 +7,7 @@
 #include "history.h"
 #include "mm/reclaim.h"
 #include "mm/switches.h"
+#include "mm/vma.h"
 #include "mm/vmstat.h"
 
 struct proc procs[NPROCS];
@@ -183,6 +184,7 @@ static void histories(unsigned count, unsigned ops)
 {
 	u64 one = sys_option("seed", 0);
 	check_every = sys_option("every", 1);
+	leaf_share_min = 2;
 	check_leaks_begin();
 	u64 first = one ? one : sys_option("from", 1);
 	for (u64 s = first; s < first + (one ? 1 : sys_option("histories", count)); s++)
@@ -193,7 +195,8 @@ TEST(history_random, "random histories of processes and files agree with plain a
 {
 	histories(60, 400);
 	if (!sys_option("seed", 0) && !sys_option("ops", 0))	/* all that it is for did happen */
-		CHECK(vmstat_read(VM_LOAN_READ) && vmstat_read(VM_LOAN_WRITE) && vmstat_read(VM_LOAN_COPY) && vmstat_read(VM_FORK_COPY));
+		CHECK(vmstat_read(VM_LOAN_READ) && vmstat_read(VM_LOAN_WRITE) && vmstat_read(VM_LOAN_COPY) && vmstat_read(VM_FORK_COPY) && vmstat_read(VM_TABLE_SHARE) &&
+		      vmstat_read(VM_TABLE_COPY) && vmstat_read(VM_TABLE_TAKE));
 }
 TEST(history_copy_fail, "the same with every first copy stopped at a random byte")
 {

@@ -94,7 +94,7 @@ static void op_read_pages(unsigned fi, struct proc *p, unsigned v, unsigned n)
 /* A write so long that the program's pages are lent to the file. */
 static void op_write_pages(unsigned fi, struct proc *p)
 {
-	unsigned v = host_random(VPAGES - FPAGES + 1);
+	unsigned v = host_random(LOW_PAGES - FPAGES + 1);
 	if (pinned_range(p, v, FPAGES))
 		return;
 	proc_run(p->mm);
@@ -200,7 +200,7 @@ static void op_move(struct proc *p, unsigned v, unsigned to, unsigned n)
 		if (b->kind == NONE || b->kind != a->kind || b->prot != a->prot || (b->kind != ANON && (b->file != a->file || b->index != a->index + i)))
 			return;			/* not one VMA */
 	}
-	if ((v < to + n && to < v + n) || pinned_range(p, v, n) || pinned_range(p, to, n))
+	if (n > together(to) || (v < to + n && to < v + n) || pinned_range(p, v, n) || pinned_range(p, to, n))
 		return;
 	proc_run(p->mm);
 	long r = sys_mremap(ADDR(v), n * PAGE_SIZE, n * PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, ADDR(to));
@@ -221,6 +221,42 @@ static void op_dontneed(struct proc *p, unsigned v, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		p->cell[v + i].own = false;
 		p->cell[v + i].value = 0;
+	}
+}
+static void op_dontneed_all(struct proc *p, unsigned v, vaddr_t window)
+{
+	int error = (int)sys_madvise(window, LEAF_SPAN, MADV_DONTNEED);
+	CHECK(error == 0 || error == -ENOMEM);		/* a part is not mapped */
+	for (struct cell *c = &p->cell[v]; c < &p->cell[v + WINDOW_PAGES]; c++) {
+		c->own = false;
+		c->value = 0;
+	}
+}
+/* A whole page table's worth of address space: mapped anew, unmapped, emptied, moved. */
+static void op_window(struct proc *p, unsigned w)
+{
+	unsigned v = LOW_PAGES + w * WINDOW_PAGES, to = (w + 1) % WINDOWS, at = LOW_PAGES + to * WINDOW_PAGES, what = host_random(8);
+	if (pinned_range(p, v, WINDOW_PAGES) || (what == 2 && pinned_range(p, at, WINDOW_PAGES)))
+		return;
+	proc_run(p->mm);
+	if (what == 0) {
+		CHECK_EQ(mm_unmap(p->mm, WINDOW(w), LEAF_SPAN), 0);
+		forget(p, v, WINDOW_PAGES);
+	} else if (what == 1) {
+		op_dontneed_all(p, v, WINDOW(w));
+	} else if (what == 2) {
+		long r = sys_mremap(WINDOW(w), LEAF_SPAN, LEAF_SPAN, MREMAP_MAYMOVE | MREMAP_FIXED, WINDOW(to));
+		if (r == -EFAULT)
+			return;
+		CHECK_EQ(r, WINDOW(to));
+		memcpy(p->cell + at, p->cell + v, WINDOW_PAGES * sizeof(p->cell[0]));
+		forget(p, v, WINDOW_PAGES);
+	} else {
+		CHECK_EQ(map_anon(WINDOW(w), LEAF_SPAN, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE), WINDOW(w));
+		for (unsigned i = 0; i < WINDOW_PAGES; i++)
+			p->cell[v + i] = (struct cell){ .kind = ANON, .prot = PROT_READ | PROT_WRITE };
+		for (unsigned i = 0; i < WINDOW_PAGES; i += 2)
+			do_store(p, v + i);
 	}
 }
 static void op_pin(struct proc *p, unsigned v)
@@ -263,8 +299,8 @@ void one_step(void)
 	do
 		p = &procs[host_random(NPROCS)];
 	while (!p->mm);
-	unsigned v = host_random(VPAGES), n = min(1 + host_random(8), VPAGES - v), fi = host_random(NFILES);
-	unsigned op = host_random(36);
+	unsigned v = host_random(VPAGES), n = min(1 + host_random(8), together(v)), fi = host_random(NFILES);
+	unsigned op = host_random(40);
 	if (sys_option("trace", 0))
 		sys_printf("%lu: op %u process %ld page %u n %u file %u next value %lu\n", step, op, (long)(p - procs), v, n, fi, (unsigned long)counter + 1);
 	switch (op) {
@@ -274,7 +310,7 @@ void one_step(void)
 	case 12: case 13: case 14: op_write(fi, p); break;
 	case 15: case 16: op_read(fi, p); break;
 	case 17: op_truncate(fi); break;
-	case 18: case 19: op_fork(p); break;
+	case 18: case 19: case 36: op_fork(p); break;
 	case 20: op_exit(p); break;
 	case 21:
 		if (!pinned_range(p, v, n)) {
@@ -284,7 +320,7 @@ void one_step(void)
 		}
 		break;
 	case 22: op_protect(p, v, n); break;
-	case 23: op_move(p, v, host_random(VPAGES - n + 1), n); break;
+	case 23: op_move(p, v, host_random(VPAGES), n); break;
 	case 24: op_dontneed(p, v, n); break;
 	case 25: op_pin(p, v); break;
 	case 26: op_dma(host_random(ARRAY_SIZE(pins))); break;
@@ -295,5 +331,6 @@ void one_step(void)
 	case 32: op_write_pages(fi, p); break;
 	case 33: case 34: op_share(fi, n); break;
 	case 35: op_punch(fi, n); break;
+	case 37: case 38: case 39: op_window(p, host_random(WINDOWS)); break;
 	}
 }
