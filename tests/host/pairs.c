@@ -58,7 +58,7 @@ static void boot(void)
 {
 	if (f)
 		return;
-	leaf_share_min = 2;
+	switch_share_min = 2;
 	memset(olds, 'o', sizeof(olds));
 	memset(gees, 'g', sizeof(gees));
 	f = hfile_create("F", 2 * FBYTES, NULL, 0);

@@ -8,8 +8,8 @@
 #include "fs/syscalls.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
+#include "mm/switches.h"
 #include "mm/syscalls.h"
-#include "mm/vma.h"
 #include "mm/vmstat.h"
 
 #define FPAGES 16

@@ -7,7 +7,6 @@
 #include "history.h"
 #include "mm/reclaim.h"
 #include "mm/switches.h"
-#include "mm/vma.h"
 #include "mm/vmstat.h"
 
 struct proc procs[NPROCS];
@@ -184,7 +183,7 @@ static void histories(unsigned count, unsigned ops)
 {
 	u64 one = sys_option("seed", 0);
 	check_every = sys_option("every", 1);
-	leaf_share_min = 2;
+	switch_share_min = 2;
 	check_leaks_begin();
 	u64 first = one ? one : sys_option("from", 1);
 	for (u64 s = first; s < first + (one ? 1 : sys_option("histories", count)); s++)

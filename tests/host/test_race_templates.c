@@ -14,21 +14,23 @@
 static struct hfile *f;
 static struct mm *mm;
 static u64 text[FILE_PAGES * 512];
-static bool truncates;
+static bool truncates, written;
 
-static void setup(void)
+/* So many have read 2 MiB before: nobody, then a template is wanted, made, given. */
+static void setup_after(unsigned reads)
 {
 	switch_share_min = 2;
-	truncates = false;
+	truncates = written = false;
 	for (unsigned p = 0; p < FILE_PAGES; p++)
 		text[p * 512] = OLD(p);
 	f = hfile_create("f", (FILE_PAGES + 16) * PAGE_SIZE, text, sizeof(text));
 	mm = proc_create();
 	CHECK_EQ(map_anon(BASE, 4 * LEAF_SPAN, RW, MAP_PRIVATE | MAP_FIXED), BASE);
 	CHECK_EQ(hfile_pread(f, text, sizeof(text), 0), sizeof(text));
-	for (unsigned i = 0, n = host_random(4); i < n; i++)	/* nothing yet, wanted, made, given */
+	for (unsigned i = 0; i < reads; i++)
 		CHECK_EQ(hfile_pread_user(f, WINDOW(3 - i % 2), LEAF_SPAN, 0), LEAF_SPAN);
 }
+static void setup(void) { setup_after(host_random(4)); }
 static void setup_truncate(void)
 {
 	setup();
@@ -120,3 +122,46 @@ TEST(race_template_mapped, "INV-P3: the same with stores through a shared mappin
 {
 	race(setup, reader_0, reader_1, mapper);
 }
+
+/* --- every schedule with few preemptions: a template that is being made, and who changes the file --- */
+
+static void setup_wanted(void)
+{
+	setup_after(1);
+	host_tso = true;
+}
+/* After the write has ended nobody reads the old page any more. */
+static void read_first(unsigned i)
+{
+	bool after = written;
+	CHECK_EQ(hfile_pread_user(f, WINDOW(i), LEAF_SPAN, 0) > 0 || truncates, true);
+	u64 word = must_load(WINDOW(i));
+	if (!possible(0, word) || (after && word == OLD(0)))
+		host_fail("page 0 reads as %lu", (unsigned long)word);
+}
+static void finish_exact(void)
+{
+	host_tso = false;
+	proc_run(mm);
+	read_first(1);
+	finish();
+}
+static void first_0(void *arg) { read_first(0); }
+static void write_first(void *arg)
+{
+	u64 word = NEW(0);
+	CHECK_EQ(hfile_pwrite(f, &word, 8, 0), 8);
+	written = true;
+}
+static void replace_first(void *arg)
+{
+	static u64 page[512];
+	page[0] = NEW(0);
+	CHECK_EQ(hfile_pwrite(f, page, PAGE_SIZE, 0), PAGE_SIZE);
+	written = true;
+}
+
+ALL(template_write, 1, "INV-P3: one makes a template, another one writes to a page in place, or would: the template is dropped, or not made",
+    setup_wanted, finish_exact, &mm, first_0, write_first)
+ALL(template_replace, 1, "INV-P3: the same with a page that is replaced",
+    setup_wanted, finish_exact, &mm, first_0, replace_first)

@@ -220,7 +220,38 @@ TEST(templates_last, "INV-P2: a reader who is left alone with what was the file'
 	finish_file();
 }
 
-TEST(templates_reclaim, "pages of a template are reclaimed and swapped out as others are; readers and the file keep their contents")
+TEST(templates_over, "2 MiB read over a leaf that a child has too: the file's takes its place, the child keeps his; over one's own, with a pin or without: not")
+{
+	struct page *pin;
+	setup_template(true);
+	struct page *t = template();
+	CHECK_EQ(sys_munmap(WINDOW(2), LEAF_SPAN), 0);
+	CHECK_EQ(map_anon(WINDOW(2), LEAF_SPAN, RW, MAP_PRIVATE | MAP_FIXED), WINDOW(2));
+	for (unsigned p = 0; p < 8; p++)
+		must_store(WINDOW(2) + p * PAGE_SIZE, p);
+	CHECK_EQ(owners(t), 2);
+	child = proc_fork();
+	struct page *leaf = leaf_of(child, WINDOW(2));
+	CHECK(leaf == leaf_of(parent, WINDOW(2)) && owners(leaf) == 2);
+	read_to(WINDOW(2));
+	CHECK(leaf_of(parent, WINDOW(2)) == t && owners(leaf) == 1);
+	tlb_check(true);
+	check_all();
+	check_window(parent, 2, NONE_BUT);
+	proc_run(child);
+	for (unsigned p = 0; p < 8; p++)
+		CHECK_EQ(must_load(WINDOW(2) + p * PAGE_SIZE), p);
+	CHECK_EQ(get_user_pages_unlocked(child, WINDOW(2), 1, PIN_WRITE, &pin), 1);	/* alone with it, and not taken over by a store yet */
+	pin_note(pin, 1, 0);
+	read_to(WINDOW(2));
+	CHECK(leaf_of(child, WINDOW(2)) == leaf && *(u64 *)page_address(pin) == IN_FILE(0));
+	check_window(child, 2, NONE_BUT);
+	pin_note(pin, -1, 0);
+	unpin_user_pages(&pin, 1, PIN_WRITE);
+	finish_file();
+}
+
+TEST(templates_reclaim, "reclaim drops the template of pages that it wants, and has them if there is no reader; readers and the file keep their contents")
 {
 	swap_disk_on(HOST_SWAP_SLOTS);
 	for (unsigned readers = 0; readers < 2; readers++) {
@@ -229,6 +260,7 @@ TEST(templates_reclaim, "pages of a template are reclaimed and swapped out as ot
 			reclaim_pages(100);
 			check_all();
 		}
+		CHECK(!template() && (readers || f->inode.mapping.nr_pages.v < FILE_PAGES));
 		for (unsigned i = 0; i < 3 && readers; i++)
 			check_window(parent, i, NONE_BUT);
 		check_all();
