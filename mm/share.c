@@ -24,8 +24,6 @@
 #include "mm/switches.h"
 #include "mm/vmstat.h"
 
-#define MANY_OWNERS 0x8000U	/* of what the count of references can hold, half */
-
 /* --- fork --- */
 
 /* The leaves of [va, end) that the child may have lose RW above. True: one of them had it. */
@@ -98,7 +96,7 @@ int leaf_share(struct mm *old, struct mm *new, const struct vma *vma, vaddr_t va
 	leaf = entry_page(above);
 	spin_lock(&virt_to_page(slot)->lock);
 	spin_lock(&leaf->lock);
-	bool shared = !has_pins(leaf) && own_refs(atomic64_read(&leaf->own)) < MANY_OWNERS;
+	bool shared = !has_pins(leaf) && table_takes_owner(leaf);
 	if (shared) {
 		page_get(leaf);
 		entry_exchange_locked(virt_to_page(slot), slot, page_to_phys(leaf) | (UPPER_FLAGS & ~ENTRY_RW));

@@ -68,6 +68,8 @@ void leaf_empty(struct page *leaf);
 /* Drop one owning reference; the last one frees the table, and what a leaf's entries hold. Whoever had it from the caller's parent was flushed before. */
 void table_put(struct page *table);
 
+/* May it get one owner more? They are half of what the count can hold at most, so that who asks without a lock is not wrong, either. */
+static inline bool table_takes_owner(const struct page *table) { return own_refs(atomic64_read(&table->own)) < 0x8000; }
 /* Is it a leaf with several owning parents? A user of mm->mmap_lock who finds it his own may rely on it: only fork() lets others in. */
 static inline bool table_shared(const struct page *table) { return own_refs(atomic64_read(&table->own)) > 1; }
 

@@ -123,11 +123,11 @@ static struct page *template_get(struct address_space *m, u64 index, u64 bits)
 	if (!usable(template))
 		return NULL;
 	spin_lock(&leaf->lock);
-	template = leaf->template;
-	if (usable(template))
+	template = usable(leaf->template) && table_takes_owner(leaf->template) ? leaf->template : NULL;
+	if (template)
 		page_get(template);
 	spin_unlock(&leaf->lock);
-	return usable(template) ? template : NULL;
+	return template;
 }
 
 /* Parent locked; its entry shows a leaf, without RW. In its place the template, if others have the leaf too: then there is no pin in it. */

@@ -290,6 +290,20 @@ TEST(templates_no_memory, "the n-th allocation of a read fails, for every n: wha
 	check_leaks_end();
 }
 
+TEST(templates_limit, "a template with all owners that can be counted is given to nobody else")
+{
+	setup_template(true);
+	struct page *t = template();
+	CHECK_EQ(map_anon(WINDOW(0), LEAF_SPAN, RW, MAP_PRIVATE | MAP_FIXED), WINDOW(0));
+	atomic64_add_return(&t->own, (0xffff - 3) * OWN_REF);
+	read_to(WINDOW(0));
+	CHECK_EQ(owners(t), 0xffff);
+	atomic64_add_return(&t->own, -(s64)((0xffff - 3) * OWN_REF));
+	check_all();
+	check_window(parent, 0, NONE_BUT);
+	finish_file();
+}
+
 TEST(templates_who, "a template is for whole aligned 2 MiB of the file and of private memory that may be written and not executed, locked or pinned")
 {
 	struct page *pin;
