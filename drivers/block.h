@@ -20,6 +20,7 @@ struct bio {
 	void *private;
 	u64 private2;
 	struct list_head node;		/* the driver's */
+	bool fail;			/* the driver's: was chosen to fail (kernel/inject.h) */
 };
 
 struct block_device {
@@ -40,6 +41,4 @@ int block_rw_wait(struct block_device *dev, bool write, u64 sector, struct page 
 
 /* drivers/ramdisk.c: ram0 on the boot module, in place; ramdisk_latency_us= delays each request, ramdisk_fail= injects errors. */
 void ramdisk_init(paddr_t start, u64 size);
-void ramdisk_fail_arm(u64 nth);	/* the nth request to ram0 from now on fails; 0: none */
-u64 ramdisk_fail_left(void);	/* 0: it has, or none will */
 void ramdisk_init_swap(void);	/* ram1, if swap_mb= asks for it; swap_fail= injects errors */

@@ -4,11 +4,12 @@
  *
  * Requests complete asynchronously, in order, from a worker thread for each disk, as on a real one: a page really is locked and not
  * uptodate for a while. ramdisk_latency_us=N makes every request take N microseconds more; ramdisk_fail=N makes the N-th request of
- * ram0 (counted from 1) end with EIO, swap_fail=N that of ram1 and all writes after it.
+ * ram0 (counted from 1) end with EIO, swap_fail=N that of ram1 and all writes after it; /proc/fail chooses later ones, of either.
  */
 #include "drivers/block.h"
 
 #include "kernel/cmdline.h"
+#include "kernel/inject.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "kernel/task.h"
@@ -21,20 +22,21 @@ struct ramdisk {
 	struct block_device dev;
 	char **chunks;			/* I: where each CHUNK of it is, in the direct map */
 	u64 latency_ns;			/* I */
-	u64 fail_at;			/* A: number of the request to fail, 0: none */
+	u64 fail_at;			/* I: number of the request to fail, 0: none */
 	bool keeps_failing;		/* I: writes from then on, too */
 	u64 count;			/* written by the worker: requests done */
 	struct spinlock lock;		/* irqsave; protects queue */
 	struct list_head queue;		/* struct bio.node */
 	struct wait_queue work;
 };
-static struct ramdisk *ram0;		/* I */
 
 static void ramdisk_submit(struct bio *bio)
 {
 	struct ramdisk *ram = container_of(bio->dev, struct ramdisk, dev);
-	u64 flags = spin_lock_irqsave(&ram->lock);
+	u64 flags;
 
+	bio->fail = inject_now_of(INJECT_IO, bio->write);	/* here: the path is the one of who asked */
+	flags = spin_lock_irqsave(&ram->lock);
 	atomic64_add_return(&ram->dev.requests[bio->write], 1);
 	atomic64_add_return(&ram->dev.transferred[bio->write], bio->length / 512);
 	list_add_tail(&bio->node, &ram->queue);
@@ -57,22 +59,13 @@ static struct bio *next_bio(struct ramdisk *ram)
 
 static bool fails(struct ramdisk *ram, const struct bio *bio)
 {
-	u64 fail_at = READ_ONCE(ram->fail_at);
+	u64 fail_at = ram->fail_at;
 
 	WRITE_ONCE(ram->count, ram->count + 1);
-	if (!fail_at || ram->count < fail_at || (ram->count > fail_at && !(ram->keeps_failing && bio->write)))
+	if (!bio->fail && (!fail_at || ram->count < fail_at || (ram->count > fail_at && !(ram->keeps_failing && bio->write))))
 		return false;
 	printk("ramdisk: request %lu of %s fails, as was asked\n", ram->count, ram->dev.name);
 	return true;
-}
-
-void ramdisk_fail_arm(u64 nth) { WRITE_ONCE(ram0->fail_at, nth ? READ_ONCE(ram0->count) + nth : 0); }
-
-u64 ramdisk_fail_left(void)
-{
-	u64 at = READ_ONCE(ram0->fail_at), count = READ_ONCE(ram0->count);
-
-	return at > count ? at - count : 0;
 }
 
 static int transfer(struct ramdisk *ram, const struct bio *bio)
@@ -142,7 +135,6 @@ void ramdisk_init(paddr_t start, u64 size)
 	for (u64 i = 0; i * CHUNK < size; i++)
 		ram->chunks[i] = (char *)phys_to_virt(start) + i * CHUNK;
 	ram->fail_at = cmdline_u64("ramdisk_fail", 0);
-	ram0 = ram;
 	ramdisk_start(ram, 0);
 	printk("ramdisk: ram0, %lu KiB at %lx\n", size / 1024, start);
 }

@@ -10,7 +10,7 @@
 
 struct injection injections[NR_INJECT];
 
-void inject_arm_as(enum inject_kind kind, u64 nth, u64 every, enum inject_scope scope, bool (*fails)(enum inject_kind kind))
+void inject_arm_as(enum inject_kind kind, u64 nth, u64 every, enum inject_scope scope, bool (*fails)(enum inject_kind kind, u32 which))
 {
 	struct injection *i = &injections[kind];
 
@@ -46,12 +46,12 @@ static bool count_down(struct injection *i)
 	return left == 1;
 }
 
-bool inject_count(enum inject_kind kind)
+bool inject_count(enum inject_kind kind, u32 which)
 {
 	struct injection *i = &injections[kind];
-	bool (*by_path)(enum inject_kind kind) = READ_ONCE(i->fails);
+	bool (*by_path)(enum inject_kind kind, u32 which) = READ_ONCE(i->fails);
 
-	if (!counts(i) || !(by_path ? by_path(kind) : count_down(i)))
+	if (!counts(i) || !(by_path ? by_path(kind, which) : count_down(i)))
 		return false;
 	if (kind == INJECT_ALLOC)
 		vmstat_inc(VM_ALLOC_FAIL);

@@ -13,15 +13,16 @@
 #define DEPTH 40		/* deeper paths than this count as one where their innermost 40 calls are the same */
 #define ROOM 16384		/* a power of 2 */
 
-/* Hashes, 0: none, found from their own place on. Written by whoever takes `left` to 0, read without a lock. */
+/* Hashes, 0: none, found from their own place on. Written by whoever takes `left` to 0 (by anybody if each fails: the same path twice at worst), read
+ * without a lock. */
 static struct known {
 	u32 *hash;
 	u32 nr;
 } known[NR_INJECT];
 
-static u32 path_here(void)
+static u32 path_here(u32 which)
 {
-	u64 calls[DEPTH], hash = 0;
+	u64 calls[DEPTH], hash = which;
 	int n = backtrace_frames((u64)__builtin_return_address(0), (u64)__builtin_frame_address(0), calls, DEPTH);
 
 	for (int i = 0; i < n; i++)
@@ -39,20 +40,20 @@ static u32 *place(struct known *k, u32 path)
 	return &k->hash[i];
 }
 
-static bool fails_on_new_path(enum inject_kind kind)
+static bool fails_on_new_path(enum inject_kind kind, u32 which)
 {
 	struct known *k = &known[kind];
-	u32 path = path_here(), *at = place(k, path);
+	u32 path = path_here(which), *at = place(k, path);
 	u64 one = 1;
 
-	if (READ_ONCE(*at) || !atomic64_cmpxchg(&injections[kind].left, &one, 0))
+	if (READ_ONCE(*at) || k->nr > ROOM / 2 || !atomic64_cmpxchg(&injections[kind].left, &one, READ_ONCE(injections[kind].every)))
 		return false;
 	WRITE_ONCE(*at, path);
 	WRITE_ONCE(k->nr, k->nr + 1);
 	return true;
 }
 
-int inject_arm_new_path(enum inject_kind kind, enum inject_scope scope)
+int inject_arm_new_path(enum inject_kind kind, bool each, enum inject_scope scope)
 {
 	struct known *k = &known[kind];
 
@@ -62,7 +63,7 @@ int inject_arm_new_path(enum inject_kind kind, enum inject_scope scope)
 		return -ENOMEM;
 	if (k->nr > ROOM / 2)
 		return -ENOSPC;
-	inject_arm_as(kind, 1, 0, scope, fails_on_new_path);
+	inject_arm_as(kind, 1, each, scope, fails_on_new_path);
 	return 0;
 }
 

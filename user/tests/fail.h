@@ -29,22 +29,31 @@ static inline void arm(long n, long again, bool tree)
 	MUST(write(fail_control, text, (size_t)len) == len);
 }
 
-/* The first of what the caller starts that comes on a path through the kernel on which none has failed yet (alloc and access). */
-static inline void arm_new_path(void)
+/* The first of what the caller starts that comes on a path through the kernel on which none has failed yet, or the first on each such path. */
+static inline void arm_new_path(bool each)
 {
 	char text[40];
-	int len = snprintf(text, sizeof(text), "%s=new tree\n", kind);
+	int len = snprintf(text, sizeof(text), "%s=new,%d tree\n", kind, each);
 
 	MUST(write(fail_control, text, (size_t)len) == len);
 }
 
-/* How many are still to come, 0 after it has failed. */
-static inline long left(void)
+/* The n-th number of the line of our kind. */
+static inline long fail_number(int n)
 {
 	char text[200] = "", *at;
 
 	MUST(pread(fail_control, text, sizeof(text) - 1, 0) > 0);
 	at = strstr(text, kind);
 	MUST(at);
-	return atol(at + strlen(kind));
+	at += strlen(kind);
+	while (n--)
+		strtol(at, &at, 10);
+	return atol(at);
 }
+
+/* How many are still to come, 0 after it has failed. */
+static inline long left(void) { return fail_number(0); }
+
+/* On how many paths one has failed. */
+static inline long paths(void) { return fail_number(1); }

@@ -2,16 +2,18 @@
  * Fault injection into whole programs: each program of the command line runs again and again, each time with one allocation, user access, system call
  * (SIGKILL arrives with it) or request to the disk of it, or of what it starts, failing (/proc/fail). Which: so many points of the run, and in every
  * second run further ones follow; or, instead of a number, "new": one on each path through the kernel that has not failed in an earlier run or
- * program, until there is none. The program may do what it likes then, fail, die or wait for ever. The kernel may not: whatever is left of the program
+ * program, until there is none; or "all": the same, but in one run each path that is new fails (for programs that go on after a failure, and take long).
+ * The program may do what it likes then, fail, die or wait for ever. The kernel may not: whatever is left of the program
  * can be killed, no owner is wrong (debug build), no object and no frame is lost (then the status is 1), and a file that nobody wrote has its bytes.
  *
- * usage: guest_injected alloc|access|kill|io SEED POINTS|new PROGRAM...      as init's own child: it kills everybody else
+ * usage: guest_injected alloc|access|kill|io SEED POINTS|new|all PROGRAM...      as init's own child: it kills everybody else
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,7 @@
 
 static const char *program;
 static long nth, every;
+static bool each_new;		/* "all" */
 static int failed;
 static unsigned long seed;
 static sigset_t nothing, everything;
@@ -91,7 +94,7 @@ static void start(void)
 	if (nth)
 		arm(nth, every, true);
 	else
-		arm_new_path();
+		arm_new_path(each_new);
 	execl(program, program, (char *)NULL);
 	_exit(99);
 }
@@ -114,23 +117,39 @@ static void kill_all(void)
 	}
 }
 
+/* Requests to the disk: what is read shall come from there again and again, what is written shall get there, and while something may still fail. */
+static void keep_disk_busy(int fd, long turn)
+{
+	if (turn % 4 == 3)
+		sync();
+	if (fd >= 0)
+		MUST(write(fd, "3\n", 2) == 2);
+}
+
 /* The program's status; -1: it had to be killed. */
 static int run(double limit, double *took)
 {
+	bool io = !strcmp(kind, "io");
+	int status = -1, caches = io ? open("/proc/sys/vm/drop_caches", O_WRONLY) : -1;
 	double begin = now();
-	int status = -1;
 	pid_t pid = fork();
 
 	MUST(pid >= 0);
 	if (!pid)
 		start();
-	while (waitpid(pid, &status, WNOHANG) != pid) {
+	for (long turn = 0; waitpid(pid, &status, WNOHANG) != pid; turn++) {
 		status = -1;
 		if (now() - begin > limit)
 			break;
-		usleep(2000);
+		if (io)
+			keep_disk_busy(caches, turn);
+		usleep(io ? 10000 : 2000);
 	}
 	*took = now() - begin;
+	if (io) {
+		sync();
+		close(caches);
+	}
 	return status;
 }
 
@@ -341,21 +360,21 @@ static long run_untouched(void)
 }
 
 struct tally {
-	long runs, fired, seen, stuck;
+	long runs, fired, seen, stuck;	/* fired: runs, or paths where each new one fails */
 };
 
 /* A run with something failing, and what it left behind. False: nothing failed. */
 static bool run_failing(struct tally *n)
 {
 	static struct used after;
+	long fired = nth ? 0 : paths();
 	const char *what;
 	double took;
-	bool fired;
 	int got;
 
 	got = run(untouched * 3 + 2, &took);
-	fired = left() == 0 || every;
-	if (!nth && n->runs % 50 == 49)
+	fired = nth ? left() == 0 || every : paths() - fired;
+	if (!nth && n->runs % (each_new ? 5 : 50) == (each_new ? 4 : 49))
 		printf("%s: %ld runs, %ld failed on new paths\n", program, n->runs + 1, n->fired);
 	n->fired += fired;
 	n->seen += got != status;
@@ -368,7 +387,7 @@ static bool run_failing(struct tally *n)
 	what = lost_at_last(&before, &after, SLACK + n->runs++);	/* one of each for each run at most: the end is stricter */
 	if (*what)
 		printf("lost after %s %s %ld,%ld:%s\n", kind, program, nth, every, what);
-	return fired;
+	return fired > 0;
 }
 
 /* What paths are remembered in is there before anything is counted. By a child: who arms is the first whose allocations count. */
@@ -378,7 +397,7 @@ static void remember_paths(void)
 
 	MUST(pid >= 0);
 	if (!pid) {
-		arm_new_path();
+		arm_new_path(false);
 		_exit(0);
 	}
 	MUST(waitpid(pid, NULL, 0) == pid);
@@ -451,8 +470,9 @@ int main(int argc, char **argv)
 	fd = open(WITNESS, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	MUST(fd >= 0 && write(fd, bytes, SIZE) == SIZE && fsync(fd) == 0);
 	close(fd);
+	each_new = !strcmp(argv[3], "all");
 	for (int i = 4; i < argc; i++)
-		inject_into(argv[i], strcmp(argv[3], "new") ? atol(argv[3]) : 0);
+		inject_into(argv[i], each_new || !strcmp(argv[3], "new") ? 0 : atol(argv[3]));
 	remove_all(PLACE, 1);
 	unlink(WITNESS);
 	sync();
