@@ -65,12 +65,20 @@ def failures(number, seed):
             f"mkdir /root/t; cd /root/t; p=/usr/lib/cowslip/tests/guest_failures; $p {kind} && $p {kind} exec"]
 
 
+# Programs that injected() takes besides those that run on Linux too, with arguments; guest_failures and guest_injected are not to have failures, guest_fair, guest_slow and
+# guest_procload measure time.
+GUEST_ONLY = ("guest_blockmap", "guest_copyruns", "guest_elf 1 30", "guest_fuzz . 1 30", "guest_inv", "guest_invswap", "guest_loans", "guest_shm", "guest_splice", "guest_swap",
+              "guest_tables", "guest_tlb .", "guest_vmstat")
+LONG = ("fsx", "names", "tables", "guest_")      # seconds, going on after a failure: all new paths of a run fail at once
+
+
 def injected(number, seed):
-    """A whole test program, then the next, with an allocation or user access on each path failing in its turn, or some system calls (SIGKILL) or requests (user/tests/guest_injected.c)."""
-    names = sorted(n[:-2] for n in os.listdir(os.path.join(ROOT, "user/tests")) if n.endswith(".c") and not n.startswith("guest_") and n[:-2] not in ("hog", "write_own_mmap"))
+    """A whole test program, then the next, with an allocation, user access or request on each path failing in its turn, or SIGKILL at some system calls (user/tests/guest_injected.c)."""
+    names = sorted(n[:-2] for n in os.listdir(os.path.join(ROOT, "user/tests")) if n.endswith(".c") and not n.startswith("guest_") and n != "hog.c") + ["hog 20", *GUEST_ONLY]
+    name = names[number % len(names)]
     kind = ("alloc", "kill", "access", "io")[number // len(names) % 4]
-    return [COWSLIP, "run", "--debug", "--mem", "128M", "--smp", str((1, 2)[number // len(names) // 4 % 2]), "--timeout", "900", "--", "/usr/lib/cowslip/tests/guest_injected", kind, str(seed),
-            "new" if kind in ("alloc", "access") else "40", "/usr/lib/cowslip/tests/" + names[number % len(names)]]
+    return [COWSLIP, "run", "--debug", "--mem", "128M", "--append", "swap_mb=8", "--smp", str((1, 2)[number // len(names) // 4 % 2]), "--timeout", "2400", "--",
+            "/usr/lib/cowslip/tests/guest_injected", kind, str(seed), "40" if kind == "kill" else "all" if name.startswith(LONG) else "new", "/usr/lib/cowslip/tests/" + name]
 
 
 def history(number, seed):

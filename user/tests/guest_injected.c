@@ -6,7 +6,7 @@
  * The program may do what it likes then, fail, die or wait for ever. The kernel may not: whatever is left of the program
  * can be killed, no owner is wrong (debug build), no object and no frame is lost (then the status is 1), and a file that nobody wrote has its bytes.
  *
- * usage: guest_injected alloc|access|kill|io SEED POINTS|new|all PROGRAM...      as init's own child: it kills everybody else
+ * usage: guest_injected alloc|access|kill|io SEED POINTS|new|all PROGRAM...      as init's own child: it kills everybody else. A PROGRAM may have arguments: 'PATH A B'
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -82,7 +82,13 @@ static double now(void)
 
 static void start(void)
 {
+	char text[500], *words[20] = { NULL };
 	int null = open("/dev/null", O_RDWR);
+
+	snprintf(text, sizeof(text), "%s", program);
+	words[0] = strtok(text, " ");
+	for (int i = 1; i < 19 && words[i - 1]; i++)
+		words[i] = strtok(NULL, " ");
 
 	setsid();
 	sigprocmask(SIG_SETMASK, &nothing, NULL);
@@ -95,7 +101,7 @@ static void start(void)
 		arm(nth, every, true);
 	else
 		arm_new_path(each_new);
-	execl(program, program, (char *)NULL);
+	execv(words[0], words);
 	_exit(99);
 }
 
