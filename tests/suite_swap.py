@@ -76,6 +76,18 @@ wait; tr -d x </root/f3 | wc -c; echo end"""
     equal((status, out.decode()), (0, "1310720\n" * 6 + "1\n" * 8 + "0\nend\n"), f"output; {log[-800:]}")
 
 
+def shared_tables():
+    """Page tables that several processes have, while a hog takes all memory again and again: their pages go out and come back, and are what each stored."""
+    hog, of_p = PROGRAMS + "hog", "INV_P1_generations INV_P1_siblings INV_P2_exec INV_P2_from_outside"
+    script = f"""(while :; do {hog} 26 >/dev/null; done) & loop=$!
+cd /root; {PROGRAMS}inv_p {of_p} | cut -d: -f1; {PROGRAMS}tables fork_stores; kill -9 $loop; cat /proc/vmstat"""
+    status, out, log = sh(script, "shared tables", memory=28, swap=48)
+    text = out.decode()
+    equal(text.partition("nr_free_pages")[0].splitlines(), ["ok " + name for name in of_p.split()] + ["fork_stores: 48 of 48 right", "the third: right"], "output; " + log[-800:])
+    for name in ("pswpout", "pswpin", "table_share", "table_take", "table_copy"):
+        check(counter(name, text) > 0, f"{name} stands still")
+
+
 def full():
     """When memory and swap are full, who asks for more dies, and only he."""
     hog = PROGRAMS + "hog"
@@ -126,4 +138,4 @@ def swap_file():
 
 
 def tests():
-    return [(f.__name__, f) for f in (same_as_host, from_the_inside, more_than_memory, segments_stay, forks_under_pressure, full, failing_device, pinned_pages_stay, busybox_tools, swap_file)]
+    return [(f.__name__, f) for f in (same_as_host, from_the_inside, more_than_memory, segments_stay, forks_under_pressure, shared_tables, full, failing_device, pinned_pages_stay, busybox_tools, swap_file)]

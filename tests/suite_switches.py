@@ -26,5 +26,6 @@ def tests():
         chosen = [(word, program) for word in harmless for program in programs]
     else:
         chosen = [(word, program) for word in harmless for program in SLICE]
+        chosen += [(word, program) for word in ("share_min=1", "share_tables=0") for program in ("tables", "inv_p")]
         chosen += [(harmless[i % len(harmless)], program) for i, program in enumerate(TURNS)]
     return [(f"{word}/{program}", suite_guest.compared(program, word)) for word, program in chosen]
