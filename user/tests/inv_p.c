@@ -1,15 +1,13 @@
 /*
  * Page tables that several processes have by fork: the invariants INV-P of docs/mechanisms.md, as far as any Unix keeps them. Whatever one does to its
- * windows (tables.h), nobody else sees. Every operation by two processes: user/tests/tables.c; tables that come from read(): inv_pfile.c.
+ * windows (tables.h), nobody else sees. Every operation by two processes: user/tests/tables.c; threads:
+ * inv_pthreads.c; tables that come from read(): inv_pfile.c.
  */
 #include "tables.h"
-#include <pthread.h>
 
 #ifndef O_DIRECT
 #define O_DIRECT 040000
 #endif
-
-static bool any(unsigned i) { return i < PAGES; }
 
 /* --- P1: nobody changes what others have --- */
 
@@ -319,86 +317,6 @@ INV(INV_P4_read_only, "windows that were made read-only before or after the fork
 		EQUAL(touch((volatile char *)page[7].at, 1), before ? SIGSEGV : 0);
 		drop_windows();
 	}
-}
-
-/*
- * Threads store, by instructions and by direct reads, into their pages while another forks: a child's memory stands still, the parent's never goes back.
- */
-static volatile bool stop_storing;
-static int direct_fd;
-#define THREADS 3
-static volatile uint64_t *word_of(unsigned thread, unsigned k) { return (volatile uint64_t *)(page[thread + 8 * k].at + 64); }
-
-static void *store_up(void *arg)
-{
-	unsigned me = (uintptr_t)arg;
-	unsigned char *target = page[PER_WINDOW + 4 * me].at;
-
-	for (uint64_t n = 0; !stop_storing; n++) {
-		for (unsigned k = 0; k < 20; k++) {
-			EQUAL(*word_of(me, k), n);
-			*word_of(me, k) = n + 1;
-		}
-		if (direct_fd < 0)
-			continue;
-		memset(target, n, 2 * PAGE);
-		EQUAL(pread(direct_fd, target, 2 * PAGE, 0), 2 * PAGE);
-		EQUAL(wrong_at(target, 2 * PAGE, 0, 0), -1);
-	}
-	return NULL;
-}
-
-static void stands_still(void)
-{
-	uint64_t seen[THREADS][20];
-
-	for (int round = 0; round < 3; round++) {
-		for (unsigned t = 0; t < THREADS; t++)
-			for (unsigned k = 0; k < 20; k++) {
-				if (!round)
-					seen[t][k] = *word_of(t, k);
-				EQUAL(*word_of(t, k), seen[t][k]);
-				CHECK(seen[t][k] <= seen[t][0] && seen[t][k] + 1 >= seen[t][0]);	/* a snapshot: in the order of the stores */
-			}
-		put(PER_WINDOW + 200 + round), put(7);
-		sched_yield();
-	}
-	EQUAL(wrong_page(false), -1);
-}
-
-INV(INV_P4_fork_while_storing, "threads store and read directly into shared windows while another forks: children see one moment, which stays; no store is lost")
-{
-	pthread_t threads[THREADS];
-	char name[64];
-	int fd = make_file(0, 2 * PAGE);
-
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-	direct_fd = open(name, O_RDWR | O_DIRECT);	/* not on every file system */
-	make_windows();
-	for (unsigned i = 0; i < 300; i++)
-		if (i % 8 >= THREADS)
-			put(i);
-	put_each(PER_WINDOW + 100, PAGES, any);
-	for (unsigned t = 0; t < THREADS; t++)
-		CHECK(!pthread_create(&threads[t], NULL, store_up, (void *)(uintptr_t)t));
-	for (int round = 0; round < 25; round++) {
-		pid_t pid = fork();
-
-		CHECK(pid >= 0);
-		if (!pid) {
-			tag = 2;
-			stands_still();
-			_exit(0);
-		}
-		if (round & 1)
-			put(PER_WINDOW + 300 + round);
-		EQUAL(wait_for(pid), 0);
-		sched_yield();
-	}
-	stop_storing = true;
-	for (unsigned t = 0; t < THREADS; t++)
-		pthread_join(threads[t], NULL);
-	EQUAL(wrong_page(false), -1);
 }
 
 int main(int argc, char **argv) { return inv_main(argc, argv); }

@@ -27,6 +27,7 @@ static inline bool chosen(unsigned i)
 
 	return i < PER_WINDOW ? k < 300 : i < 2 * PER_WINDOW ? k % 13 == 0 : k < 2 || k == 255 || k == 511;
 }
+static inline bool any(unsigned i) { return i < PAGES; }
 
 static inline void put(unsigned i)
 {
