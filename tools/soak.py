@@ -34,7 +34,7 @@ def scenario(number, seed):
 
 def pairs(number, seed):
     """Every two operations of the memory system at the same time (user/pairs.c), 250 seeded schedules of each pair, on 1 and 2 processors."""
-    return [COWSLIP, "run", "--icount", "--smp", str((1, 2)[number % 2]), "--mem", "64M", "--timeout", "1800", "--append", f"sched=explore:{seed} swap_mb=8", "--",
+    return [COWSLIP, "run", "--icount", "--smp", str((1, 2)[number % 2]), "--mem", "64M", "--timeout", "1800", "--append", f"sched=explore:{seed} swap_mb=8 share_min=1", "--",
             "sh", "-c", f"{SWAP}exec /bin/pairs all 250 {seed} {('/root', '/root', '/tmp')[number % 3]}"]
 
 
