@@ -8,11 +8,13 @@ a change of the source shows up here. Tools:
     random   a hosted test in random schedules (tests/host/test_race.c and others)
     explore  a scenario in QEMU under sched=explore (user/scenario.c); explore2: on two processors
     debug    a program in QEMU on the debug build
+    (page tables that are shared: bugs_tables.py)
     program  a function of a test program in QEMU: bugs_programs.py
     pairs, qpairs, randomops: two operations at a time, random ones: bugs_pairs.py
 """
 import bugs_pairs
 import bugs_programs
+import bugs_tables
 
 BUGS = [
     # --- the TLB ---
@@ -194,9 +196,9 @@ BUGS = [
         ("mm/write.c", "k = copy_from_iter_nofault(to,", "k = copy_from_iter(to,")], "debug", "/bin/scenario crossed_writers 5 1"),
 ]
 
-BUGS += bugs_programs.BUGS + bugs_pairs.BUGS
+BUGS += bugs_tables.BUGS + bugs_programs.BUGS + bugs_pairs.BUGS
 
 # Found within a second: the tests do these each time.
 QUICK = """cow_no_flush fork_no_protect no_remote_flush mask_after_cr3 mask_cleared_early drop_before_publish unlock_wakes_early wait_no_barrier
 fault_no_recheck cow_no_recheck map_locked_pages writeback_dirty_late lock_inversion wait_holding_mmap sleep_under_spinlock lock_not_released
-rename_no_mutex lookup_no_lock dentry_put_no_lock create_in_removed pipe_close_no_wake fifo_open_sees_state""".split() + [bug[0] for bug in bugs_pairs.BUGS if bug[3] == "pairs" and bug[0] != "pairs_share_ignores_pins"]
+rename_no_mutex lookup_no_lock dentry_put_no_lock create_in_removed pipe_close_no_wake fifo_open_sees_state""".split() + bugs_tables.QUICK + [bug[0] for bug in bugs_pairs.BUGS if bug[3] == "pairs" and bug[0] != "pairs_share_ignores_pins"]

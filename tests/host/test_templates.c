@@ -251,6 +251,26 @@ TEST(templates_over, "2 MiB read over a leaf that a child has too: the file's ta
 	finish_file();
 }
 
+TEST(templates_over_pinned, "nor over a table that a fork which failed has left read-only above, and in which there is a pin")
+{
+	struct page *pin;
+	setup_template(true);
+	CHECK_EQ(map_anon(WINDOW(0), LEAF_SPAN, RW, MAP_PRIVATE | MAP_FIXED), WINDOW(0));
+	must_store(WINDOW(0), 1);
+	must_store(WINDOW(0) + PAGE_SIZE, 1);
+	CHECK_EQ(pin_user_pages(WINDOW(0), 1, PIN_WRITE, &pin), 1);
+	pin_note(pin, 1, 0);
+	inject_arm(INJECT_ALLOC, 4, 0, INJECT_ALL);
+	CHECK(!proc_fork());
+	CHECK(!writable_above(parent, WINDOW(0)));
+	read_to(WINDOW(0));
+	CHECK_EQ(*(u64 *)page_address(pin), IN_FILE(0));
+	check_window(parent, 0, NONE_BUT);
+	pin_note(pin, -1, 0);
+	unpin_user_pages(&pin, 1, PIN_WRITE);
+	finish_file();
+}
+
 TEST(templates_reclaim, "reclaim drops the template of pages that it wants, and has them if there is no reader; readers and the file keep their contents")
 {
 	swap_disk_on(HOST_SWAP_SLOTS);
