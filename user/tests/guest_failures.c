@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +26,15 @@
 #define SIZE (16 * PAGE)
 #define RW (PROT_READ | PROT_WRITE)
 #define MOST 3000
+#define WINDOW (512 * PAGE)		/* what a page table has */
+#define WINDOWS 3
 
 static const char *what = "start";
 static long nth;
 static int f, g, direct;
 static char *lent, *shared;		/* private memory, all 'l'; f, mapped */
+static int two;				/* a file of one window, all 't' */
+static char *wide;			/* private memory of WINDOWS windows, each page with its number: all page tables of it are shared with the operation */
 static char old[SIZE], now[SIZE];
 
 #define MUST(condition) do { if (!(condition)) { \
@@ -219,6 +224,135 @@ static int do_segment(void)
 	return shmctl(id, IPC_RMID, NULL) || failed;
 }
 
+/* --- the same on page tables that are shared with the parent: he looks afterwards whether his memory is as it was --- */
+
+static volatile int *wide_page(int i) { return (volatile int *)(wide + i * (long)PAGE); }
+
+/* All pages but [from, to) have their numbers. */
+static void look_at_wide(int from, int to)
+{
+	for (int i = 0; i < WINDOWS * 512; i++)
+		if (i < from || i >= to)
+			MUST(*wide_page(i) == i);
+}
+
+static int do_table_store(void)
+{
+	for (int i = 5; i < WINDOWS * 512; i += 512)
+		*wide_page(i) = -i;
+	for (int i = 5; i < WINDOWS * 512; i += 512) {
+		MUST(*wide_page(i) == -i);
+		*wide_page(i) = i;
+	}
+	look_at_wide(0, 0);
+	return 0;
+}
+
+static int do_table_unmap(void)
+{
+	int failed = munmap((void *)wide_page(1020), 10 * PAGE) != 0;	/* of two tables */
+
+	look_at_wide(failed ? 0 : 1020, failed ? 0 : 1030);
+	if (!failed)
+		MUST(msync((void *)wide_page(1020), PAGE, MS_ASYNC) && errno == ENOMEM);
+	return failed;
+}
+
+static int do_table_protect(void)
+{
+	int failed = mprotect((void *)wide_page(100), 1000L * PAGE, PROT_READ) || mprotect((void *)wide_page(200), 1000L * PAGE, RW);
+
+	look_at_wide(0, 0);
+	if (!failed)
+		*wide_page(1150) = 1150;
+	return failed;
+}
+
+/* A part, which is moved page by page, then a whole window. */
+static int do_table_move(void)
+{
+	volatile int *part, *rest;
+
+	part = mremap((void *)wide_page(500), 20 * PAGE, 30 * PAGE, MREMAP_MAYMOVE);
+	look_at_wide(part == MAP_FAILED ? 0 : 500, part == MAP_FAILED ? 0 : 520);
+	if (part == MAP_FAILED)
+		return 1;
+	for (int i = 0; i < 20; i++)
+		MUST(part[i * PAGE / 4] == 500 + i);
+	rest = mremap((void *)wide_page(1024), WINDOW, WINDOW + PAGE, MREMAP_MAYMOVE);
+	if (rest == MAP_FAILED)
+		return 1;
+	for (int i = 0; i < 512; i++)
+		MUST(rest[i * PAGE / 4] == 1024 + i);
+	return 0;
+}
+
+static int do_table_forget(void)
+{
+	int failed = madvise((void *)wide_page(400), 300L * PAGE, MADV_DONTNEED) != 0;
+
+	look_at_wide(400, 700);
+	for (int i = 400; i < 700; i++)
+		MUST(*wide_page(i) == 0 || (failed && *wide_page(i) == i));
+	return failed;
+}
+
+static int do_table_fork(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		*wide_page(7) = 0;
+		look_at_wide(7, 8);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return 1;
+	look_at_wide(0, 0);
+	MUST(!WIFEXITED(status) || WEXITSTATUS(status) != 9);
+	return status != 0;
+}
+
+/* The kernel writes to pages of a shared table: by a copy, by loans, by the device. */
+static int do_table_read(void)
+{
+	int ends[2], failed;
+
+	failed = pipe(ends) || whole(write(ends[1], "1234", 4), 4) || whole(read(ends[0], (void *)wide_page(3), 4), 4);
+	MUST(*wide_page(3) == 3 || !memcmp((void *)wide_page(3), "1234", 4));
+	failed |= whole(pread(f, (void *)wide_page(600), SIZE, 0), SIZE) || whole(pread(direct, (void *)wide_page(1100), SIZE, 0), SIZE);
+	for (int i = 600; i < 616; i++)
+		MUST(*(char *)wide_page(i) == 'o' || (failed && *wide_page(i) == i));
+	look_at_wide(3, 1116);
+	return failed;
+}
+
+/* `two` is read so many times, each time to new memory; in the end one byte is stored there. */
+static int read_two(int times)
+{
+	char *memory[3], *to[3];
+	int failed = 0;
+
+	for (int i = 0; i < times; i++) {
+		memory[i] = fresh(2L * WINDOW);
+		if (memory[i] == MAP_FAILED)
+			return 1;
+		to[i] = memory[i] + -(uintptr_t)memory[i] % WINDOW;
+		failed |= whole(pread(two, to[i], WINDOW, 0), WINDOW);
+	}
+	to[times - 1][WINDOW / 2] = 's';
+	for (int i = 0; i < times; i++) {
+		for (int k = 0; k < WINDOW; k += PAGE)
+			MUST(to[i][k] == (i == times - 1 && k == WINDOW / 2 ? 's' : 't') || (failed && !to[i][k]));
+		munmap(memory[i], 2L * WINDOW);
+	}
+	return failed;
+}
+
+/* The file's first reader went page by page (prepare()); the second makes a table of it, the next is given that. */
+static int do_table_given(void) { return read_two(2); }
+
 static int do_exec(void)
 {
 	execl("/bin/true", "true", NULL);
@@ -238,7 +372,10 @@ static const struct operation {
 	{ "sendfile", do_sendfile, 'g', 3000, 3000 + 3 * PAGE, 0 }, { "splice", do_splice, 'g', PAGE, 5 * PAGE, 0 }, { "vmsplice", do_vmsplice, 0, 0, 0, 0 },
 	{ "remote", do_remote, 0, 0, 0, 0 }, { "fork", do_fork, 0, 0, 0, 0 }, { "memory", do_memory, 0, 0, 0, 0 }, { "names", do_names, 0, 0, 0, 0 },
 	{ "sync", do_sync, 'l', 0, 2 * PAGE, 0 }, { "message", do_message, 0, 0, 0, 0 },
-	{ "segment", do_segment, 's', 0, 1, 0 }, { "exec", do_exec, 0, 0, 0, 0 },
+	{ "segment", do_segment, 's', 0, 1, 0 }, { "table_store", do_table_store, 0, 0, 0, 0 }, { "table_unmap", do_table_unmap, 0, 0, 0, 0 },
+	{ "table_protect", do_table_protect, 0, 0, 0, 0 }, { "table_move", do_table_move, 0, 0, 0, 0 }, { "table_forget", do_table_forget, 0, 0, 0, 0 },
+	{ "table_fork", do_table_fork, 0, 0, 0, 0 }, { "table_read", do_table_read, 0, 0, 0, 0 }, { "table_given", do_table_given, 0, 0, 0, 0 },
+	{ "exec", do_exec, 0, 0, 0, 0 },
 };
 
 /* --- one failure --- */
@@ -252,11 +389,13 @@ static void drop_caches(void)
 	close(fd);
 }
 
-static void prepare(void)
+static void prepare(const struct operation *o)
 {
 	MUST(pwrite(f, old, SIZE, 0) == SIZE && ftruncate(f, SIZE) == 0);
 	if (!strcmp(kind, "io") || nth & 1)	/* every other time the pages are not there */
 		drop_caches();
+	if (o->run == do_table_given)
+		read_two(1);
 }
 
 static void check(const struct operation *o, int ok)
@@ -277,6 +416,8 @@ static void check(const struct operation *o, int ok)
 	MUST(pread(g, now, SIZE, 0) == SIZE);
 	for (int i = 0; i < SIZE; i++)
 		MUST(now[i] == 'g');
+	if (!strncmp(o->name, "table", 5))
+		look_at_wide(0, 0);
 }
 
 /* The operation with its nth one failing. False: it had not so many. */
@@ -285,7 +426,7 @@ static int once(const struct operation *o, long *failed)
 	int status, fired;
 	pid_t pid;
 
-	prepare();
+	prepare(o);
 	pid = fork();
 	MUST(pid >= 0);
 	if (!pid) {
@@ -332,6 +473,20 @@ static long free_kb(void)
 	return atol(at + 8);
 }
 
+/* A file and memory whose page tables are shared. */
+static void prepare_tables(void)
+{
+	two = open("failures.t", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	memset(now, 't', SIZE);
+	for (int i = 0; i < WINDOW / SIZE; i++)
+		MUST(two >= 0 && write(two, now, SIZE) == SIZE);
+	wide = fresh((WINDOWS + 1) * (long)WINDOW);
+	MUST(wide != MAP_FAILED);
+	wide += -(uintptr_t)wide % WINDOW;
+	for (int i = 0; i < WINDOWS * 512; i++)
+		*wide_page(i) = i;
+}
+
 static void all_failures(const struct operation *o)
 {
 	long failed = 0, fired = 0, last = 0;
@@ -368,6 +523,7 @@ int main(int argc, char **argv)
 	MUST(f >= 0 && pwrite(g, now, SIZE, 0) == SIZE && pwrite(f, old, SIZE, 0) == SIZE);
 	shared = mmap(NULL, SIZE, RW, MAP_SHARED, f, 0);
 	MUST(shared != MAP_FAILED);
+	prepare_tables();
 	before = free_kb();
 	for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++)
 		if (argc < 3 ? operations[i].run != do_exec : !strcmp(argv[2], operations[i].name))
