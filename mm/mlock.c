@@ -1,10 +1,11 @@
 /*
- * mlock() and its family: accounting, and pages brought in at once. Nothing of a process is evicted yet but
- * clean file pages; VM_LOCKED is what reclaim looks at, and what MADV_DONTNEED refuses.
+ * mlock() and its family: accounting, and pages brought in at once. VM_LOCKED is what reclaim looks at, of files' pages (rmap_try_zap()) as of private ones
+ * (mm/swapout.c), and what MADV_DONTNEED refuses.
  */
 #include "mm/syscalls.h"
 
 #include "kernel/cpu.h"
+#include "mm/pagecache.h"
 #include "mm/vma.h"
 
 static bool may_lock(const struct mm *mm, u64 pages)
@@ -18,7 +19,11 @@ static void set_locked(struct mm *mm, struct vma *vma, bool on)
 {
 	if (!(vma->flags & VM_LOCKED) == !on)
 		return;
+	if (vma->mapping)		/* who is just taking out pages of the file has done so, or sees it */
+		mutex_lock(&vma->mapping->i_mmap_lock);
 	vma->flags ^= VM_LOCKED;
+	if (vma->mapping)
+		mutex_unlock(&vma->mapping->i_mmap_lock);
 	mm->locked_pages += on ? vma_pages(vma) : -vma_pages(vma);
 }
 

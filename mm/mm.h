@@ -175,8 +175,9 @@ enum fault_result fault_map_private(struct fault *f, struct page *copy, u64 seen
 struct address_space;
 void rmap_zap(struct address_space *mapping, u64 first, u64 last, bool private_copies_too);
 bool mapping_has_writable(struct address_space *mapping);	/* shared, and written or allowed to be; one just being made may be missed */
-/* The same for reclaim, which must not wait: false if i_mmap_lock is taken, and then nothing was done. Private copies stay. */
-bool rmap_try_zap(struct address_space *mapping, u64 first, u64 last);
+/* The same of one page for reclaim, which must not wait: false if i_mmap_lock is taken or the page is mapped where mlock() keeps it, and then nothing was
+ * done. Private copies stay. */
+bool rmap_try_zap(struct address_space *mapping, u64 index);
 /* Was the page used through a mapping since this was last asked? Collects A and clears it; true also if i_mmap_lock is taken. */
 bool rmap_try_used(struct address_space *mapping, u64 index);
 void rmap_write_protect(struct address_space *mapping, u64 first, u64 last);

@@ -45,7 +45,7 @@ static bool try_page(struct address_space *m, u64 index, entry_t *slot, bool now
 	 * is writable only while D is set, so no store is lost. */
 	if (!page_adoptable(page))
 		slot_drop_template(m, slot);	/* with those of the other 511: perhaps nobody else holds them */
-	if (!page_adoptable(page) || (atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index, index))) {
+	if (!page_adoptable(page) || (atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index))) {
 		page_unlock(m, index, slot, 0, 0);
 		return false;
 	}

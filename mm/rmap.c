@@ -71,29 +71,52 @@ void rmap_zap(struct address_space *mapping, u64 first, u64 last, bool private_c
 	mutex_unlock(&mapping->i_mmap_lock);
 }
 
-bool rmap_try_zap(struct address_space *mapping, u64 first, u64 last)
-{
-	if (!mapped(mapping))
-		return true;
-	if (!mutex_trylock(&mapping->i_mmap_lock))
-		return false;
-	zap_locked(mapping, first, last, ZAP_FILE);
-	mutex_unlock(&mapping->i_mmap_lock);
-	return true;
-}
-
-/* Was page `index` used through this VMA since the last look? leaf->lock is not needed: A is a hint. i_mmap_lock held. */
-static bool used_through(struct vma *vma, u64 index)
+/* The entry by which this VMA maps page `index` of the file, and what it was; NULL: it does not. leaf->lock is not needed to look. i_mmap_lock held. */
+static entry_t *file_entry(struct vma *vma, u64 index, u64 *value)
 {
 	vaddr_t start, end, next;
 
 	if (!vma_part(vma, index, index, &start, &end))
-		return false;
+		return NULL;
 	struct page *leaf = leaf_find(vma->mm, start, &next);
 	entry_t *e = leaf ? leaf_entry(leaf, start) : NULL;
-	u64 value = e ? entry_read(e) : 0;
 
-	if (!(value & ENTRY_P) || value & ENTRY_PRIV || !(value & ENTRY_A))
+	*value = e ? entry_read(e) : 0;
+	return *value & ENTRY_P && !(*value & ENTRY_PRIV) ? e : NULL;
+}
+
+/* Who calls mlock() stores VM_LOCKED under i_mmap_lock before he looks whether all is there. The page's lock, which our caller has, keeps new entries away. */
+static bool locked_through(struct vma *vma, u64 index)
+{
+	u64 value;
+
+	return vma->flags & VM_LOCKED && file_entry(vma, index, &value);
+}
+
+bool rmap_try_zap(struct address_space *mapping, u64 index)
+{
+	bool locked = false;
+	struct vma *vma;
+
+	if (!mapped(mapping))
+		return true;
+	if (!mutex_trylock(&mapping->i_mmap_lock))
+		return false;
+	list_for_each(vma, &mapping->i_mmap, i_mmap_node)
+		locked |= locked_through(vma, index);
+	if (!locked)
+		zap_locked(mapping, index, index, ZAP_FILE);
+	mutex_unlock(&mapping->i_mmap_lock);
+	return !locked;
+}
+
+/* Was page `index` used through this VMA since the last look? A is a hint. i_mmap_lock held. */
+static bool used_through(struct vma *vma, u64 index)
+{
+	u64 value;
+	entry_t *e = file_entry(vma, index, &value);
+
+	if (!e || !(value & ENTRY_A))
 		return false;
 	atomic64_cmpxchg(e, &value, value & ~ENTRY_A);
 	return true;

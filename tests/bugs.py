@@ -97,7 +97,7 @@ BUGS = [
         ("mm/truncate.c", "\tdown_write(&m->invalidate_lock);\n\tremove_pages(m, first, last, false);", "\tremove_pages(m, first, last, false);\n\tdown_write(&m->invalidate_lock);")],
      "random", "race_fault_punch"),
     ("reclaim_mapped", "reclaim takes a page away that a program has mapped", [
-        ("mm/reclaim.c", "(atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index, index))", "false")], "all", "all_load_reclaim"),
+        ("mm/reclaim.c", "(atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index))", "false")], "all", "all_load_reclaim"),
     ("writeback_no_protect", "writeback does not make the page read-only: a store during the write is lost", [
         ("mm/writeback.c", "if (mapped_rw && atomic_read(&m->nr_mapped))", "if (false)")], "all", "all_store_writeback"),
     ("writeback_dirty_late", "writeback clears the dirty bit after it has taken the data", [

@@ -24,7 +24,7 @@ SHARE_IGNORES_PINS = [("mm/page.h", "while (likely(!(own & (OWN_XPINS | OWN_FULL
 DIRECT_LEAVES_CACHE = [("mm/direct.c", "if (!error && !pagecache_forget(m, first, last))", "if (false)")]
 DIRECT_PAST_DIRTY = [("mm/direct.c", "\treturn mapping_writeback(m, first, last, true);\n}\n", "\treturn 0;\n}\n")]
 WRITEBACK_NO_PROTECT = [("mm/writeback.c", "if (mapped_rw && atomic_read(&m->nr_mapped))", "if (false)")]
-RECLAIM_MAPPED = [("mm/reclaim.c", "(atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index, index))", "false")]
+RECLAIM_MAPPED = [("mm/reclaim.c", "(atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index))", "false")]
 MOVE_FORGETS_SWAPPED = [("mm/mremap.c", "\tif (value & ENTRY_PRIV)\n", "\tif (value & ENTRY_PRIV && value & ENTRY_P)\n")]
 SHARE_NO_LOCK = [("fs/file.c", "\tdown_write(&inode->i_rwsem);\n\tdone = begin_write(out, inode, *to, n);", "\tdone = begin_write(out, inode, *to, n);"),
                  ("fs/file.c", "inode->mapping, to, (size_t)done);\n\tup_write(&inode->i_rwsem);", "inode->mapping, to, (size_t)done);")]

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -226,6 +227,38 @@ static void advice(void)
 	OK(mmap(NULL, 0, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 }
 
+/* Pages of a file that are locked in memory stay there, whoever wants to have the file out of memory. */
+static void locked_pages(void)
+{
+	enum { N = 8 };
+	int fd = open("locked", O_RDWR | O_CREAT | O_TRUNC, 0600), here = 0;
+	char *shared = mmap(NULL, N * PAGE, PROT_READ, MAP_SHARED, fd, 0), *private = mmap(NULL, N * PAGE, RW, MAP_PRIVATE, fd, N * PAGE), text[PAGE];
+	unsigned char vec[2 * N];
+	struct rusage before, after;
+
+	memset(text, 't', sizeof(text));
+	for (int i = 0; i < 2 * N; i++)
+		write(fd, text, sizeof(text));
+	T(mlock(shared, N * PAGE));
+	T(mlock(private, N * PAGE));
+	T(fsync(fd));
+	T(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
+	T(mincore(shared, N * PAGE, vec));
+	T(mincore(private, N * PAGE, vec + N));
+	getrusage(RUSAGE_SELF, &before);
+	for (int i = 0; i < 2 * N; i++) {
+		here += vec[i] & 1;
+		if (((volatile char *)(i < N ? shared : private))[i % N * PAGE] != 't')
+			SAY("page %d is wrong\n", i);
+	}
+	getrusage(RUSAGE_SELF, &after);
+	SAY("locked and here: %d, faults: %ld\n", here, after.ru_majflt - before.ru_majflt + after.ru_minflt - before.ru_minflt);
+	munmap(shared, N * PAGE);
+	munmap(private, N * PAGE);
+	close(fd);
+	unlink("locked");
+}
+
 static void full_event(void)
 {
 	int fd = eventfd(0, EFD_NONBLOCK), status;
@@ -291,6 +324,7 @@ int main(void)
 	options();
 	futex_operations();
 	advice();
+	locked_pages();
 	full_event();
 	signals();
 	return 0;
