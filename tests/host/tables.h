@@ -1,4 +1,4 @@
-/* A parent and a child that share a leaf: for test_tables.c (one after the other) and test_race_tables.c (at the same time). */
+/* A parent and a child that share a leaf: for test_tables*.c (one after the other) and test_race_tables.c (at the same time). */
 #pragma once
 
 #include "host.h"
@@ -24,3 +24,9 @@ static inline struct page *page_of(struct mm *mm, unsigned p) { return entry_pag
 static inline unsigned holders_of(struct mm *mm, unsigned p) { return (unsigned)own_holders(page_of(mm, p)->own.v); }
 u64 load_as(struct mm *mm, unsigned p);	/* by a program that runs from then on */
 void store_as(struct mm *mm, unsigned p, u64 value);
+void check_first(struct mm *mm);	/* it sees what the parent has stored first */
+void leave(struct mm **mm);		/* it exits */
+
+/* How often since the last look: leaves copied, taken over, shared; flushes; pages copied or taken over for a store. */
+struct changes { u64 copies, takes, shares, flushes, cow; };
+struct changes changes(void);
