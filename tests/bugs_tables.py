@@ -51,7 +51,7 @@ BUGS = [
         ("mm/walk.c", "\tleaf = entry_page(above);\n\tif (unlikely(!(above & ENTRY_RW)))", "\tleaf = entry_page(above);\n\tif (unlikely(!(entry_read(&table_entries(parent)[table_index(va, 1)]) & ENTRY_RW)))")],
      "all", "all_tables_unshare_threads"),
     ("table_pin_of_other", "FOREST T1: a page is pinned in a table that another thread has left to its other owner meanwhile (ours, for an hour)", [
-        ("mm/gup.c", "if (own || leaf_find(f->mm, f->address, &next) == leaf)", "if (true)")], "all", "all_tables_pin_copy"),
+        ("mm/gup.c", "if (own || leaf_find(f->mm, f->address, &next) == leaf)", "if (true)")], "random", "race_tables_pin_copy"),
     ("table_part_unmapped", "INV-P2: a mapping gets shorter, and entries of a shared table are cleared (ours, for an hour)", [
         ("mm/mmap.c", "\tif (vma_own_cut(vma, upper ? start : end))\n\t\treturn -ENOMEM;\n", "")], "random", "tables_INV_P2"),
     # --- who goes ---

@@ -1,11 +1,14 @@
 /*
- * Leaves that several address spaces have (mm/share.c), changed by several at once: every schedule with few preemptions. The T rules of FOREST.md
+ * Leaves that several address spaces have (mm/share.c), changed by several at once: every schedule with few preemptions; by three, random ones. The T rules of FOREST.md
  * (model/forest_interleave.py) on the kernel's own code. One after the other: test_tables.c.
  */
 #include "tables.h"
 
 #include "mm/swap.h"
 #include "mm/syscalls.h"
+
+#define RANDOM(id, text, before, after, ...) \
+	TEST(race_##id, text) { explore_random(&(struct scenario){ .setup = before, .finish = after, .pct = true, .fn = { __VA_ARGS__ } }, 400); }
 
 static struct mm *third;
 static bool pinned_in_child;
@@ -90,8 +93,8 @@ static void protect_child(void *arg)
 
 ALL(tables_unshare_two, 1, "INV-P2: two owners unshare a leaf at once: both copy, or one takes it over; each has his own",
     setup, finish_stores, NULL, store_parent, store_child)
-ALL(tables_unshare_three, 1, "INV-P2: three owners unshare at once",
-    setup_three, finish_stores, NULL, store_parent, store_child, store_third)
+RANDOM(tables_unshare_three, "INV-P2: three owners unshare at once",
+       setup_three, finish_stores, store_parent, store_child, store_third)
 ALL(tables_unshare_exit, 1, "INV-P2: one owner copies, or takes over, while the other exits",
     setup, finish_stores, NULL, store_parent, exit_child)
 ALL(tables_exit_both, 1, "INV-P2: both owners exit at once: the leaf and its pages go once",
@@ -255,10 +258,10 @@ static void finish_pin_copy(void)
 	CHECK_EQ(load_as(parent, 0), 1000);
 	finish();
 }
-ALL(tables_pin_copy, 1, "FOREST T1: a read pin under mmap_lock, while another thread copies the leaf and the other owner takes it over: never his page",
-    setup_read_pin, finish_pin_copy, NULL, pin_page_2, store_parent, store_page_2)
-ALL(tables_write_pin_copy, 1, "FOREST T1: the same with a pin for writing",
-    setup_write_pin, finish_pin_copy, NULL, pin_page_2, store_parent, store_page_2)
+RANDOM(tables_pin_copy, "FOREST T1: a read pin under mmap_lock, while another thread copies the leaf and the other owner takes it over: never his page",
+       setup_read_pin, finish_pin_copy, pin_page_2, store_parent, store_page_2)
+RANDOM(tables_write_pin_copy, "FOREST T1: the same with a pin for writing",
+       setup_write_pin, finish_pin_copy, pin_page_2, store_parent, store_page_2)
 
 /* --- fork of one owner against the other's change --- */
 
