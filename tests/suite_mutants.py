@@ -62,6 +62,7 @@ MUTANTS = [
     ("swap_zap_keeps_slot", "mm/walk.c", "\t\t\tswap_put(value);\n\t\t\tva +=", "\t\t\tva +=", "swap_out_and_in"),
     ("swap_drops_unwritten", "mm/swapio.c", "(unused || (!(e & ENTRY_D) && (shared", "(unused || ((shared", "swap_failing"),
     ("reclaim_ignores_mappings", "mm/reclaim.c", "rmap_try_used(m, index)) {", "false) {", "reclaim_second_chance"),
+    ("reclaim_ignores_locks", "mm/rmap.c", "\t\tlocked |= locked_through(vma, index);", "\t\t;", "reclaim_locked"),
     ("residue_forgotten", "mm/usercopy.c", "	check_access(caller);\n	return checked_from_user(dst, src, n);", "	check_access(caller);\n	checked_from_user(dst, src, n);\n	return 0;",
      "file_bad_source"),                                                              # A1
 ]

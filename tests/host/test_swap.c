@@ -242,6 +242,31 @@ TEST(reclaim_second_chance, "F: A in a slot, and A in an entry that maps the pag
 	hfile_destroy(f);
 }
 
+TEST(reclaim_locked, "pages of a file stay where mlock() keeps what maps them, and go when nobody does any more")
+{
+	static u8 text[4 * PAGE_SIZE];
+	mm = proc_create();
+	struct hfile *f = hfile_create("f", sizeof(text), text, sizeof(text));
+	CHECK_EQ(hfile_mmap(f, BASE, sizeof(text), PROT_READ, MAP_SHARED | MAP_FIXED, 0), BASE);
+	for (unsigned p = 0; p < 4; p++)
+		CHECK_EQ(load(p), 0);
+	down_write(&mm->mmap_lock);
+	vma_lookup(mm, BASE)->flags |= VM_LOCKED;
+	mm->locked_pages += 4;
+	up_write(&mm->mmap_lock);
+	CHECK_EQ(pagecache_drop(&f->inode.mapping, 0, 3), 0);
+	CHECK_EQ(f->inode.mapping.nr_pages.v, 4);
+	check_all();
+	down_write(&mm->mmap_lock);
+	vma_lookup(mm, BASE)->flags &= ~VM_LOCKED;
+	mm->locked_pages -= 4;
+	up_write(&mm->mmap_lock);
+	CHECK_EQ(pagecache_drop(&f->inode.mapping, 0, 3), 4);
+	check_all();
+	proc_exit(mm);
+	hfile_destroy(f);
+}
+
 /* --- at once --- */
 
 static void run(const struct scenario *s, unsigned schedules) { explore_random(s, schedules); }
