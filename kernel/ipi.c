@@ -49,6 +49,12 @@ void smp_call(u64 wanted, void (*fn)(void *arg), void *arg)
 		cpu_relax();
 }
 
+void smp_call_resend(void)
+{
+	for (u64 left = smp_load_acquire(&calls[cpu_id()].waiting.v); left; left &= left - 1)
+		apic_ipi(cpus[__builtin_ctzl(left)].apic_id, VECTOR_CALL);
+}
+
 void smp_call_interrupt(void)
 {
 	int self = cpu_id();

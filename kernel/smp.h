@@ -23,6 +23,11 @@ void smp_init(void);
  * for them with interrupts off (MECHANISMS.md, INV-S4). Does not sleep. All that the caller wrote before is seen by fn, and the reverse.
  */
 void smp_call(u64 cpus, void (*fn)(void *arg), void *arg);
+/*
+ * For an fn that waits until it runs on other CPUs too (others must not wait): first of all. It sends the interrupts of a smp_call() that this one came in the middle
+ * of, whose word may stand with a third CPU already: then who asked for fn believed that an interrupt was on its way there.
+ */
+void smp_call_resend(void);
 
 void smp_interrupt(int cpu);	/* an interrupt, nothing else: what it was doing in user mode it does again after a look at the task's flags. Any context */
 void smp_kick(int cpu);		/* it asks its scheduler who is to run. Any context */

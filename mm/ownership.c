@@ -380,6 +380,7 @@ static void stand_still(void *arg)
 {
 	struct stop *s = arg;
 
+	smp_call_resend();
 	if ((unsigned)atomic_add_return(&s->arrived, 1) == s->others) {
 		count_all(s->attempt);
 		smp_store_release(&s->over, true);

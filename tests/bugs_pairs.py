@@ -2,7 +2,7 @@
 
     pairs    two operations at the same time on the hosted machine (tests/host/pairs.c): `pairs_A with=B`
     qpairs   the same in QEMU (user/pairs.c): `A B [options of ./cowslip run]`
-    randomops  random operations on the debug build (user/randomops.c), a recount after each: `SEED COUNT DIRECTORY [options of ./cowslip run]`
+    randomops  random operations on the debug build (user/randomops.c), a recount after each: `[-l] SEED COUNT DIRECTORY [options of ./cowslip run]`
 """
 
 # --- edits that several tools look for ---
@@ -26,6 +26,7 @@ DIRECT_PAST_DIRTY = [("mm/direct.c", "\treturn mapping_writeback(m, first, last,
 WRITEBACK_NO_PROTECT = [("mm/writeback.c", "if (mapped_rw && atomic_read(&m->nr_mapped))", "if (false)")]
 RECLAIM_MAPPED = [("mm/reclaim.c", "(atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index))", "false")]
 MOVE_FORGETS_SWAPPED = [("mm/mremap.c", "\tif (value & ENTRY_PRIV)\n", "\tif (value & ENTRY_PRIV && value & ENTRY_P)\n")]
+TAKE_SHARED_TABLE = [("mm/share.c", "\tif (!table_shared(leaf)) {", "\tif (true) {")]
 SHARE_NO_LOCK = [("fs/file.c", "\tdown_write(&inode->i_rwsem);\n\tdone = begin_write(out, inode, *to, n);", "\tdone = begin_write(out, inode, *to, n);"),
                  ("fs/file.c", "inode->mapping, to, (size_t)done);\n\tup_write(&inode->i_rwsem);", "inode->mapping, to, (size_t)done);")]
 
@@ -92,6 +93,8 @@ QPAIRS = [
     ("qpairs_direct_past_dirty", "a direct read does not look for what is dirty in the cache", DIRECT_PAST_DIRTY, "write pin"),
     ("qpairs_writeback_no_protect", "writeback does not make the page read-only", WRITEBACK_NO_PROTECT, "store fsync"),
     ("qpairs_lend_writable", "copy_file_range shares pages that mappings may store to", LEND_WRITABLE, "store copy_from"),
+    ("qpairs_table_take", "who stores takes the page table over although others have it", TAKE_SHARED_TABLE, "fork touch --append share_min=1"),
+    ("qpairs_table_pins", "fork shares a page table without looking for pins", [("mm/share.c", "!has_pins(leaf) && ", "")], "fork pin --append share_min=1 --append ramdisk_latency_us=200"),
 ]
 BUGS += [(name, what, edits, "qpairs", words) for name, what, edits, words in QPAIRS]
 
@@ -125,3 +128,12 @@ RANDOM = [
     ("randomops_fork", "fork leaves the parent's entries writable", FORK_LEAVES_RW),
 ]
 BUGS += [(name, what, edits, "randomops", "7 20000 /root") for name, what, edits in RANDOM]
+
+# The same with memory whose page table is shared.
+TABLES = [
+    ("randomops_table_take", "who stores takes the page table over although others have it", TAKE_SHARED_TABLE),
+    ("randomops_table_put", "who has copied a page table does not give his reference back", [("mm/share.c", "tlb_flush_page(mm, va, TLB_COW);\n\t\ttable_put(old);", "tlb_flush_page(mm, va, TLB_COW);")]),
+    ("randomops_table_move", "mremap takes pages out of a page table that others have", [("mm/mremap.c", "error = leaves_own(mm, m->from, m->from + m->old_len);", "error = 0;")]),
+    ("randomops_template_write", "a write to the file leaves its page table to later readers", [("mm/pagecache.c", "\tif (old)\n\t\tslot_drop_template(m, slot);\n", "")]),
+]
+BUGS += [(name, what, edits, "randomops", "-l 7 10000 /root") for name, what, edits in TABLES]

@@ -130,9 +130,10 @@ def qpairs(name, edits, test):
 
 
 def randomops(name, edits, test):
-    seed, count, directory, *options = shlex.split(test)
-    script = f"mkswap /dev/ram1 >/dev/null; swapon /dev/ram1; exec randomops -o 1 {seed} {count} {directory}"
-    return in_qemu(name, edits, ["sh", "-c", script], ["--debug", "--mem", "64M", "--append", "swap_mb=8", *options], number=r"operation (\d+)", first=0)
+    words = shlex.split(test)
+    n = 4 if words[0] == "-l" else 3
+    script = f"mkswap /dev/ram1 >/dev/null; swapon /dev/ram1; exec randomops -o 1 {' '.join(words[:n])}"
+    return in_qemu(name, edits, ["sh", "-c", script], ["--debug", "--mem", "64M", "--append", "swap_mb=8 share_min=2", *words[n:]], number=r"operation (\d+)", first=0)
 
 
 FINDERS = {"pairs": pairs, "qpairs": qpairs, "randomops": randomops, "program": program, "all": hosted, "random": hosted, "explore": explored, "explore2": explored2, "debug": debug}
