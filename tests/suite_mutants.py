@@ -50,7 +50,7 @@ MUTANTS = [
      "race_append"),                                                                  # PC1
     ("tail_not_zeroed", "mm/write.c", "int error = pagecache_zero_tail(m);", "int error = 0;", "file_mapped_tail file_truncate_mapped history_random"),  # T3
     ("unmap_drops_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);", "\tfor (unsigned i = 0; i < b->nr; i++)\n\t\tpage_drop_holder(b->holders[i]);\n\tb->nr = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);",
-     "race_map_fault"),                                                               # S2
+     "all_unmap_access"),                                                             # S2
     ("leaf_emptied_before_flush", "mm/walk.c", "\ttlb_batch_table(batch, leaf);\n", "\tleaf_empty(leaf);\n\ttlb_batch_table(batch, leaf);\n", "race_unmap_leaf"),   # S2
     ("table_freed_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);", "\tfor (unsigned i = 0; i < b->nr_tables; i++)\n\t\ttable_put(b->tables[i]);\n\tb->nr_tables = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);",
      "all_mask_table"),                                                            # S5, S6
