@@ -105,7 +105,7 @@ def injected(kind, points, programs, seed=1, smp=1):
         check(text.endswith("done\n") and "lost" not in text.lower(), text)
         runs = {name: (int(count), int(seen)) for name, count, seen in re.findall(r"^(\w+): (\d+) of .* in (\d+) something failed", text, re.M)}
         if points in ("new", "all"):
-            check(all(p in runs for p in programs) and sum(seen for _, seen in runs.values()) >= (60 if kind == "io" else 100), text)
+            check(all(p in runs for p in programs) and sum(seen for _, seen in runs.values()) >= (30 if kind == "io" else 100), text)
         else:
             check(all(runs[p][1] >= min(runs[p][0], points) * 3 // 4 for p in programs), text)
         if kind != "io":
