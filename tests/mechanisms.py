@@ -128,7 +128,7 @@ INVARIANTS = [
     ("F-lock", "LOCKED is set by compare-and-swap on the entry that was looked up; queues go by file and index.", ["page_lock_wait"], [], ["mm/all_page_lock"], ["page_lock_not_atomic", "unlock_wakes_early", "wait_no_recheck"], ""),
     ("F-G1", "A file grows from one entry to a table under page 0's lock; its height never shrinks while pages are cached.", ["table_alloc"], [], ["mm/file_large_offsets", "mm/history_background"], ["grow_moves_locked"], ""),
     ("F-completion", "The end of I/O takes no table lock: one atomic operation on the entry that it owns.", ["cache_read", "writeback"], [], ["locks/irq_on"], ["debug_irq_lock"], ""),
-    ("F-T1", "Who loses a shared page table is flushed on all his processors before he drops it; who walks to one under mmap_lock holds it, and looks again.", ["table_copy", "tlb_cow"], ["share_tables"], ["mm/race_tables_pin_copy"],
+    ("F-T1", "Who loses a shared page table is flushed on all his processors before he drops it; who walks to one under mmap_lock holds it, and looks again.", ["table_copy", "tlb_cow"], ["share_tables"], [],
      ["table_copy_flush_late", "table_pin_of_other"], ""),
     ("F-T2", "A lockless reader takes its pin, then looks at the whole path again.", [], [], ["mm/all_lookup_reuse", "mm/all_lookup_drop"], ["lookup_no_recheck", "get_of_freed"], ""),
     ("F-T3", "A page table is shared in this order: RW=0 above it, a flush, a look for exclusive pins, one owner more.", ["table_share", "tlb_fork"], ["share_tables"], [], ["table_pins_before_rw"], ""),

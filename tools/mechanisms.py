@@ -59,8 +59,8 @@ def hosted():
     """{test: (suite, labels)} of the hosted tests."""
     found = {}
     for path in sorted(glob.glob(os.path.join(ROOT, "tests/host/*.c"))):
-        for kind, name, text in re.findall(r'^(TEST|ALL)\((\w+),(?:\s*\w+,)?\s*"([^"]*)"', source(path), re.M):
-            found["all_" + name if kind == "ALL" else name] = ("fs" if path.endswith("fs_test.c") else "mm", labels(text))
+        for kind, name, text in re.findall(r'^(TEST|ALL|RANDOM)\((\w+),(?:\s*\w+,)?\s*"([^"]*)"', source(path), re.M):
+            found[{"ALL": "all_", "RANDOM": "race_", "TEST": ""}[kind] + name] = ("fs" if path.endswith("fs_test.c") else "mm", labels(text))
     return found
 
 
