@@ -125,7 +125,8 @@ SCRIPT = """cd /root
 for t in %s; do %s$t >/dev/null 2>&1; done
 %swrite_own_mmap /root >/dev/null 2>&1
 mkdir -p a/b c; mv a/b c; mkdir /tmp/a /tmp/b; echo x >/tmp/a/f; mv /tmp/a/f /tmp/b; dd if=/dev/zero of=big bs=64k count=64 2>/dev/null
-sync; echo 3 >/proc/sys/vm/drop_caches; cat /bin/busybox big >/dev/null; rm -f big; ls -lR /proc >/dev/null 2>&1; cat /proc/*/maps /proc/locks >/dev/null 2>&1; dmesg >/dev/null
+sync; echo 3 >/proc/sys/vm/drop_caches; cat /bin/busybox big >/dev/null
+cp big copy; dd if=/dev/zero of=copy bs=1000 count=1000 conv=notrunc 2>/dev/null; rm -f big copy; ls -lR /proc >/dev/null 2>&1; cat /proc/*/maps /proc/locks >/dev/null 2>&1; dmesg >/dev/null
 cat /proc/lock_order""" % (" ".join(SLICE), PROGRAMS, PROGRAMS)
 
 
