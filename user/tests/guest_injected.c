@@ -291,6 +291,8 @@ static void count_used(struct used *u)
 	text = text ? strstr(text, "MemFree:") : NULL;
 	MUST(text);
 	u->free_kb = atol(text + 8);
+	if (strstr(text, "KernelStack:"))	/* those of tasks that have ended wait for the next ones (kernel/kstack.c) */
+		u->free_kb += atol(strstr(text, "KernelStack:") + 12);
 	summarize(text, u->meminfo, sizeof(u->meminfo));
 }
 
