@@ -5,7 +5,6 @@
 #include "mm/syscalls.h"
 
 #include "kernel/cpu.h"
-#include "mm/pagecache.h"
 #include "mm/vma.h"
 
 static bool may_lock(const struct mm *mm, u64 pages)
@@ -19,11 +18,9 @@ static void set_locked(struct mm *mm, struct vma *vma, bool on)
 {
 	if (!(vma->flags & VM_LOCKED) == !on)
 		return;
-	if (vma->mapping)		/* who is just taking out pages of the file has done so, or sees it */
-		mutex_lock(&vma->mapping->i_mmap_lock);
+	vma_file_lock(vma);		/* who is just taking out pages of the file has done so, or sees it */
 	vma->flags ^= VM_LOCKED;
-	if (vma->mapping)
-		mutex_unlock(&vma->mapping->i_mmap_lock);
+	vma_file_unlock(vma);
 	mm->locked_pages += on ? vma_pages(vma) : -vma_pages(vma);
 }
 

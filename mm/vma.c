@@ -198,19 +198,19 @@ void vmas_close(struct list_head *dead)
 	}
 }
 
-static void file_lock(struct vma *vma)
+void vma_file_lock(struct vma *vma)
 {
 	if (vma->mapping)
 		mutex_lock(&vma->mapping->i_mmap_lock);
 }
 
-static void file_unlock(struct vma *vma)
+void vma_file_unlock(struct vma *vma)
 {
 	if (vma->mapping)
 		mutex_unlock(&vma->mapping->i_mmap_lock);
 }
 
-/* file_lock held. */
+/* vma_file_lock() held. */
 static void set_bounds_locked(struct vma *vma, vaddr_t start, vaddr_t end)
 {
 	count_pages(vma, -(s64)vma_pages(vma));
@@ -224,9 +224,9 @@ static void set_bounds_locked(struct vma *vma, vaddr_t start, vaddr_t end)
 
 void vma_set_bounds(struct vma *vma, vaddr_t start, vaddr_t end)
 {
-	file_lock(vma);
+	vma_file_lock(vma);
 	set_bounds_locked(vma, start, end);
-	file_unlock(vma);
+	vma_file_unlock(vma);
 }
 
 /* Cut the VMA at va into [start, va) and [va, end). Room was reserved. */
@@ -250,13 +250,13 @@ static int vma_split(struct mm *mm, struct vma *vma, vaddr_t va)
 	if (upper->ops && upper->ops->open)
 		upper->ops->open(upper);
 
-	file_lock(vma);		/* both halves appear at once */
+	vma_file_lock(vma);		/* both halves appear at once */
 	set_bounds_locked(vma, vma->start, va);
 	if (upper->mapping) {
 		list_add(&upper->i_mmap_node, &vma->i_mmap_node);
 		atomic_inc(&upper->mapping->nr_mapped);
 	}
-	file_unlock(vma);
+	vma_file_unlock(vma);
 	array_insert(mm, upper);
 	count_pages(upper, vma_pages(upper));
 	return 0;
@@ -320,13 +320,13 @@ void vma_merge_range(struct mm *mm, vaddr_t start, vaddr_t end, struct list_head
 			continue;
 		}
 		vaddr_t new_end = b->end;
-		file_lock(a);		/* a walker sees the two, or the one */
+		vma_file_lock(a);		/* a walker sees the two, or the one */
 		if (b->mapping) {
 			list_del(&b->i_mmap_node);
 			atomic_dec(&b->mapping->nr_mapped);
 		}
 		set_bounds_locked(a, a->start, new_end);
-		file_unlock(a);
+		vma_file_unlock(a);
 		vma_remove(mm, i + 1, dead);
 	}
 }

@@ -34,6 +34,9 @@ void vma_insert_joined(struct mm *mm, struct vma *vma, struct list_head *dead);
 void vma_remove(struct mm *mm, unsigned i, struct list_head *dead);
 /* A VMA that shall no longer be in the array only: used where tables must be cleared in between. */
 void vma_unlink_file(struct vma *vma);
+/* The lock of its mapping's list, if it has a mapping: what who looks at a VMA through the list sees changes only under it. Sleep. */
+void vma_file_lock(struct vma *vma);
+void vma_file_unlock(struct vma *vma);
 /* Change the bounds (pgoff follows start) under the mapping's lock; counts are adjusted. */
 void vma_set_bounds(struct vma *vma, vaddr_t start, vaddr_t end);
 /* Make `start` and `end` VMA borders where they lie inside one. 0 or -ENOMEM (then the borders may be half done: harmless). */
