@@ -118,9 +118,11 @@ static __attribute__((always_inline)) inline vaddr_t copy_locked(const struct vm
 	return va;
 }
 
-vaddr_t leaf_copy_entries(const struct vma *vma, struct page *from, struct page *to, vaddr_t va, vaddr_t end, struct page **spare)
+bool leaf_copy(struct page *from, struct page *to, vaddr_t base)
 {
-	return copy_locked(vma, from, to, va, end, spare);
+	struct page *spare = NULL;
+
+	return copy_locked(NULL, from, to, base, base + LEAF_SPAN, &spare) == base + LEAF_SPAN;
 }
 
 /* Copy the entries of [va, end), which one leaf covers. 0 or -ENOMEM. */

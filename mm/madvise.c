@@ -15,7 +15,7 @@ static int zap_vma(struct mm *mm, struct vma *vma, vaddr_t start, vaddr_t end, b
 	if (vma->flags & VM_LOCKED || (anonymous_only && vma->mapping))
 		return -EINVAL;
 	/* Of a leaf that others have too, all goes, or a part of our own copy. */
-	if ((start & (LEAF_SPAN - 1) && leaves_own(mm, start, start + 1)) || (end & (LEAF_SPAN - 1) && leaves_own(mm, end - 1, end)))
+	if (vma_own_cut(vma, start) || vma_own_cut(vma, end))
 		return -ENOMEM;
 	tlb_batch_init(&batch, mm, TLB_UNMAP);
 	zap_range(mm, start, end, ZAP_FILE | ZAP_PRIVATE, &batch);

@@ -94,10 +94,11 @@ static int protect_locked(struct mm *mm, vaddr_t start, vaddr_t end, u64 access)
 		int error = check_access(vma, access, va, stop);
 		if (!error && (vma->flags & (VM_READ | VM_WRITE | VM_EXEC)) != access) {
 			error = vma_split_range(mm, va, stop);
-			if (!error && vma_has_leaves(vma_lookup(mm, va)))
-				error = leaves_own(mm, va, stop);
 			if (!error) {
 				vma = vma_lookup(mm, va);
+				error = vma_has_leaves(vma) ? leaves_own(mm, va, stop) : 0;
+			}
+			if (!error) {
 				vma->flags = (vma->flags & ~(VM_READ | VM_WRITE | VM_EXEC)) | access;
 				change_entries(mm, vma);
 			}

@@ -113,10 +113,9 @@ int leaf_share(struct mm *old, struct mm *new, const struct vma *vma, vaddr_t va
 /* --- one's own again --- */
 
 /* Parent locked. The last owner takes the leaf over; or `copy`, if there is one, becomes his. False: a copy is needed, or could not be made. */
-static bool own_locked(struct mm *mm, struct page *parent, entry_t *slot, vaddr_t va, struct page *copy)
+static bool own_locked(entry_t *slot, vaddr_t va, struct page *copy)
 {
-	struct page *leaf = entry_page(entry_read(slot)), *spare = NULL;
-	vaddr_t base = ALIGN_DOWN(va, LEAF_SPAN);
+	struct page *leaf = entry_page(entry_read(slot));
 	bool done = true;
 
 	if (copy)
@@ -129,9 +128,9 @@ static bool own_locked(struct mm *mm, struct page *parent, entry_t *slot, vaddr_
 	} else if (!copy) {
 		done = false;
 	} else {
-		done = leaf_copy_entries(NULL, leaf, copy, base, base + LEAF_SPAN, &spare) == base + LEAF_SPAN;
+		done = leaf_copy(leaf, copy, ALIGN_DOWN(va, LEAF_SPAN));
 		if (done)
-			entry_exchange_locked(parent, slot, page_to_phys(copy) | UPPER_FLAGS);
+			entry_exchange_locked(virt_to_page(slot), slot, page_to_phys(copy) | UPPER_FLAGS);
 	}
 	if (copy)
 		table_unlock_two(leaf, copy);
@@ -140,16 +139,15 @@ static bool own_locked(struct mm *mm, struct page *parent, entry_t *slot, vaddr_
 	return done;
 }
 
-struct page *leaf_unshare(struct mm *mm, struct page *parent, vaddr_t va, unsigned copy_flags)
+struct page *leaf_unshare(struct mm *mm, entry_t *slot, vaddr_t va, unsigned copy_flags)
 {
-	entry_t *slot = &table_entries(parent)[table_index(va, 1)];
-	struct page *copy = NULL, *old = NULL, *leaf;
+	struct page *parent = virt_to_page(slot), *copy = NULL, *old = NULL, *leaf;
 	bool done;
 
 	for (;;) {
 		spin_lock(&parent->lock);
 		u64 value = entry_read(slot);
-		done = value & ENTRY_RW || own_locked(mm, parent, slot, va, copy);
+		done = value & ENTRY_RW || own_locked(slot, va, copy);
 		leaf = entry_page(entry_read(slot));
 		old = leaf != entry_page(value) ? entry_page(value) : NULL;
 		spin_unlock(&parent->lock);

@@ -104,7 +104,7 @@ static inline bool vma_has_leaves(const struct vma *vma)
 	return vma->end - vma->start >= LEAF_SPAN && !vma->mapping && !(vma->flags & VM_SHARED) && ALIGN_UP(vma->start, LEAF_SPAN) + LEAF_SPAN <= vma->end;
 }
 
-/* Before the VMA ends or begins at va: a shared leaf lies in one VMA. 0 or -ENOMEM. */
+/* Before the VMA ends or begins at va (a shared leaf lies in one VMA), or loses its entries on one side of va only. 0 or -ENOMEM. */
 static inline int vma_own_cut(const struct vma *vma, vaddr_t va)
 {
 	return vma_has_leaves(vma) && va & (LEAF_SPAN - 1) ? leaves_own(vma->mm, va, va + 1) : 0;
@@ -113,16 +113,16 @@ static inline int vma_own_cut(const struct vma *vma, vaddr_t va)
 /* --- leaves that several address spaces have (mm/share.c, mm/fork.c) --- */
 
 /*
- * Both leaves locked, those of `to` empty: the entries of [va, end) for a second address space, each page with a holder more, the old ones without RW
- * and EXCL. Returns where it stopped: end, or at a page that cannot be shared; if there is a *spare one it gets a copy, for vma.
+ * Both leaves locked, `to` empty: it gets the entries of `from`, at base, for a second address space, each page with a holder more, the old ones without
+ * RW and EXCL. False: a page cannot be shared.
  */
-vaddr_t leaf_copy_entries(const struct vma *vma, struct page *from, struct page *to, vaddr_t va, vaddr_t end, struct page **spare);
+bool leaf_copy(struct page *from, struct page *to, vaddr_t base);
 /* Before a fork: no leaf that the child may share can be written, or pinned exclusively, from now on, but by leaf_own(). mmap_lock for writing. */
 void leaves_restrict(struct mm *mm);
 /* Give `new` the leaf at va, in vma, which old has, as it is. 1; 0: it must be copied; -ENOMEM. mmap_lock of old for writing; nobody knows new. */
 int leaf_share(struct mm *old, struct mm *new, const struct vma *vma, vaddr_t va);
-/* For leaf_own(): the leaf at va, below parent, without RW above. NULL: no memory; or others have it and it is not to be copied. As leaf_find_own(). */
-struct page *leaf_unshare(struct mm *mm, struct page *parent, vaddr_t va, unsigned copy_flags);
+/* For leaf_own(): the leaf at va, below this slot, without RW there. NULL: no memory; or others have it and it is not to be copied. As leaf_find_own(). */
+struct page *leaf_unshare(struct mm *mm, entry_t *slot, vaddr_t va, unsigned copy_flags);
 
 /* A store by the PRIV entry `now`, whose leaf is locked: is the page this entry's alone, so that it may take it over (INV-E1)? */
 static inline bool entry_may_reuse(u64 now)

@@ -33,23 +33,15 @@ static void set_hint(struct mm *mm, vaddr_t va, const struct page *leaf)
 	WRITE_ONCE(mm->leaf_hint, va / LEAF_SPAN << HINT_FRAME_BITS | page_to_pfn(leaf));
 }
 
-/* The table of this level on the way to va, made with those above it if need be; NULL: no memory. */
-static struct page *table_above(struct mm *mm, vaddr_t va, unsigned level)
+entry_t *leaf_slot(struct mm *mm, vaddr_t va)
 {
 	struct page *table = mm->root;
 
-	while (table && table->level > level) {
+	while (table && table->level > 1) {
 		u64 value = entry_read(&table_entries(table)[table_index(va, table->level)]);
 		table = likely(value & ENTRY_P) ? entry_page(value) : table_own(table, table_index(va, table->level));
 	}
-	return table;
-}
-
-entry_t *leaf_slot(struct mm *mm, vaddr_t va)
-{
-	struct page *parent = table_above(mm, va, 1);
-
-	return parent ? &table_entries(parent)[table_index(va, 1)] : NULL;
+	return table ? &table_entries(table)[table_index(va, 1)] : NULL;
 }
 
 struct page *leaf_own(struct mm *mm, vaddr_t va)
@@ -58,20 +50,20 @@ struct page *leaf_own(struct mm *mm, vaddr_t va)
 
 	if (likely(leaf))
 		return leaf;
-	struct page *parent = table_above(mm, va, 1);
-	if (!parent || !table_own(parent, table_index(va, 1)))
+	entry_t *slot = leaf_slot(mm, va);
+	if (!slot || !table_own(virt_to_page(slot), table_index(va, 1)))
 		return NULL;
-	u64 above = entry_read(&table_entries(parent)[table_index(va, 1)]);	/* table and right at once: another thread may be owning it */
+	u64 above = entry_read(slot);	/* table and right at once: another thread may be owning it */
 	leaf = entry_page(above);
 	if (unlikely(!(above & ENTRY_RW)))
-		leaf = leaf_unshare(mm, parent, va, 0);
+		leaf = leaf_unshare(mm, slot, va, 0);
 	if (leaf)
 		set_hint(mm, va, leaf);
 	return leaf;
 }
 
 /* A leaf, and the entry above it: what that said, and where it is (NULL: the hint knew, and it knows only leaves with RW above). */
-struct found { struct page *leaf; u64 upper; const entry_t *slot; };
+struct found { struct page *leaf; u64 upper; entry_t *slot; };
 
 static __attribute__((always_inline)) inline struct found find_leaf(struct mm *mm, vaddr_t va, vaddr_t *next)
 {
@@ -116,7 +108,7 @@ struct page *leaf_find_own(struct mm *mm, vaddr_t va, vaddr_t *next, unsigned co
 
 	if (!f.leaf || likely(f.upper & ENTRY_RW))
 		return f.leaf;
-	return leaf_unshare(mm, table_above(mm, va, 1), va, copy_flags);
+	return leaf_unshare(mm, f.slot, va, copy_flags);
 }
 
 struct page *leaf_hold(struct mm *mm, vaddr_t va, vaddr_t *next)
@@ -164,9 +156,11 @@ int leaves_own(struct mm *mm, vaddr_t start, vaddr_t end)
 {
 	vaddr_t next;
 
-	for (vaddr_t va = start; va < end; va = next)
-		if (leaf_find(mm, va, &next) && !leaf_find_own(mm, va, &next, 0))
+	for (vaddr_t va = start; va < end; va = next) {
+		struct found f = find_leaf(mm, va, &next);
+		if (f.leaf && unlikely(!(f.upper & ENTRY_RW)) && !leaf_unshare(mm, f.slot, va, 0))
 			return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -247,12 +241,13 @@ static vaddr_t zap_leaf(struct page *leaf, vaddr_t va, vaddr_t end, unsigned wha
  */
 static void detach_leaf(struct mm *mm, struct page *leaf, vaddr_t va, struct tlb_batch *batch)
 {
-	struct page *table = table_above(mm, va, 1);
+	entry_t *slot = leaf_slot(mm, va);
+	struct page *table = virt_to_page(slot);
 
 	tlb_batch_range(batch, va, va + LEAF_SPAN);
 	WRITE_ONCE(mm->leaf_hint, 0);
 	spin_lock(&table->lock);
-	entry_exchange_locked(table, &table_entries(table)[table_index(va, 1)], 0);
+	entry_exchange_locked(table, slot, 0);
 	spin_unlock(&table->lock);
 	tlb_batch_table(batch, leaf);
 }

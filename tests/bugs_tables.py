@@ -2,7 +2,7 @@
 or of FOREST.md. By the hosted tests test_tables.c, test_race_tables.c, test_templates.c, test_race_templates.c. Some of them were made by us first.
 """
 
-COPY = "done = leaf_copy_entries(NULL, leaf, copy, base, base + LEAF_SPAN, &spare) == base + LEAF_SPAN;"
+COPY = "done = leaf_copy(leaf, copy, ALIGN_DOWN(va, LEAF_SPAN));"
 FLUSH = "\t\ttlb_flush_page(mm, va, TLB_COW);\n\t\ttable_put(old);\n"
 
 BUGS = [
@@ -38,7 +38,7 @@ BUGS = [
         ("mm/share.c", "for that. */\n\tabove = entry_read(leaf_slot(old, va));\n", "for that. */\n")], "random", "tables_fork_short"),
     # --- one's own again ---
     ("table_copy_no_holders", "INV-P2: the copy of a table takes no holders of its pages", [
-        ("mm/share.c", COPY, "arch_copy_page(page_address(copy), page_address(leaf)), copy->live = leaf->live, (void)base, (void)spare;")], "random", "tables_INV_P4_fork"),
+        ("mm/share.c", COPY, "arch_copy_page(page_address(copy), page_address(leaf)), copy->live = leaf->live;")], "random", "tables_INV_P4_fork"),
     ("table_copy_keeps_rights", "INV-P2: the copy of a table leaves RW and EXCL in the old one, whose pages have another holder now", [
         ("mm/fork.c", "value = atomic64_fetch_and(from, ~(ENTRY_RW | ENTRY_EXCL)) & ~GIVEN;", "value &= ~GIVEN;")], "random", "tables_INV_P4_fork"),
     ("table_copy_no_flush", "INV-S6: the copy takes the table's place and nobody is flushed", [
@@ -48,7 +48,7 @@ BUGS = [
     ("table_take_shared", "INV-P2: who has a table with one other takes it over", [
         ("mm/share.c", "\tif (!table_shared(leaf)) {\n\t\tatomic64_fetch_or(slot", "\tif (own_refs(atomic64_read(&leaf->own)) <= 2) {\n\t\tatomic64_fetch_or(slot")], "random", "tables_INV_P4_fork"),
     ("table_own_two_reads", "the table and the right to change it are read one after the other (ours, for an hour)", [
-        ("mm/walk.c", "\tleaf = entry_page(above);\n\tif (unlikely(!(above & ENTRY_RW)))", "\tleaf = entry_page(above);\n\tif (unlikely(!(entry_read(&table_entries(parent)[table_index(va, 1)]) & ENTRY_RW)))")],
+        ("mm/walk.c", "\tleaf = entry_page(above);\n\tif (unlikely(!(above & ENTRY_RW)))", "\tleaf = entry_page(above);\n\tif (unlikely(!(entry_read(slot) & ENTRY_RW)))")],
      "all", "all_tables_unshare_threads"),
     ("table_pin_of_other", "FOREST T1: a page is pinned in a table that another thread has left to its other owner meanwhile (ours, for an hour)", [
         ("mm/gup.c", "if (own || leaf_find(f->mm, f->address, &next) == leaf)", "if (true)")], "random", "race_tables_pin_copy"),
