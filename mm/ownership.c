@@ -173,7 +173,7 @@ static void see_template(const struct page *leaf)
 {
 	struct page *template = READ_ONCE(leaf->template);
 
-	if ((u64)template > TEMPLATE_WANTED && !((u64)template & (sizeof(u64) - 1)))
+	if (template_usable(template))
 		add_owner(count_at(page_to_pfn(template)));
 }
 

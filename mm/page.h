@@ -49,7 +49,6 @@ enum page_kind {
 	PAGE_ZEROED,		/* about to be freed, and all zeroes: the next allocation with PA_ZERO need not clear it */
 };
 
-#define TEMPLATE_WANTED 2UL
 struct address_space;
 struct page {
 	atomic64_t own;			/* A */
@@ -68,7 +67,7 @@ struct page {
 		struct list_head node;		/* free: buddy list (frames lock); others: the owner's use */
 		struct {			/* tables */
 			struct spinlock lock;		/* protects entries against other software */
-			struct page *template;		/* leaves of files: lock; what readers are given (mm/template.c), or TEMPLATE_WANTED, or NULL */
+			struct page *template;		/* leaves of files: lock; what readers are given, or a mark (mm/table.h), or NULL */
 		};
 		struct {			/* slab (mm/slab.c) */
 			struct list_head slab_node;

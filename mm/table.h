@@ -73,6 +73,11 @@ static inline bool table_takes_owner(const struct page *table) { return own_refs
 /* Is it a leaf with several owning parents? A user of mm->mmap_lock who finds it his own may rely on it: only fork() lets others in. */
 static inline bool table_shared(const struct page *table) { return own_refs(atomic64_read(&table->own)) > 1; }
 
+/* What else `template` of a file's leaf may be (mm/template.c). */
+#define TEMPLATE_WANTED 2UL		/* read once since it changed: worth making */
+#define TEMPLATE_MAKING BIT(0)		/* beside its address: not to be used yet */
+static inline bool template_usable(const struct page *template) { return (u64)template > TEMPLATE_WANTED && !((u64)template & TEMPLATE_MAKING); }
+
 /*
  * The table under `slot` of `parent` (level parent->level - 1), allocated if absent. A leaf may be shared: leaf_own() copies it.
  * Sleeps only to allocate; takes parent's lock itself to publish. NULL: no memory.

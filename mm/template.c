@@ -20,11 +20,7 @@
 
 #define LEAF_PAGES 512U
 
-/* Values of `template` in the leaf of a file, under the leaf's lock; some look without it. */
-#define WANTED ((struct page *)TEMPLATE_WANTED)	/* read once since it changed: worth making */
-#define MAKING BIT(0)				/* beside the address: not to be used yet */
-
-static bool usable(const struct page *template) { return template > WANTED && !((u64)template & MAKING); }
+#define WANTED ((struct page *)TEMPLATE_WANTED)
 
 void template_drop(struct page *leaf)
 {
@@ -33,7 +29,7 @@ void template_drop(struct page *leaf)
 	if (template > WANTED)
 		WRITE_ONCE(leaf->template, NULL);
 	spin_unlock(&leaf->lock);
-	if (usable(template))	/* one that is being made goes with its maker */
+	if (template_usable(template))	/* one that is being made goes with its maker */
 		table_put(template);
 }
 
@@ -78,7 +74,7 @@ static bool agrees(const entry_t *slot, const entry_t *e)
 /* A new template for the leaf, with a reference for the caller; NULL. */
 static struct page *make(struct address_space *m, u64 index, struct page *leaf, u64 bits)
 {
-	struct page *template = table_alloc(PAGE_TABLE_PROCESS, 0, 0), *making = (struct page *)((u64)template | MAKING);
+	struct page *template = table_alloc(PAGE_TABLE_PROCESS, 0, 0), *making = (struct page *)((u64)template | TEMPLATE_MAKING);
 	bool good;
 
 	if (!template)
@@ -120,10 +116,10 @@ static struct page *template_get(struct address_space *m, u64 index, u64 bits)
 		exchange(leaf, NULL, WANTED);
 	if (template == WANTED)
 		return make(m, index, leaf, bits);
-	if (!usable(template))
+	if (!template_usable(template))
 		return NULL;
 	spin_lock(&leaf->lock);
-	template = usable(leaf->template) && table_takes_owner(leaf->template) ? leaf->template : NULL;
+	template = template_usable(leaf->template) && table_takes_owner(leaf->template) ? leaf->template : NULL;
 	if (template)
 		page_get(template);
 	spin_unlock(&leaf->lock);

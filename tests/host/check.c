@@ -117,7 +117,7 @@ static void count_template(struct hfile *f, const struct page *leaf)
 	struct page *t = leaf->template;
 	if ((u64)t <= TEMPLATE_WANTED)
 		return;
-	if ((u64)t & 7)
+	if (!template_usable(t))
 		host_fail("%s: a template is being made at a quiet moment", f->name);
 	bool first = count_table(t, PAGE_TABLE_PROCESS, 0);
 	for (unsigned i = 0; i < 512; i++) {
