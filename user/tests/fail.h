@@ -1,6 +1,6 @@
 /*
  * /proc/fail, for the programs that let things fail (guest_failures.c, guest_injected.c): which of the caller's allocations, user accesses, system
- * calls or requests to the disk fails next (fs/procfail.c). `kind` is the kind that the program was started for; fail_control is opened by it.
+ * calls or requests to the disk fails next (fs/procfail.c), and a look at what is left behind. `kind` is the kind that the program was started for; fail_control is opened by it.
  * Who includes this has defined MUST() and what that prints.
  */
 #pragma once
@@ -57,3 +57,41 @@ static inline long left(void) { return fail_number(0); }
 
 /* On how many paths one has failed. */
 static inline long paths(void) { return fail_number(1); }
+
+/* A file of /proc, as text, until the next call; NULL: there is none. */
+static inline char *contents(const char *path)
+{
+	static char text[1 << 16];
+	int fd = open(path, O_RDONLY);
+	ssize_t n, got = 0;
+
+	if (fd < 0)
+		return NULL;
+	while ((n = read(fd, text + got, sizeof(text) - 1 - (size_t)got)) > 0)
+		got += n;
+	close(fd);
+	text[got] = 0;
+	return text;
+}
+
+/* What is clean in the page cache (1), or that and the names and objects that nobody uses (3). */
+static inline void drop_caches(int what)
+{
+	char text[4];
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY), len = snprintf(text, sizeof(text), "%d\n", what);
+
+	sync();
+	MUST(fd >= 0 && write(fd, text, (size_t)len) == len);
+	close(fd);
+}
+
+/* Every frame's owners are counted anew, in the debug build. */
+static inline void look_at_owners(void)
+{
+	char *text = contents("/proc/check_ownership");
+
+	if (text && strncmp(text, "ok ", 3)) {
+		printf("%s", text);
+		MUST(!"owners");
+	}
+}

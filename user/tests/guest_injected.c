@@ -55,21 +55,6 @@ static unsigned long number(unsigned long below)
 	return below ? (seed >> 20) % below : 0;
 }
 
-static char *contents(const char *path)
-{
-	static char text[1 << 16];
-	int fd = open(path, O_RDONLY);
-	ssize_t n, got = 0;
-
-	if (fd < 0)
-		return NULL;
-	while ((n = read(fd, text + got, sizeof(text) - 1 - (size_t)got)) > 0)
-		got += n;
-	close(fd);
-	text[got] = 0;
-	return text;
-}
-
 static double now(void)
 {
 	struct timespec t;
@@ -224,15 +209,6 @@ static void clean_up(void)
 	remove_ipc();
 }
 
-static void drop_caches(void)
-{
-	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
-
-	sync();
-	MUST(fd >= 0 && write(fd, "3\n", 2) == 2);
-	close(fd);
-}
-
 static void look_at_witness(void)
 {
 	static char bytes[SIZE];
@@ -242,16 +218,6 @@ static void look_at_witness(void)
 	for (int i = 0; i < SIZE; i++)
 		MUST(bytes[i] == (char)(i * 7 + (i >> 9)));
 	close(fd);
-}
-
-static void look_at_owners(void)
-{
-	char *text = contents("/proc/check_ownership");
-
-	if (text && strncmp(text, "ok ", 3)) {
-		printf("%s", text);
-		MUST(!"owners");
-	}
 }
 
 /* Objects in use, of each cache; then free memory. */
@@ -279,8 +245,8 @@ static void count_used(struct used *u)
 {
 	char *text, *line;
 
-	drop_caches();
-	drop_caches();
+	drop_caches(3);
+	drop_caches(3);
 	text = contents("/proc/slabinfo");
 	u->nr = 0;
 	MUST(text);
