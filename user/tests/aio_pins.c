@@ -5,6 +5,19 @@
 #include "aio.h"
 #include <sys/shm.h>
 
+/* A child that stores to all of its N pages at p, and ends. */
+static pid_t scribbler(unsigned char *p)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		memset(p, 0xcc, N * PAGE);
+		_exit(0);
+	}
+	CHECK(pid > 0);
+	return pid;
+}
+
 INV(INV_D1_aio_fork, "pages that are being read to belong to who submitted, whoever forks and stores meanwhile")
 {
 	static struct iocb cb[N];
@@ -15,12 +28,7 @@ INV(INV_D1_aio_fork, "pages that are being read to belong to who submitted, whoe
 	for (int round = 0; round < 10; round++) {
 		memset(p, 0xaa, N * PAGE);
 		submit_all(c, IOCB_CMD_PREAD, fd, p, cb);
-		pid_t pid = fork();
-		if (!pid) {
-			memset(p, 0xcc, N * PAGE);
-			_exit(0);
-		}
-		CHECK(pid > 0);
+		pid_t pid = scribbler(p);
 		collect(c, N);
 		CHECK(same(p, 0, N * PAGE));
 		EQUAL(wait_for(pid), 0);
@@ -77,12 +85,7 @@ INV(INV_D2_aio_write_fork, "pages that are being written are what the writer had
 	for (int round = 0; round < 10; round++) {
 		pattern(p, N * PAGE, round);
 		submit_all(c, IOCB_CMD_PWRITE, fd, p, cb);
-		pid_t pid = fork();
-		if (!pid) {
-			memset(p, 0xcc, N * PAGE);
-			_exit(0);
-		}
-		CHECK(pid > 0);
+		pid_t pid = scribbler(p);
 		EQUAL(wait_for(pid), 0);
 		collect(c, N);
 		EQUAL(pread(fd, q, N * PAGE, 0), N * PAGE);
