@@ -311,10 +311,41 @@ static void spin_both(void *arg)
 	spin_lock(mine == &plain_lock ? &other_lock : &plain_lock);
 }
 
+static struct task *spinner;
+
+static void take_irq_lock(struct ktimer *t)
+{
+	spin_lock(&irq_lock);
+	spin_unlock(&irq_lock);
+}
+
+/* In the middle of its spinning an interrupt spins too, and ends: the task's own wait goes on. */
+static void spin_interrupted(void *arg)
+{
+	static struct ktimer timer;
+
+	preempt_disable();	/* the timer is of this CPU */
+	ktimer_init(&timer, take_irq_lock);
+	ktimer_start(&timer, ktime_ns() + 300000000UL);
+	WRITE_ONCE(spinner, current);
+	spin_both(arg);
+}
+
+/* Has the interrupt's lock until that one is known to wait for it. */
+static void hold_irq_lock(void *arg)
+{
+	u64 flags = spin_lock_irqsave(&irq_lock), end = ktime_ns() + 10000000000UL;
+
+	while (ktime_ns() < end && !(READ_ONCE(spinner) && READ_ONCE(spinner->waits_for.object) == &irq_lock))
+		cpu_relax();
+	spin_unlock_irqrestore(&irq_lock, flags);
+}
+
 static void hang_spin(void)
 {
+	kthread_start("interrupt", hold_irq_lock, NULL);
 	kthread_start("plain", spin_both, &plain_lock);
-	kthread_start("other", spin_both, &other_lock);
+	kthread_start("other", spin_interrupted, &other_lock);
 }
 
 /* Who holds it sleeps, or computes: slow, but no cycle. */
@@ -337,8 +368,6 @@ static void hang_sleeper(void)
 	kthread_start("holder", hold_mutex, NULL);
 	kthread_start("waiter", want_mutex, NULL);
 }
-
-static struct task *spinner;
 
 /* Until the other one has complained; or it will not. */
 static void hold_spin(void *arg)

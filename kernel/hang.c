@@ -181,56 +181,65 @@ static struct task *spin_owner(const struct spinlock *lock)
 static const struct spinlock *spins_for(const struct task *t)
 {
 	const struct spinlock *lock = READ_ONCE(t->waits_for.object);
+	bool spin = READ_ONCE(t->waits_for.kind) == HELD_SPIN;
 
-	return t->waits_for.kind == HELD_SPIN ? lock : NULL;
+	return spin && READ_ONCE(t->waits_for.object) == lock ? lock : NULL;
 }
 
-static void report_spin(const struct task *t, const struct spinlock *lock, const struct task *owner)
+/* t spins for the lock, which owner has. */
+struct spin_link {
+	const struct task *t;
+	const struct spinlock *lock;
+	const struct task *owner;
+};
+
+static void report_spin(const struct spin_link *l)
 {
 	char function[80];
 
-	symbol_name(lock->caller, function, sizeof(function));
-	printk("hang: %s(%d) spins for spinlock %s held by %s(%d) on CPU %d at %s\n", t->name, t->tid, lock->name, owner->name, owner->tid,
-	       atomic_read(&lock->locked) - 1, function);
+	symbol_name(l->lock->caller, function, sizeof(function));
+	printk("hang: %s(%d) spins for spinlock %s held by %s(%d) on CPU %d at %s\n", l->t->name, l->t->tid, l->lock->name, l->owner->name,
+	       l->owner->tid, atomic_read(&l->lock->locked) - 1, function);
 }
 
-/* Everybody in a cycle spins with preemption off, so once it is there it stays, and what is read of it is so. */
-static bool spin_cycle(struct task *self, bool report)
+/* Everybody in a cycle spins with preemption off, so once it is there it stays; the links of it, n in all, 0: there is none. */
+static int spin_cycle(struct task *self, struct spin_link *links)
 {
 	struct task *t = self;
 
-	for (int i = 0; i < MAX_CHAIN; i++) {
+	for (int n = 0; n < MAX_CHAIN; n++) {
 		const struct spinlock *lock = spins_for(t);
 		struct task *owner = lock ? spin_owner(lock) : NULL;
 
 		if (!owner || owner == t)
-			return false;
-		if (report)
-			report_spin(t, lock, owner);
+			return 0;
+		links[n] = (struct spin_link){ t, lock, owner };
 		if (owner == self)
-			return true;
+			return n + 1;
 		t = owner;
 	}
-	return false;
+	return 0;
 }
 
-void hang_spinning(const struct spinlock *lock, bool first)
+void hang_spinning(const struct spinlock *lock)
 {
+	static atomic_t reported;
 	struct task *self = current, *owner;
+	struct spin_link links[MAX_CHAIN];
+	int n;
 
-	if (first) {
-		wait_begin(HELD_SPIN, lock, 0, NULL);
+	if (ktime_ns() - self->wait_since_ns < limit_ns)
 		return;
-	}
-	if (self->hang_reported || ktime_ns() - self->wait_since_ns < limit_ns)
-		return;
-	self->hang_reported = true;
-	if (spin_cycle(self, false)) {
-		if (lock->rank < RANK_LOG)	/* otherwise there is nothing to print with */
-			spin_cycle(self, true);
+	n = spin_cycle(self, links);
+	if (n && !atomic_xchg(&reported, 1)) {		/* all of a cycle see it at once: one tells */
+		for (int i = 0; i < n && lock->rank < RANK_LOG; i++)	/* otherwise there is nothing to print with */
+			report_spin(&links[i]);
 		panic("spinlocks in a cycle: %s", lock->name);
 	}
+	if (n || self->hang_reported)
+		return;
+	self->hang_reported = true;
 	owner = spin_owner(lock);
 	if (owner && lock->rank < RANK_LOG)
-		report_spin(self, lock, owner);
+		report_spin(&(struct spin_link){ self, lock, owner });
 }

@@ -55,16 +55,22 @@ void held_remove(enum held_kind kind, const void *object, u64 index) { forget(ki
 
 struct spinlock waits_lock = SPINLOCK_INIT("waits", RANK_WAITS);
 
+/* The object goes first and comes last: who reads it twice, and what is beside it in between, has one wait's. */
+static void wait_set(struct task *t, const struct held_lock *lock, u64 since_ns, bool reported)
+{
+	WRITE_ONCE(t->waits_for.object, NULL);
+	barrier();
+	t->waits_for.kind = lock->kind;
+	t->waits_for.index = lock->index;
+	t->waits_for.caller = lock->caller;
+	t->wait_since_ns = since_ns;
+	t->hang_reported = reported;
+	smp_store_release(&t->waits_for.object, lock->object);
+}
+
 void wait_begin(enum held_kind kind, const void *object, u64 index, void *caller)
 {
-	struct task *t = current;
-
-	t->waits_for.kind = kind;
-	t->waits_for.index = index;
-	t->waits_for.caller = caller;
-	t->wait_since_ns = ktime_ns();
-	t->hang_reported = false;
-	smp_store_release(&t->waits_for.object, object);
+	wait_set(current, &(struct held_lock){ kind, object, index, caller }, ktime_ns(), false);
 }
 
 void wait_end(void)
@@ -101,11 +107,14 @@ void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank)
 	*lock = (struct spinlock)SPINLOCK_INIT(name, rank);
 }
 
-/* Somebody has it. */
+/* Somebody has it. A task that waits may spin for another lock in between, in an interrupt for example: then it waits on. */
 static __attribute__((noinline)) void spin_until_free(struct spinlock *lock, int id)
 {
+	struct task *t = current;
+	struct held_lock outer;
+	u64 since_ns = 0, turns = 0;
+	bool reported = false;
 	int free = 0;
-	u32 turns = 0;
 
 	if (atomic_read(&lock->locked) == id)
 		lock_misuse("spinlock taken twice", lock->name, lock->caller);
@@ -113,11 +122,18 @@ static __attribute__((noinline)) void spin_until_free(struct spinlock *lock, int
 	while (atomic_read(&lock->locked) || !atomic_cmpxchg(&lock->locked, &free, id)) {
 		cpu_relax();
 		free = 0;
-		if (unlikely(++turns % HANG_SPINS == 0))
-			hang_spinning(lock, turns == HANG_SPINS);
+		if (likely(++turns % HANG_SPINS))
+			continue;
+		if (turns == HANG_SPINS) {
+			outer = t->waits_for;
+			since_ns = t->wait_since_ns;
+			reported = t->hang_reported;
+			wait_begin(HELD_SPIN, lock, 0, NULL);
+		}
+		hang_spinning(lock);
 	}
 	if (unlikely(turns >= HANG_SPINS))
-		WRITE_ONCE(current->waits_for.object, NULL);
+		wait_set(t, &outer, since_ns, reported);
 }
 
 static __attribute__((noinline)) void acquire_slow(struct spinlock *lock, void *caller)
