@@ -65,15 +65,19 @@ static bool pit_start(void)
 	return true;
 }
 
-/* It must count within some 10 us (at the TSC rates there are). Bounded by both the TSC and the number of reads. */
+/* It must count within some 10 us (at the TSC rates there are). Bounded by both the TSC and the number of reads. The last read comes
+ * after the time is over: a machine that stands still in between has not been too slow. */
 static bool counts(const struct counter *c)
 {
-	u32 first = c->read();
+	u32 first = c->read() & c->mask, reads = 0;
 	u64 start = rdtsc();
+	bool over;
 
-	for (u32 reads = 0; reads < 100000 && rdtsc() - start < 100000; reads++)
-		if ((c->read() & c->mask) != (first & c->mask))
+	do {
+		over = rdtsc() - start >= 100000 || ++reads >= 100000;
+		if ((c->read() & c->mask) != first)
 			return true;
+	} while (!over);
 	return false;
 }
 

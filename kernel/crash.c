@@ -5,6 +5,7 @@
 #include "kernel/cpu.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
+#include "kernel/time.h"
 
 /* Calls itself until the stack ends; the result is used after the call, so that it stays a call. */
 static __attribute__((noinline)) int overflow_stack(volatile int *depth)
@@ -13,6 +14,14 @@ static __attribute__((noinline)) int overflow_stack(volatile int *depth)
 
 	frame[0] = *depth + 1;
 	return frame[0] < 0 ? 0 : overflow_stack(frame) + frame[0];
+}
+
+/* A kernel thread that was woken a moment ago may run on another CPU still: until all of them are idle, whose backtraces are known. */
+static void wait_until_others_idle(void)
+{
+	for (int cpu = 0; cpu < nr_cpus_online; cpu++)
+		while (cpu != cpu_id() && READ_ONCE(cpus[cpu].task) != cpus[cpu].idle)
+			sleep_until_ns(ktime_ns() + 1000000, WAIT_UNINTERRUPTIBLE);
 }
 
 static struct spinlock crash_lock = SPINLOCK_INIT("crash test", RANK_LAST_SPIN);
@@ -36,6 +45,7 @@ void crash_if_asked(void)
 	else if (!strcmp(kind, "write"))
 		*(volatile char *)(u64)crash_if_asked = 0;
 	else if (!strcmp(kind, "assert")) {
+		wait_until_others_idle();
 		spin_lock(&crash_lock);
 		ASSERT(zero);
 	} else if (!crash_locks(kind))

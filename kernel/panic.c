@@ -86,6 +86,7 @@ static bool first_panic(void)
 }
 
 #define TRACE_LINES 32
+#define PATIENCE_MS 3000		/* for each of the others: on a busy host a virtual processor may wait for its turn */
 
 /* The last trace records, if anything was traced. */
 static void print_trace(void)
@@ -128,7 +129,7 @@ static void stop_others(void)
 			continue;
 		atomic_set(&asked, cpu + 1);
 		apic_nmi(cpus[cpu].apic_id);
-		for (int ms = 0; ms < 200 && atomic_read(&asked); ms++)
+		for (int ms = 0; ms < PATIENCE_MS && atomic_read(&asked); ms++)
 			clock_delay_us(1000);
 		if (atomic_xchg(&asked, 0))
 			printk("CPU %d does not answer\n", cpu);

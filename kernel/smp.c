@@ -20,6 +20,7 @@
 
 #define EFER_LME BIT(8)
 #define EFER_NXE BIT(11)
+#define PATIENCE_US 10000000UL		/* as Linux: a hypervisor that is short of time lets a processor wait for long */
 
 extern const char trampoline[], trampoline_end[], trampoline_long[], trampoline_gdt[], trampoline_claim[], trampoline_root[];
 extern const char trampoline_efer[], trampoline_gdtr[], trampoline_far[], trampoline_stack[], trampoline_entry[];
@@ -75,7 +76,7 @@ static bool wake_up(u32 apic_id)
 			return true;
 		if (attempt) {
 			apic_startup(apic_id, boot_info.low);
-			arrives_within(500000);
+			arrives_within(PATIENCE_US);
 		}
 		if (!atomic_xchg(claim, 0)) {	/* it is in the trampoline, or past it: it will come, however slow it is */
 			while (!atomic_read(&arrived))
