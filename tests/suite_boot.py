@@ -3,9 +3,8 @@ import os
 import re
 import shutil
 import subprocess
-import time
 
-from testlib import BUILD, ROOT, Skip, build_kernel, check, equal, guest, must, package, scratch
+from testlib import BUILD, ROOT, Skip, build_kernel, check, equal, guest, must, package, scratch, until
 
 HOST = False
 JOB = ["/bin/sh", "-c", "sleep 0.1; echo here"]
@@ -100,13 +99,16 @@ def bochs():
         must([os.path.join(ROOT, "cowslip"), "iso", "--entry", "text", "--size", "24M", os.path.join(directory, "cowslip.iso")])
         emulator = subprocess.Popen([package("bochs", "bochs"), "-q", "-f", "bochsrc", "-rc", "commands"],
                                     cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        text, deadline = "", time.monotonic() + 180
+        text = ""
+
+        def prompt():
+            nonlocal text
+            if os.path.exists(os.path.join(directory, "serial.txt")):
+                with open(os.path.join(directory, "serial.txt"), errors="replace") as file:
+                    text = file.read()
+            return "~ # " in text or emulator.poll() is not None
         try:
-            while "~ # " not in text and emulator.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.5)
-                if os.path.exists(os.path.join(directory, "serial.txt")):
-                    with open(os.path.join(directory, "serial.txt"), errors="replace") as file:
-                        text = file.read()
+            until(prompt, lambda: f"no prompt:\n{text[-2000:]}", seconds=120, pause=0.5)
         finally:
             emulator.kill()
             emulator.wait()

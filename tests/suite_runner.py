@@ -5,15 +5,16 @@ import hashlib
 import os
 import pty
 import re
-import resource
 import select
 import struct
 import subprocess
+import sys
 import termios
+import threading
 import time
 
 import rundir
-from testlib import ROOT, Fail, Skip, build_kernel, check, command, equal, guest, must, scratch
+from testlib import PATIENCE, ROOT, Fail, Skip, build_kernel, check, command, equal, guest, must, scratch, until
 
 HOST = False
 COWSLIP = os.path.join(ROOT, "cowslip")
@@ -33,9 +34,9 @@ def test(function):
     return function
 
 
-def run(*words, stdin=b"", timeout=60, limit="50"):
+def run(*words, stdin=b"", limit=50 * PATIENCE):
     """./cowslip run: (status, stdout, stderr)"""
-    return command([COWSLIP, "run", "--timeout", limit, *words], stdin=stdin, timeout=timeout + 30)
+    return command([COWSLIP, "run", "--timeout", str(limit), *words], stdin=stdin, timeout=90)
 
 
 def sh(script, *options, **more):
@@ -71,14 +72,19 @@ def status_not_found_not_executable():
 
 @test
 def status_of_timeout():
-    """124, the output so far, the log is there."""
-    start = time.monotonic()
-    status, out, err = sh("echo before; exec sleep 100", limit="3")
-    equal((status, out), (124, b"before\n"), "timeout")
-    check(2 < time.monotonic() - start < 20, "the time")
-    status, out, err, log = guest(["/bin/busybox", "sleep", "100"], timeout=2)
-    equal(status, 124, "run_guest")
-    check("Cowslip" in log, "no kernel log")
+    """124, when the time is over and not before, the output so far, the log is there. (How long a machine takes to say something: the limit grows until it has.)"""
+    def limited(limit):
+        start = time.monotonic()
+        status, out, err = sh("echo before; exec sleep 100000", limit=limit)
+        equal((status, out in (b"", b"before\n"), time.monotonic() - start >= limit), (124, True, True), f"a limit of {limit} s: {out!r} {err!r}")
+        return out
+    check(any(limited(limit) for limit in (3, 10, 30, 100, 300)), "what it said before the time was over is not there")
+    for limit in (0.2, 0.6, 2, 6, 20):          # (* PATIENCE)
+        status, out, err, log = guest(["/bin/busybox", "sleep", "100000"], timeout=limit)
+        equal(status, 124, "run_guest")
+        if "Cowslip" in log:
+            return
+    raise Fail("no kernel log")
 
 
 @test
@@ -125,7 +131,7 @@ def streams_are_separate():
 def streams_keep_order():
     """stdout and stderr that are one file on the host are one in the guest."""
     done = subprocess.run([COWSLIP, "run", "--", "sh", "-c", "for i in 1 2 3 4 5; do echo o$i; echo e$i >&2; done"],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                          stdin=subprocess.DEVNULL, timeout=60 * PATIENCE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     equal(done.stdout, b"".join(b"o%d\ne%d\n" % (i, i) for i in range(1, 6)), "lines")
 
 
@@ -149,17 +155,15 @@ def stdin_is_taken_as_needed():
 def job_ends_whatever_stdin_does():
     """An open stdin that says nothing, and children that go on, hold nothing up."""
     reader, writer = os.pipe()
-    start = time.monotonic()
-    done = subprocess.run([COWSLIP, "run", "--", "sh", "-c", "cat & sleep 1000 & exit 7"], stdin=reader, capture_output=True)
+    done = subprocess.run([COWSLIP, "run", "--", "sh", "-c", "cat & sleep 1000000 & exit 7"], stdin=reader, capture_output=True, timeout=60 * PATIENCE)
     os.close(writer)
     equal(done.returncode, 7, "status")
-    check(time.monotonic() - start < 20, "it took too long")
 
 
 @test
 def stdout_broken_pipe():
     done = subprocess.run(["bash", "-c", f"{COWSLIP} run -- yes | head -n 1; echo ${{PIPESTATUS[0]}}"], stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=60)
+                          capture_output=True, timeout=60 * PATIENCE)
     equal((done.stdout, done.stderr), (b"y\n141\n", b""), "yes | head -n 1")
 
 
@@ -173,18 +177,27 @@ def stdout_is_appended():
         equal(open(path).read(), "first\nsecond\n", "file")
 
 
+def gone(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] in "XZ"
+    except OSError:
+        return True
+
+
 @test
 def signal_ends_the_run():
     """The runner dies of the signal, and QEMU with it."""
-    process = subprocess.Popen([COWSLIP, "run", "--", "sh", "-c", "echo up; sleep 1000"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    process = subprocess.Popen([COWSLIP, "run", "--", "sh", "-c", "echo up; sleep 1000000"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     equal(process.stdout.readline(), b"up\n", "start")
     with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
         children = file.read().split()
     check(children, "no QEMU")
     process.terminate()
-    equal(process.wait(20), -15, "status")
-    check(not os.path.exists(f"/proc/{children[0]}") or
-          open(f"/proc/{children[0]}/stat").read().rpartition(")")[2].split()[0] == "Z", "QEMU lives on")
+    equal(process.wait(60 * PATIENCE), -15, "status")
+    process.stdout.close()
+    for child in children:                      # it is killed at that moment, and takes its memory away then
+        until(lambda: gone(child), "QEMU lives on")
 
 
 # ---------------------------------------------------------------- arguments and surroundings
@@ -197,7 +210,7 @@ def arguments_byte_for_byte():
     for options in ([], ["--iso"]):
         odd = [os.fsencode(word) for word in ODD] + [b"\xff\xfe\x01"]
         done = subprocess.run([COWSLIP.encode(), b"run", *[o.encode() for o in options], b"--", b"sh", b"-c", b'printf "%s\\n:" "$@"', b"sh", *odd],
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=90)
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=90 * PATIENCE)
         equal((done.returncode, done.stdout == b"".join(word + b"\n:" for word in odd), done.stderr), (0, True, b""), options)
 
 
@@ -226,19 +239,22 @@ def first_light():
 
 @test
 def quick_start():
-    """Starting a program takes the host under 2 s of processor once built (best of three; other work of the host may slow it down, hardly adds to it)."""
-    times = []
-    for _ in range(3):
-        start = resource.getrusage(resource.RUSAGE_CHILDREN)
-        ended(run("--", "true"), 0)
-        end = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime)
-    check(min(times) < 2, f"{times}")
+    """Starting a program takes the host under 2 s of processor once built, or, where processors are slower, what a loop of 0.4 s takes five times (the
+    best of five; other work of the host may slow it down, hardly adds to it)."""
+    def costs(*argv):                           # it and its children; not those of the tests beside this one
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        equal(process.returncode, 0, argv)
+        return usage.ru_utime + usage.ru_stime
+    ended(run("--", "true"), 0)
+    times = [(costs(COWSLIP, "run", "--", "true"), costs(sys.executable, "-c", "d = {}\nfor i in range(5000000): d[i & 4095] = i")) for _ in range(5)]
+    check(min(t[0] for t in times) < max(2, 5 * min(t[1] for t in times)), f"{times}")
 
 
 # ---------------------------------------------------------------- terminals
 
-def terminal(command_words, feed, wait=20, size=(30, 90)):
+def terminal(command_words, feed, wait=60 * PATIENCE, size=(30, 90)):
     """Run on a pseudo-terminal. feed: (text to wait for, bytes to type). Returns (status, output, was the mode restored)."""
     try:
         pid, fd = pty.fork()
@@ -260,8 +276,7 @@ def terminal(command_words, feed, wait=20, size=(30, 90)):
                 break
             output += data
         if feed and feed[0][0] in output[seen:]:
-            seen = len(output)
-            time.sleep(0.1)
+            seen = output.index(feed[0][0], seen) + len(feed[0][0])
             os.write(fd, feed.pop(0)[1])
     else:
         os.kill(pid, 9)
@@ -275,11 +290,12 @@ def terminal(command_words, feed, wait=20, size=(30, 90)):
 
 @test
 def terminal_shell():
-    """No PROGRAM: a shell, line editing, echo, ^C, ^D, window size; the host's terminal as it was."""
+    """No PROGRAM: a shell, line editing, echo, ^C, ^D, window size; the host's terminal as it was. A job says that it runs, that is that the
+    terminal is its own, before something is typed for it."""
     status, output, restored = terminal([COWSLIP, "run"], [
-        (b"# ", b"stty size\r"), (b"30 90\r\n", b"sleep 1000\r"), (b"sleep 1000\r\n", b"\x03"), (b"# ", b"cat\r"),
-        (b"cat\r\n", b"helx\x7flo\r"), (b"hello\r\n", b"\x04"),
-        (b"# ", b"exit 9\r")], wait=40)
+        (b"# ", b"stty size\r"), (b"30 90\r\n", b""), (b"# ", b"sh -c 'echo on$((0)); exec sleep 1000000'\r"), (b"on0\r\n", b"\x03"), (b"# ", b"sh -c 'echo on$((1)); exec cat'\r"),
+        (b"on1\r\n", b"helx\x7flo\r"), (b"hello\r\n", b"\x04"),
+        (b"# ", b"exit 9\r")])
     check(b"^C" in output and b"hello\r\n" in output, output)
     equal((status, restored), (9, True), output)
 
@@ -299,7 +315,7 @@ def terminal_where_the_host_has_one():
 def terminal_way_out():
     """Ctrl-] three times ends a run whose job listens to nothing."""
     status, output, restored = terminal(
-        [COWSLIP, "run", "--", "sh", "-c", "stty -isig; echo up; sleep 1000"], [(b"up", b"\x1d\x1d\x1d")])
+        [COWSLIP, "run", "--", "sh", "-c", "stty -isig; echo up; sleep 1000000"], [(b"up", b"\x1d\x1d\x1d")])
     equal((status, restored), (125, True), output)
 
 
@@ -465,7 +481,7 @@ def runs_at_the_same_time():
             processes.append(subprocess.Popen([COWSLIP, "run", "--put", f"{d}/{number}:/file", "--", "sh", "-c", f"cat /file; exit {number}"],
                                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         for number, process in enumerate(processes):
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=120 * PATIENCE)
             equal((process.returncode, out, err), (number, b"file %d\n" % number, b""), number)
 
 
@@ -479,11 +495,15 @@ def log_of_a_run():
 @test
 def log_is_read_before_the_directory_is_given_up():
     """Another runner may remove it from then on; here one does so at once."""
-    original = rundir.RunDirectory.release
+    original, ours = rundir.RunDirectory.release, threading.current_thread()
 
     def release(directory):
-        original(directory)
-        os.rename(directory.path, directory.path + ".taken")
+        if threading.current_thread() != ours:  # another test's, beside this one
+            return original(directory)
+        with open(os.path.join(os.path.dirname(directory.path), ".lock"), "w") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)   # before somebody else does what we do
+            original(directory)
+            os.rename(directory.path, directory.path + ".taken")
 
     rundir.RunDirectory.release = release
     try:

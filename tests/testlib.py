@@ -5,10 +5,16 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
 sys.path.insert(0, os.path.join(ROOT, "tools"))
+
+
+# A limit of time is for what never ends. It is what a test may take on an idle machine, times this: another that is slow, loaded or stands still for
+# a while finds no more mistakes. What waits for an event waits until(), what ends never is made to end by what is to be seen then.
+PATIENCE = 10
 
 
 class Fail(Exception):
@@ -43,12 +49,25 @@ def same_text(guest, host, what):
     raise Fail(what + "\n" + "\n".join(list(lines)[:60]))
 
 
+def until(condition, what, seconds=60, pause=0.1):
+    """The first true value of condition(), asked again and again; `what` (or its result) says what did not come."""
+    deadline = time.monotonic() + seconds * PATIENCE
+    while True:
+        late = time.monotonic() > deadline      # it is asked once more when the time is over: we may have stood still
+        value = condition()
+        if value:
+            return value
+        if late:
+            raise Fail(what() if callable(what) else what)
+        time.sleep(pause)
+
+
 def command(argv, timeout=120, stdin=b"", cwd=ROOT, env=None):
     """(status, stdout, stderr) of a program on the host; a signal counts as 128 + its number."""
     try:
-        done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, cwd=cwd, env=env)
+        done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout * PATIENCE, cwd=cwd, env=env)
     except subprocess.TimeoutExpired as late:
-        raise Fail(f"{argv[0]} did not end within {timeout} s\n{(late.stdout or b'').decode('utf-8', 'replace')[-2000:]}")
+        raise Fail(f"{argv[0]} did not end within {timeout * PATIENCE} s\n{(late.stdout or b'').decode('utf-8', 'replace')[-2000:]}")
     status = done.returncode if done.returncode >= 0 else 128 - done.returncode
     return status, done.stdout, done.stderr
 
@@ -61,10 +80,10 @@ def must(argv, **options):
     return out
 
 
-def guest(argv, **options):
+def guest(argv, timeout=60, **options):
     """tools/runner.py run_guest(): (status, stdout, stderr, kernel log), all bytes but the log."""
     import runner
-    return runner.run_guest(argv, **options)
+    return runner.run_guest(argv, timeout=timeout * PATIENCE, **options)
 
 
 def guest_ok(argv, what="", **options):
