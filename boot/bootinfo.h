@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "kernel/list.h"
 #include "kernel/types.h"
 
 #define BOOT_RANGES 64
@@ -42,7 +43,8 @@ void *early_alloc(struct boot_info *info, u64 bytes);
 /* Map `pages` frames at a kernel address, outside the direct map (device registers, kernel stacks). 4 KiB pages, not executable. After page_init(). */
 enum map_cache { MAP_CACHED, MAP_UNCACHED, MAP_COMBINING };
 int kernel_map(vaddr_t va, paddr_t pa, u64 pages, enum map_cache cache);
-void kernel_unmap(vaddr_t va, u64 pages);
+/* The reverse for frames of struct page, which come to the list by `node`. They may be freed when all CPUs have flushed (cpu_flush_tlb()). */
+void kernel_unmap(vaddr_t va, u64 pages, struct list_head *frames);
 /* Tables for a processor that starts in the first of the low pages: the kernel's, and that page where it is, not writable. Below 4 GiB. */
 paddr_t low_tables(paddr_t low);
 /* Map device registers, uncached; NULL: no memory. */

@@ -220,14 +220,13 @@ int kernel_map(vaddr_t va, paddr_t pa, u64 pages, enum map_cache cache)
 	return error;
 }
 
-void kernel_unmap(vaddr_t va, u64 pages)
+void kernel_unmap(vaddr_t va, u64 pages, struct list_head *frames)
 {
 	spin_lock(&kernel_map_lock);
 	for (u64 i = 0; i < pages; i++) {
 		u64 *pte = kernel_pte(va + i * PAGE_SIZE, false);
-		if (pte)
-			*pte = 0;
-		invlpg(va + i * PAGE_SIZE);
+		list_add_tail(&phys_to_page(*pte & ENTRY_FRAME)->node, frames);
+		*pte = 0;
 	}
 	spin_unlock(&kernel_map_lock);
 }

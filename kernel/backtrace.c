@@ -1,6 +1,7 @@
 /* Backtraces by frame pointers: for panics, /proc/PID/stack and wchan. */
 #include "kernel/backtrace.h"
 
+#include "kernel/kstack.h"
 #include "kernel/printk.h"
 #include "kernel/string.h"
 #include "mm/layout.h"
@@ -9,20 +10,22 @@
 
 extern char boot_stack[];
 
-/* A whole aligned word of a kernel stack. */
-static bool on_stack(u64 address)
+/* The end of the kernel stack that this address is on, or 0. */
+static u64 stack_end(u64 address)
 {
-	return !(address & 7) && ((address >= KSTACK_BASE && address < IOREMAP_BASE) ||
-		(address >= (u64)boot_stack && address < (u64)boot_stack + BOOT_STACK_SIZE));
+	u64 boot = (u64)boot_stack;
+
+	return address >= boot && address < boot + BOOT_STACK_SIZE ? boot + BOOT_STACK_SIZE : kstack_top(address);
 }
 
 int backtrace_frames(u64 rip, u64 rbp, u64 *out, int max)
 {
+	u64 end = stack_end(rbp);	/* all frames are on one stack */
 	int n = 0;
 
 	while (n < max && (rip || !n)) {
 		out[n++] = rip;
-		if (!on_stack(rbp) || !on_stack(rbp + 8))
+		if (rbp & 7 || !rbp || !end || rbp > end - 16)
 			break;
 		u64 caller = ((u64 *)rbp)[0];
 		rip = ((u64 *)rbp)[1];
@@ -39,10 +42,12 @@ int backtrace_task(const struct task *t, u64 *out, int max)
 {
 	u64 rsp = READ_ONCE(t->saved_rsp), top = t->kstack_top;
 	const u64 *saved = (const u64 *)rsp;
+	u64 rbp;
 
 	if (READ_ONCE(t->on_cpu) || rsp < top - KSTACK_SIZE || rsp > top - 2 * sizeof(u64) || rsp & 7)
 		return 0;
-	return backtrace_frames(READ_ONCE(saved[SAVED_RIP]), READ_ONCE(saved[SAVED_RBP]), out, max);
+	rbp = READ_ONCE(saved[SAVED_RBP]);
+	return backtrace_frames(READ_ONCE(saved[SAVED_RIP]), rbp > rsp && rbp < top ? rbp : 0, out, max);
 }
 
 /* Functions that only wait: what called them is what a task waits in. */

@@ -134,7 +134,7 @@ static void detect(void)
 	f->xsave = r[2] & BIT(26);
 	f->rdrand = r[2] & BIT(30);
 	f->x2apic = r[2] & BIT(21);
-	f->pcid = r[2] & BIT(17);
+	f->pcid = f->pge && r[2] & BIT(17);	/* together in every processor: cpu_flush_tlb() needs it so */
 	f->mca = f->mce && r[3] & BIT(14);
 	if (max_leaf >= 7) {
 		cpuid(7, 0, r);
@@ -162,6 +162,18 @@ static void detect(void)
 	if (f->xsave) {
 		cpuid(0xd, 0, r);
 		f->xcr0 = r[0] & 7;		/* x87, SSE, AVX: what signal frames describe */
+	}
+}
+
+void cpu_flush_tlb(void)
+{
+	u64 cr4 = read_cr4();
+
+	if (cpu_features.pge) {		/* each change of the bit flushes all, for all PCIDs (SDM vol. 3, 4.10.4.1) */
+		write_cr4(cr4 & ~CR4_PGE);
+		write_cr4(cr4 | CR4_PGE);
+	} else {
+		write_cr3(read_cr3());
 	}
 }
 

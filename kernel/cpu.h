@@ -154,6 +154,7 @@ void early_cpu_init(void);		/* kernel/cpu.c: before everything else */
 int cpu_prepare(int cpu, u32 apic_id, struct task *idle);	/* what another CPU needs to start; -ENOMEM. kernel/smp.c */
 void cpu_init(int cpu);			/* on that CPU, the first it does in C: from then on a fault is reported */
 void cpu_protect(void);			/* turn SMAP on: when the kernel's own tables are in use */
+void cpu_flush_tlb(void);		/* this CPU forgets all translations, of all address spaces and of the kernel. Preemption off */
 void cpu_set_kstack(u64 top);		/* the stack for entries from user mode on this CPU */
 void trap_init(void);			/* kernel/trap.c: the IDT */
 void trap_load(void);			/* another CPU loads it too */

@@ -7,5 +7,3 @@ __noreturn void panic_frame(const struct trapframe *frame, const char *fmt, ...)
 /* In an NMI: if a panic on another CPU has sent it, tell where this CPU is, and stop. */
 void panic_if_asked(const struct trapframe *frame);
 const char *trap_name(u64 vector);
-/* kernel/kstack.c: is this address in the guard below a kernel stack? */
-bool kstack_guard(vaddr_t address);

@@ -5,6 +5,7 @@
 #include "kernel/cpu.h"
 #include "kernel/explore.h"
 #include "kernel/irq.h"
+#include "kernel/kstack.h"
 #include "kernel/nmi.h"
 #include "kernel/panic.h"
 #include "kernel/printk.h"

@@ -44,5 +44,6 @@ const char *const vmstat_names[NR_VMSTAT] = {
 	[VM_TABLE_ALLOC] = "table_alloc", [VM_TABLE_FREE] = "table_free",
 	[VM_TABLE_SHARE] = "table_share", [VM_TABLE_TAKE] = "table_take", [VM_TABLE_COPY] = "table_copy",
 	[VM_TABLE_TEMPLATE] = "table_template", [VM_TABLE_ATTACH] = "table_attach",
+	[VM_KSTACK_UNMAP] = "kstack_unmap",
 	[VM_HANG] = "hang",
 };

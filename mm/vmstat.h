@@ -33,6 +33,7 @@ enum vmstat_item {
 	VM_TABLE_ALLOC, VM_TABLE_FREE,
 	VM_TABLE_SHARE, VM_TABLE_TAKE, VM_TABLE_COPY,	/* leaves: shared by fork; taken over by the last owner; copied by one of several */
 	VM_TABLE_TEMPLATE, VM_TABLE_ATTACH,	/* made for the readers of a file; given to one */
+	VM_KSTACK_UNMAP,		/* kernel stacks given back: more waited for the next tasks than are kept */
 	VM_HANG,
 	NR_VMSTAT,
 };

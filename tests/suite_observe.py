@@ -169,10 +169,10 @@ def counters():
     names = {line.split()[0] for line in guest_ok(["cat", "/proc/vmstat"]).decode().splitlines()}
     # fork_copy: a pin at that moment; the others below, and in tests/suite_swap.py
     elsewhere = {"swap_scan", "swap_active", "swap_pinned", "pswpout", "pswpin", "swap_fault", "swap_error", "tlb_swap", "tlb_call_swap", "reclaim_active",
-                 # tests of their own count these: guest_loans, guest_tables, pins, direct I/O, AIO, guest_shm
+                 # tests of their own count these: guest_loans, guest_tables, pins, direct I/O, AIO, guest_shm, guest_kstack
                  "loan_read", "loan_write", "loan_copy", "loan_same", "loan_replaced", "loan_protect", "loan_ahead",
                  "pin", "pin_fast", "pin_break", "direct_read", "direct_write", "direct_detach", "direct_buffered", "aio_requests",
-                 "shm_attach", "shm_detach", "table_share", "table_copy", "table_take", "table_template", "table_attach", "page_alloc_fail", "page_kept_drain", "oom_kill", "hang", "fork_copy"}
+                 "shm_attach", "shm_detach", "table_share", "table_copy", "table_take", "table_template", "table_attach", "page_alloc_fail", "page_kept_drain", "oom_kill", "hang", "fork_copy", "kstack_unmap"}
     equal({n for n in names if not n.startswith("nr_")} - elsewhere, {line.split()[0] for line in text.splitlines()}, "counters that the program moves")
     with open(os.path.join(ROOT, "docs/debugging.md"), encoding="utf-8") as file:
         described = set(re.findall(r"`(\w+)`", file.read()))

@@ -1,7 +1,7 @@
 """The guest under pressure: no memory, allocations that fail, many processes; nothing leaks and nothing panics."""
 import re
 
-from testlib import Fail, build_kernel, check, equal, guest
+from testlib import Fail, build_kernel, check, equal, guest, guest_ok
 
 HOST = False
 prepare = build_kernel
@@ -73,6 +73,13 @@ def many_processes():
     equal((status, out), (0, b"all 300\n"), "status and output")
 
 
+def kernel_stacks():
+    """Those of tasks that have ended are free memory again, on several processors too; and so are those that could not be made."""
+    for smp in (1, 4):
+        equal(guest_ok(["/usr/lib/cowslip/tests/guest_kstack"], smp=smp, timeout=180), b"ok come_back\nok together\nok failing\n", f"{smp} processors")
+    equal(guest_ok(["/usr/lib/cowslip/tests/guest_kstack", "slots"], timeout=120), b"ok slots\n", "addresses")
+
+
 def deep_recursion():
     """A shell function that calls itself until something gives: a signal or an error for it, nothing for the others."""
     status, out, _ = healthy(guest(["/bin/sh", "-c", "(f() { f; }; f) 2>/dev/null; echo status $?; echo alive"], timeout=120), "recursion")
@@ -80,4 +87,4 @@ def deep_recursion():
 
 
 def tests():
-    return [(f.__name__, f) for f in (out_of_memory, touching_too_much, more_mapped_than_memory, allocations_fail, nothing_leaks, many_processes, deep_recursion)]
+    return [(f.__name__, f) for f in (out_of_memory, touching_too_much, more_mapped_than_memory, allocations_fail, nothing_leaks, many_processes, kernel_stacks, deep_recursion)]

@@ -1,0 +1,182 @@
+/*
+ * Kernel stacks of tasks that have ended are given back, frames and addresses (kernel/kstack.c): KernelStack and MemFree of /proc/meminfo. Prints "ok" and what for each
+ * part that went well. `guest_kstack slots`: more stacks fail to be made than there are addresses for, some seconds.
+ */
+#include "t.h"
+#include <stdbool.h>
+
+#define MUST(x) do { if (!(x)) { SAY("line %d: %s failed (errno %d)\n", __LINE__, #x, errno); exit(1); } } while (0)
+#include "fail.h"
+
+#define STACK 16L		/* KiB */
+#define KEPT (32 * STACK)	/* of those that wait for the next tasks, at most */
+#define MANY 400
+#define SLOTS 65536
+
+static long stacks(void) { return proc_number("/proc/meminfo", "KernelStack:"); }
+static long free_memory(void) { return proc_number("/proc/meminfo", "MemFree:"); }
+
+/* A task ends a little after its parent knows. The last look is the answer. */
+static long settled(long most)
+{
+	for (int i = 0; i < 100 && stacks() > most; i++)
+		usleep(20000);
+	return stacks();
+}
+
+/* `n` children that live until the pipe is closed; how many could be made. */
+static int many(int n, int *hold)
+{
+	int ends[2], made = 0;
+
+	MUST(!pipe(ends));
+	for (; made < n; made++) {
+		pid_t pid = fork();
+		if (pid < 0)
+			break;
+		if (!pid) {
+			close(ends[1]);
+			read(ends[0], ends, 1);
+			_exit(0);
+		}
+	}
+	close(ends[0]);
+	*hold = ends[1];
+	return made;
+}
+
+static void end(int hold)
+{
+	close(hold);
+	while (wait(NULL) > 0)
+		;
+}
+
+/* MANY at once, twice: what they had is free afterwards. */
+static void come_back(void)
+{
+	long before = settled(0), memory, unmapped = counter("kstack_unmap");
+	int hold;
+
+	for (int i = 0; i < 2; i++) {
+		MUST(many(MANY, &hold) == MANY);
+		MUST(stacks() >= MANY * STACK);
+		end(hold);
+		MUST(settled(before + KEPT) <= before + KEPT);
+		if (!i)
+			memory = free_memory();		/* tables and slabs have been made by now */
+	}
+	MUST(free_memory() > memory - 2048);
+	MUST(counter("kstack_unmap") >= unmapped + 2 * (MANY - KEPT / STACK));
+	SAY("ok come_back\n");
+}
+
+/* Several processes do so at the same time, so that several CPUs give back stacks, and take some meanwhile. */
+static void together(void)
+{
+	long before = settled(0);
+	int hold, status;
+
+	for (int i = 0; i < 4; i++)
+		if (!fork()) {
+			for (int round = 0; round < 4; round++) {
+				MUST(many(100 - 10 * i, &hold) == 100 - 10 * i);
+				end(hold);
+			}
+			_exit(0);
+		}
+	for (int i = 0; i < 4; i++)
+		MUST(wait(&status) > 0 && !status);
+	MUST(settled(before + KEPT) <= before + KEPT);
+	SAY("ok together\n");
+}
+
+/* None waits: the next task's stack has to be made. */
+static int none_waits(void)
+{
+	long before = stacks();
+	int hold;
+
+	for (int n = KEPT / STACK; ; n++) {
+		MUST(many(n, &hold) == n);
+		if (stacks() > before)		/* the last of them at least */
+			return hold;
+		end(hold);
+	}
+}
+
+/* A child whose nth allocation from now on fails, which is one of its fork(): 0 if that went through untouched. */
+static int fork_failing(long n)
+{
+	int status;
+	pid_t pid = fork();
+
+	MUST(pid >= 0);
+	if (!pid) {
+		arm(n, 0, false);
+		pid = fork();
+		if (pid > 0)
+			wait(NULL);
+		_exit(pid < 0);
+	}
+	MUST(waitpid(pid, &status, 0) == pid);
+	arm(0, 0, false);
+	return status;		/* a signal: it was a page of its own */
+}
+
+/* The first allocation of making a task fails, then the second...: what was allocated before is free again. */
+static void failing(void)
+{
+	int hold, failed = 0;
+	long before, memory;
+
+	kind = "alloc";
+	fail_open();
+	hold = none_waits();
+	before = stacks();
+	memory = free_memory();
+	while (fork_failing(failed + 1)) {
+		failed++;
+		MUST(settled(before + 4 * STACK) <= before + 4 * STACK);	/* of two tasks, and of two that have not quite ended */
+	}
+	MUST(failed > 5);			/* the task, and the four frames of its stack */
+	MUST(free_memory() > memory - 1024);
+	end(hold);
+	look_at_owners();
+	SAY("ok failing\n");
+}
+
+/* The addresses of a stack that could not be made are used again. */
+static void slots(void)
+{
+	int hold = none_waits();
+	long before = stacks();
+	pid_t pid;
+
+	kind = "alloc";
+	fail_open();
+	for (int i = 0; i < SLOTS + 100; i++) {
+		arm(3, 0, false);				/* the task itself, a frame, and then no more */
+		MUST(fork() < 0);
+	}
+	arm(0, 0, false);
+	MUST(stacks() == before);
+	pid = fork();
+	MUST(pid >= 0);
+	if (!pid)
+		_exit(0);
+	end(hold);
+	SAY("ok slots\n");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1) {
+		slots();
+		return 0;
+	}
+	come_back();
+	together();
+	failing();
+	return 0;
+}
