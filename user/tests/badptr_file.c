@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -231,7 +232,9 @@ static void run(const struct call *c, int bad, const char *kind, unsigned long a
 	if (pid == 0) {
 		long a[6];
 
-		setitimer(ITIMER_REAL, &(struct itimerval){ .it_value = { .tv_usec = 100000 } }, NULL);	/* some wait for ever */
+		/* A time that is no pointer is none: those wait for ever, until it kills them. All others end, however slow the machine is. */
+		bool for_ever = strstr(c->name, "select") && bad == 4 && !strcmp(kind, "null");
+		setitimer(ITIMER_REAL, &(struct itimerval){ .it_value = { for_ever ? 0 : 500, 100000 } }, NULL);
 		for (int i = 0; i < 6; i++)
 			a[i] = i == bad ? (long)address : is_template(c->args[i]) ? good_value(c->args[i], i) : c->args[i];
 		errno = 0;

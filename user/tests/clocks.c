@@ -21,9 +21,12 @@ int main(void)
 		last = ts;
 	}
 	SAY("steps back: %d\n", back);
+	/* Between two readings of another one: however long it takes. (The seconds of time() may be a tick older.) */
+	long first = ms(CLOCK_REALTIME);
 	gettimeofday(&tv, NULL);
-	SAY("after 2024: %d, realtime agrees: %d\n", tv.tv_sec > 1704067200, labs(tv.tv_sec * 1000 - ms(CLOCK_REALTIME)) < 3000);
-	SAY("time agrees: %d\n", labs(time(NULL) - tv.tv_sec) <= 3);
+	long between = tv.tv_sec * 1000 + tv.tv_usec / 1000, second = time(NULL), last_ms = ms(CLOCK_REALTIME);
+	SAY("after 2024: %d, realtime agrees: %d\n", tv.tv_sec > 1704067200, first <= between && between <= last_ms);
+	SAY("time agrees: %d\n", second >= tv.tv_sec - 1 && second <= last_ms / 1000);
 	T(clock_gettime(77, &ts));
 	T(clock_getres(CLOCK_MONOTONIC, &ts));
 	SAY("resolution %d\n", ts.tv_sec == 0 && ts.tv_nsec > 0);
@@ -31,7 +34,7 @@ int main(void)
 	ts = (struct timespec){ 0, 50000000 };
 	T(nanosleep(&ts, NULL));
 	t = ms(CLOCK_MONOTONIC) - t;
-	SAY("slept at least 50 ms: %d, not for ever: %d\n", t >= 50, t < 5000);
+	SAY("slept at least 50 ms: %d, not for ever: %d\n", t >= 50, t < 3000000);
 	ts = (struct timespec){ 0, -1 };
 	T(nanosleep(&ts, NULL));
 	ts = (struct timespec){ 0, 1000000000 };
@@ -44,8 +47,8 @@ int main(void)
 	T(syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &ts, NULL));
 
 	signal(SIGALRM, on_alarm);
-	T(alarm(100));
-	SAY("left over: %d\n", (int)alarm(0) > 98);
+	T(alarm(100000));
+	SAY("left over: %d\n", (int)alarm(0) > 90000);
 	T(alarm(0));
 	struct itimerval it = { { 0, 10000 }, { 0, 10000 } }, old;
 	T(setitimer(ITIMER_REAL, &it, NULL));
@@ -65,15 +68,14 @@ int main(void)
 	fflush(stdout);
 	pid_t pid = fork();
 	if (!pid) {
-		long until = ms(CLOCK_MONOTONIC) + 300;
-		while (ms(CLOCK_MONOTONIC) < until)
+		while (ms(CLOCK_PROCESS_CPUTIME_ID) < 100)
 			;
 		_exit(0);
 	}
 	wait_for(pid);
 	getrusage(RUSAGE_CHILDREN, &ru);
 	SAY("children used CPU: %d\n", ru.ru_utime.tv_sec * 1000000 + ru.ru_utime.tv_usec + ru.ru_stime.tv_sec * 1000000 + ru.ru_stime.tv_usec > 20000);
-	SAY("process clock: %d\n", ms(CLOCK_PROCESS_CPUTIME_ID) < 60000);
+	SAY("process clock: %d\n", ms(CLOCK_PROCESS_CPUTIME_ID) < 3000000);
 	T(getrusage(5, &ru));
 	return 0;
 }

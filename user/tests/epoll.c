@@ -258,7 +258,6 @@ static void waiting(void)
 	int e = eventfd(0, EFD_NONBLOCK);
 	struct sigaction sa = { .sa_handler = handler, .sa_flags = SA_RESTART };
 	struct epoll_event ev;
-	struct itimerval soon = { .it_value.tv_usec = 20000 };
 	sigset_t block, none;
 	pthread_t t;
 
@@ -266,19 +265,21 @@ static void waiting(void)
 	control(EPOLL_CTL_ADD, e, EPOLLIN, 5);
 	T(epoll_wait(ep, &ev, 1, 10));
 	pthread_create(&t, NULL, later, (void *)(long)e);
-	show_events("woken", epoll_wait(ep, &ev, 1, 10000), &ev);
+	show_events("woken", epoll_wait(ep, &ev, 1, 10000000), &ev);
 	pthread_join(t, NULL);
 	take(e);
 	sigaction(SIGALRM, &sa, NULL);
-	setitimer(ITIMER_REAL, &soon, NULL);
-	T(epoll_wait(ep, &ev, 1, 10000));
+	alarms_on();
+	T(epoll_wait(ep, &ev, 1, 10000000));
+	alarms_off();
+	handled = 1;
 	sigemptyset(&none);
 	sigemptyset(&block);
 	sigaddset(&block, SIGALRM);
 	sigprocmask(SIG_BLOCK, &block, NULL);
 	raise(SIGALRM);
 	T(epoll_wait(ep, &ev, 1, 10));
-	T(epoll_pwait(ep, &ev, 1, 10000, &none));
+	T(epoll_pwait(ep, &ev, 1, 10000000, &none));
 	SAY("handled %d\n", handled);
 	T(syscall(SYS_epoll_pwait2, ep, &ev, 1, &(struct timespec){ 0, 1000000 }, NULL, 8));
 	T(syscall(SYS_epoll_pwait2, ep, &ev, 1, &(struct timespec){ 0, -1 }, NULL, 8));
@@ -337,7 +338,7 @@ static void crowd(unsigned flags)
 		pthread_create(&p[i], NULL, writer, (void *)(long)i);
 	for (int i = 0; i < 3; i++)
 		pthread_join(p[i], NULL);
-	for (int i = 0; i < 20000 && __atomic_load_n(&taken, __ATOMIC_SEQ_CST) < 3 * UNITS; i++)
+	for (int i = 0; i < 1000000 && __atomic_load_n(&taken, __ATOMIC_SEQ_CST) < 3 * UNITS; i++)
 		usleep(500);
 	SAY("flags %x: %ld units\n", flags, taken);
 	control(EPOLL_CTL_ADD, stop_fd, EPOLLIN, 99);

@@ -72,7 +72,7 @@ int main(void)
 		_exit(0);
 	}
 	v[0] = (struct pollfd){ q[0], POLLIN };
-	T(poll(v, 1, 10000));
+	T(poll(v, 1, 10000000));
 	SAY("woken %x\n", v[0].revents);
 	wait_for(pid);
 	read(q[0], &c, 1);
@@ -84,9 +84,9 @@ int main(void)
 	FD_SET(p[0], &r);
 	FD_SET(q[0], &r);
 	FD_SET(p[1], &w);
-	struct timeval tv = { 5, 0 };
+	struct timeval tv = { 100000, 0 };
 	T(select(20, &r, &w, NULL, &tv));
-	SAY("%d %d %d, time left %d\n", !!FD_ISSET(p[0], &r), !!FD_ISSET(q[0], &r), !!FD_ISSET(p[1], &w), tv.tv_sec >= 4);
+	SAY("%d %d %d, time left %d\n", !!FD_ISSET(p[0], &r), !!FD_ISSET(q[0], &r), !!FD_ISSET(p[1], &w), tv.tv_sec >= 90000);
 	FD_ZERO(&r);
 	FD_SET(q[0], &r);
 	tv = (struct timeval){ 0, 1000 };

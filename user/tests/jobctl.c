@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -113,7 +114,7 @@ static void told(const char *what, int want)
 {
 	struct timespec t = { 0, 1000000 };
 
-	for (int i = 0; i < 5000 && chld < want; i++)
+	for (int i = 0; i < 600000 && chld < want; i++)
 		nanosleep(&t, NULL);
 	printf("%s: SIGCHLD %d code %d status %d\n", what, (int)chld, (int)chld_code, (int)chld_status);
 }
@@ -281,22 +282,26 @@ static void threads_stop(void)
 	close(ready[1]);
 }
 
-/* Sleeping calls go on after stop and continue, with what is left of their time. */
+/* Sleeping calls go on after stop and continue, with what is left of their time. The child sleeps until it has been stopped 20 times, however long that takes. */
 static void sleepers(void)
 {
+	volatile int *enough = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t child = fork();
 
 	if (!child) {
-		struct timespec t = { 0, 300000000 }, from, to;
-		int word = 0;
-		clock_gettime(CLOCK_MONOTONIC, &from);
-		int r = nanosleep(&t, NULL);
-		int q = poll(NULL, 0, 200);
-		long w = syscall(SYS_futex, &word, 0, 0, &t, NULL, 0);
-		int e = errno;
-		clock_gettime(CLOCK_MONOTONIC, &to);
-		long ms = (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
-		printf("nanosleep %d poll %d futex %ld %s, not too short: %d\n", r, q, w, strerror(e), ms >= 800);
+		int wrong = 0, rounds = 0;
+
+		do {
+			struct timespec t = { 0, 150000000 }, from, to;
+			int word = 0;
+			clock_gettime(CLOCK_MONOTONIC, &from);
+			wrong += nanosleep(&t, NULL) != 0;
+			wrong += poll(NULL, 0, 100) != 0;
+			wrong += syscall(SYS_futex, &word, 0, 0, &t, NULL, 0) != -1 || errno != ETIMEDOUT;
+			clock_gettime(CLOCK_MONOTONIC, &to);
+			wrong += (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000 < 400;
+		} while (!*enough || !rounds++);
+		printf("nanosleep, poll and futex: %d interrupted or too short\n", wrong);
 		fflush(stdout);
 		_exit(0);
 	}
@@ -309,6 +314,7 @@ static void sleepers(void)
 		waitpid(child, &status, WCONTINUED);
 		usleep(20000);
 	}
+	*enough = 1;
 	show("sleeper", child, 0);
 }
 

@@ -288,7 +288,7 @@ static void threads(void)
 	SAY("%s\n", line_of("Threads"));
 	pthread_barrier_wait(&barrier);
 	pthread_join(thread, NULL);
-	for (int i = 0; i < 1000 && (slurp("/proc/self/status"), !strstr(text, "Threads:\t1\n")); i++)
+	for (int i = 0; i < 600000 && (slurp("/proc/self/status"), !strstr(text, "Threads:\t1\n")); i++)
 		usleep(1000);
 	SAY("%s\n", line_of("Threads"));
 }
@@ -311,7 +311,7 @@ static void ends(void)
 	fd = openat(dir, "stat", O_RDONLY);
 	show("read its stat", read(fd, text, 3) == 3);
 	kill(pid, SIGSTOP);
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 600000; i++) {
 		pread(fd, text, sizeof(text) - 1, 0);
 		if (strrchr(text, ')')[2] == 'T')
 			break;
@@ -320,7 +320,7 @@ static void ends(void)
 	SAY("stopped: %c\n", strrchr(text, ')')[2]);
 	kill(pid, SIGCONT);
 	write(p[1], "x", 1);
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 600000; i++) {
 		text[pread(fd, text, sizeof(text) - 1, 0)] = 0;
 		if (strrchr(text, ')')[2] == 'Z')
 			break;

@@ -39,13 +39,13 @@ static void statuses(void)
 	CHILD("real-time signal", raise(40));
 	CHILD("SIGCHLD is ignored", raise(SIGCHLD); _exit(1));
 	T(wait(&status));
-	if ((pid = fork()) == 0) {
-		usleep(50000);
-		_exit(1);
-	}
+	if ((pid = fork()) == 0)
+		for (;;)
+			pause();
 	T(waitpid(pid, &status, WNOHANG));
 	T(waitpid(pid, &status, 0x40000000 | 0x1000));
 	T(waitpid(999999, &status, 0));
+	kill(pid, SIGKILL);
 	T(waitpid(pid, &status, 0) == pid);
 	if ((pid = fork()) == 0)
 		_exit(17);

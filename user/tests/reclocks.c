@@ -150,8 +150,9 @@ static void waiting(void)
 	pid_t p = holder(F_WRLCK, 0, 10, &go);
 	L(F_SETLK, F_RDLCK, 5, 10);
 	sigaction(SIGALRM, &sa, NULL);
-	ualarm(50000, 0);
+	alarms_on();
 	L(F_SETLKW, F_RDLCK, 5, 10);		/* EINTR */
+	alarms_off();
 	write(go, "x", 1);
 	L(F_SETLKW, F_RDLCK, 5, 10);		/* when it has ended */
 	wait_for(p);
@@ -172,7 +173,7 @@ static void waiting(void)
 		_exit(r ? 1 : 0);
 	}
 	read(up[0], &c, 1);
-	usleep(200000);
+	until_it_waits(p);
 	L(F_SETLKW, F_WRLCK, 0, 1);
 	L(F_SETLK, F_UNLCK, 1, 1);
 	show_status("the other", wait_for(p));

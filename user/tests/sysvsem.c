@@ -55,7 +55,7 @@ static int op(int id, unsigned n, ...)
 /* Until so many wait for that semaphore. */
 static void wait_until(int id, int nr, int cmd, int n)
 {
-	for (int i = 0; i < 20000 && semctl(id, nr, cmd) != n; i++)
+	for (int i = 0; i < 600000 && semctl(id, nr, cmd) != n; i++)
 		usleep(1000);
 	SAY("waiting: %d\n", semctl(id, nr, cmd));
 }
@@ -122,14 +122,14 @@ static void waits(void)
 	struct timespec soon = { 0, 20000000 }, now = { 0, 0 };
 	struct sembuf take = { 0, -1, 0 };
 	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
-	struct itimerval timer = { { 0, 0 }, { 0, 20000 } };
 	pid_t a, b, c;
 
 	T(semtimedop(id, &take, 1, &now));
 	T(semtimedop(id, &take, 1, &soon));
 	sigaction(SIGALRM, &sa, NULL);
-	setitimer(ITIMER_REAL, &timer, NULL);
+	alarms_on();
 	T(semop(id, &take, 1));
+	alarms_off();
 	fflush(stdout);
 	if (!(a = fork()))
 		_exit(op(id, 2, 0, -2, 0, 1, 1, 0));

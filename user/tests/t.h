@@ -70,6 +70,38 @@ static inline int wait_for(pid_t pid)
 /* Run the statement in a child and tell how it ended. */
 #define CHILD(text, ...) do { fflush(stdout); pid_t p_ = fork(); if (!p_) { __VA_ARGS__; fflush(stdout); _exit(0); } show_status(text, wait_for(p_)); } while (0)
 
+/* SIGALRM again and again until alarms_off(): one alone may come before the call that it shall interrupt. */
+static inline void alarms_on(void)
+{
+	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 20000 }, { 0, 20000 } }, NULL);
+}
+static inline void alarms_off(void)
+{
+	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
+}
+/* The state in /proc/PID/stat; '-': there is no such process. */
+static inline char process_state(pid_t pid)
+{
+	char path[64], text[512] = "", *p;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return '-';
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	p = strrchr(text, ')');
+	return p ? p[2] : '?';
+}
+/* Until the process waits: for what it is on its way to wait for, in a call that does not end by itself. Its caller says when that is all it can wait for. */
+static inline void until_it_waits(pid_t pid)
+{
+	for (char s; (s = process_state(pid)) != 'S' && s != '-' && s != 'Z'; )
+		usleep(1000);
+}
+
 /* An address that the compiler does not see through. */
 static inline volatile int *at(uintptr_t a)
 {

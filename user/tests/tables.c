@@ -260,7 +260,7 @@ static void one_side(const struct plan *p, unsigned me)
 
 	close(life[me][0]), close(life[!me][1]);
 	close(turns[me][1]), close(turns[!me][0]);	/* so that the death of one is seen by the other */
-	alarm(100);
+	alarm(1000);
 	tag = tag * 2 + me;
 	if (me == p->first) {
 		ops[p->op[me]].run();

@@ -124,7 +124,7 @@ static void futexes(void)
 	fflush(stdout);
 	pid_t pid = fork();
 	if (pid == 0) {
-		usleep(20000);
+		until_it_waits(getppid());
 		*shared = 1;
 		_exit((int)futex(shared, FUTEX_WAKE, 1, NULL, NULL, 0));
 	}

@@ -10,7 +10,7 @@ static void after(int i, int n)
 {
 	fflush(stdout);
 	if (!fork()) {
-		usleep(50000);
+		until_it_waits(getppid());
 		word[i] = 7;
 		for (int k = 0; k < 200 && syscall(SYS_futex, &word[i], 1, n, NULL, NULL, 0) == 0; k++)
 			usleep(10000);
@@ -70,7 +70,8 @@ int main(void)
 	w[1].uaddr = (uintptr_t)&word[1];
 	struct sigaction sa = { .sa_handler = on_alarm };
 	sigaction(SIGALRM, &sa, NULL);
-	ualarm(30000, 0);
+	alarms_on();
 	T(WAITV(w, 2, 0, NULL, 0));
+	alarms_off();
 	return 0;
 }

@@ -161,7 +161,7 @@ static void crossed(void)
 int main(int argc, char **argv)
 {
 	dir = argc > 1 ? argv[1] : access("/root", W_OK) ? "." : "/root";
-	alarm(60);		/* a deadlock: die by SIGALRM */
+	alarm(600);		/* a deadlock: die by SIGALRM */
 	one("whole page from itself, shared mapping", MAP_SHARED, PAGE, PAGE, PAGE);
 	one("whole page from itself, private mapping", MAP_PRIVATE, PAGE, PAGE, PAGE);
 	one("part of a page from another part of it", MAP_SHARED, 2 * PAGE + 2000, 2 * PAGE + 10, 500);
