@@ -93,7 +93,8 @@ def recipes_are_all_tested():
 
 @test
 def gdb_tasks():
-    text = gdb(["break sys_write", "continue", "k ps", "k bt 1", "k bt hang", "k trap", "k bt 2", "k bt nobody"], ["sh", "-c", "sleep 0.3; exec /bin/echo hi"])      # by then init waits
+    text = gdb(["break sys_write", "continue", "k ps", "k bt 1", "k bt hang", "k trap", "k bt 2", "k bt nobody"],
+               ["sh", "-c", "until grep -q '(init) S' /proc/1/stat; do sleep 0.1; done; exec /bin/echo hi"], "--append", "hang_seconds=1000", "--icount")   # in instructions: `hang` sleeps then
     has(text, r"^0x[0-9a-f]{16} +0 +0 sleeping_hard .* hang$", r" 1 +1 sleeping +0 +0 init$", r" 2 +2 runnable +1 +0 echo$",
         r"^#0 .*switch_tasks", r"do_wait.* at kernel/wait4\.c:\d+", r"syscall_entry", r"hang_thread", r"came by system call 1$", r"rip 0x0000000000",
         r"it runs: `k bt` without TASK", r"no task nobody")
@@ -196,7 +197,7 @@ def counters_of_harm():
     check(any(moves("page_alloc_fail", ["sh", "-c", "ls -lR /etc >/dev/null; cat /proc/vmstat"], append=f"alloc_fail={n},5000", timeout=60)
               for n in range(500, 1100, 50)), "page_alloc_fail stands still")
     if common.variant() != "debug":     # which stops before it hangs
-        moved("hang", ["sh", "-c", f"{PROGRAMS}write_own_mmap /root & for i in 1 2 3 4 5 6 7 8 9; do sleep 1; grep -q 'hang [1-9]' /proc/vmstat && break; done; cat /proc/vmstat"],
+        moved("hang", ["sh", "-c", f"{PROGRAMS}write_own_mmap /root & for i in $(seq 300); do sleep 1; grep -q '^hang [1-9]' /proc/vmstat && break; done; cat /proc/vmstat"],
               append="ramdisk_latency_us=20000 atomic_copy=0 hang_seconds=1", timeout=60)
 
 
@@ -265,12 +266,16 @@ def log_levels():
 def log_readers():
     """dmesg -c, /proc/kmsg (each line once, waits for the next), /dev/kmsg's records."""
     script = ("dmesg -c >/tmp/all; grep -c 'Cowslip, started' /tmp/all; dmesg | wc -l; (head -c 1 /proc/kmsg >/dev/null; exec dd if=/proc/kmsg bs=4096 count=1 2>/dev/null) & "
-              "sleep 1; echo wake up >/dev/kmsg; wait; head -n 1 /dev/kmsg")
+              "until grep -q '(dd) S' /proc/$!/stat; do sleep 0.1; done; echo wake up >/dev/kmsg; wait; head -n 1 /dev/kmsg")
     text = guest_ok(["sh", "-c", script]).decode()
     has(text, r"\A1\n0\n<6>\[ *\d+\.\d+\] sh\[ *\d+\]: wake up\n6,\d+,\d+,-;Cowslip, started")
 
 
 # ---------------------------------------------------------------- /proc
+
+# The last command in the background has started, and sleeps.
+asleep = "until grep -q '(sleep) S' /proc/$!/stat; do sleep 0.1; done;"
+
 
 def busybox(script, **options):
     return guest_ok(["sh", "-c", script], **options).decode()
@@ -279,7 +284,7 @@ def busybox(script, **options):
 @test
 def proc_tools():
     """busybox's tools on /proc, and that what they print is so."""
-    text = busybox("sleep 100 & sleep 100 & ps -o pid,ppid,pgid,sid,user,group,rgroup,ruser,tty,stat,nice,vsz,rss,comm,args; echo --; pidof sleep; echo --; "
+    text = busybox(f"sleep 100 & {asleep} sleep 100 & {asleep} ps -o pid,ppid,pgid,sid,user,group,rgroup,ruser,tty,stat,nice,vsz,rss,comm,args; echo --; pidof sleep; echo --; "
                    "killall sleep; wait; pidof sleep || echo none; free; uptime; mount; top -b -n 1 | head -20; sysctl kernel.ostype vm.max_map_count fs.nr_open")
     has(text, r"^ +1 +0 +0 +0 root +root +root +root +\S+ +S +0 +\w+ +\w+ init +/sbin/init", r"^ +\d+ +2 +2 +2 root .* S .* sleep +sleep 100$", r"^\d+ \d+$",
         r"^none$", r"^Mem: +\d+ +\d+ +\d+ +\d+ +\d+ +\d+$", r"load average: \d+\.\d\d", r"^/dev/ram0 on / type ext2", r"^Mem: \d+K used, \d+K free",
@@ -288,7 +293,7 @@ def proc_tools():
 
 @test
 def proc_where_a_task_waits():
-    text = busybox("sleep 100 & mkfifo /tmp/p; cat /tmp/p & sleep 0.3; for p in $(pidof sleep) $!; do cat /proc/$p/wchan; echo; cat /proc/$p/stack; done; cat /proc/self/wchan; kill %1 %2")
+    text = busybox(f"mkfifo /tmp/p; sleep 100 & {asleep} cat /tmp/p & until grep -q '(cat) S' /proc/$!/stat; do sleep 0.1; done; for p in $(pidof sleep) $!; do cat /proc/$p/wchan; echo; cat /proc/$p/stack; done; cat /proc/self/wchan; kill %1 %2")
     has(text, r"^sys_clock_nanosleep$|^sleep_to$|nanosleep", r"\[<0>\] switch_tasks\+0x", r"\[<0>\] syscall_entry\+0x", r"^\w*(pipe|fifo)\w*$", r"0\Z")
 
 
@@ -322,7 +327,7 @@ def proc_debian_tools():
     packages = ["procps", "psmisc", "lsof", "ncurses-base"]
     for name in packages:
         package(name, f"/var/lib/dpkg/info/{name}.list", f"/var/lib/dpkg/info/{name}:amd64.list")
-    script = ("cd /root; export TERM=linux; /bin/sleep 100 & exec 7</etc/passwd; sleep 0.2; /bin/ps -ef; /bin/ps aux; /bin/ps -eLo pid,tid,stat,wchan:20,comm; /usr/bin/top -b -n 1; "
+    script = ("cd /root; export TERM=linux; /bin/sleep 100 & until grep -q '(sleep) S' /proc/$!/stat; do sleep 0.1; done; exec 7</etc/passwd; /bin/ps -ef; /bin/ps aux; /bin/ps -eLo pid,tid,stat,wchan:20,comm; /usr/bin/top -b -n 1; "
               "/usr/bin/free; /usr/bin/vmstat; /usr/bin/uptime; /usr/bin/pgrep -a sleep; /usr/bin/pmap -x $!; /usr/bin/pstree -p; fuser /etc/passwd 2>&1; "
               "lsof /etc/passwd; /usr/bin/slabtop -o; /usr/bin/pwdx $!; /usr/bin/prtstat $!; /sbin/sysctl kernel.ostype; /usr/bin/skill sleep; "
               "wait; echo over; /usr/bin/killall sleep 2>&1; /usr/bin/pidwait nothing; echo $?")
