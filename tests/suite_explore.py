@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from testlib import ROOT, build_kernel, check, command, equal, guest, guest_ok, must, scratch
+from testlib import PATIENCE, ROOT, build_kernel, check, command, equal, guest, guest_ok, must, scratch
 
 HOST = False
 COWSLIP = os.path.join(ROOT, "cowslip")
@@ -121,7 +121,7 @@ def stops_for_gdb():
 @test
 def soak():
     """A slice of ./cowslip soak; its options."""
-    done = subprocess.run([COWSLIP, "soak", "--minutes", "0.1", "--seed", "7", "--only", "scenario"], stdout=subprocess.PIPE, timeout=200)
+    done = subprocess.run([COWSLIP, "soak", "--minutes", "0.1", "--seed", "7", "--only", "scenario"], stdout=subprocess.PIPE, timeout=200 * PATIENCE)
     text = done.stdout.decode()
     check(done.returncode == 0 and re.search(r"^ok +scenario .* write_truncate 500 ", text, re.M) and re.search(r"^soak: [1-9]\d* runs, 0 failed, seed 7$", text, re.M), text)
     for bad in (["--minutes"], ["--minutes", "x"], ["--only", "nothing"], ["--bogus", "1"]):

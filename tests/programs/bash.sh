@@ -10,7 +10,7 @@ cat <<END
 here $((2 + 3)) $(echo nested $(echo deeper))
 END
 cat <<< "a here string"
-cat <(echo a) <(echo b); tee >(cat > viatee) < <(echo tee) > /dev/null; sleep 0.1; wait
+cat <(echo a) <(echo b); tee >(cat > viatee) < <(echo tee) > /dev/null; until [ -s viatee ]; do sleep 0.1; done; wait
 trap "echo got USR1" USR1; kill -USR1 $$; echo after
 sleep 0.2 & wait $!; echo "slept $?"
 (exit 42); echo $?
@@ -28,5 +28,5 @@ coproc cat; echo through >&${COPROC[1]}; read -u ${COPROC[0]} r; echo $r; eval "
 f() { local v=local; echo $v $1 $#; return 7; }; f x y; echo $?
 mapfile -t lines < file; echo ${#lines[@]}
 trap "echo bye" EXIT
-timeout 5 bash-static -c "echo in time"
+timeout 1000 bash-static -c "echo in time"
 '

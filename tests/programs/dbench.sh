@@ -2,7 +2,7 @@
 # Debian's dbench, a file server's operations by two processes, which fill 50 MB, which meet by System V shared memory and semaphores: it comes to its end. (It takes a
 # semaphore of id 0, the first of a fresh system, for a failure, and says so.)
 first=$(ipcmk -S 1 | sed 's/.*: //')
-timeout 100 dbench -c /usr/share/dbench/client.txt -t 2 -D . 2 > out 2>&1
+timeout 1000 dbench -c /usr/share/dbench/client.txt -t 2 -D . 2 > out 2>&1
 echo "status $?"
 ipcrm -s $first
 grep -c '^Throughput' out

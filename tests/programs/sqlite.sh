@@ -8,7 +8,7 @@ run() {
 	sqlite3 $mode.db "begin; update t set b = b || '!' where a % 3 = 0; delete from t where a > 1500; rollback; select count(*) from t where b like '%!';"
 	sqlite3 $mode.db "begin immediate; update t set b = upper(b) where a < 10; commit; select group_concat(b) from t where a < 12;"
 	for i in 1 2 3 4; do
-		sqlite3 $mode.db ".timeout 20000" "insert into t(b) values('from $i'); insert into t(b) values('again $i');" &
+		sqlite3 $mode.db ".timeout 1000000" "insert into t(b) values('from $i'); insert into t(b) values('again $i');" &
 	done
 	wait
 	sqlite3 $mode.db "select b from t where a > 2000 order by b; pragma integrity_check; vacuum; pragma journal_mode;"
