@@ -101,7 +101,7 @@ def injected(kind, points, programs, seed=1, smp=1):
     """user/tests/guest_injected.c: whole programs, of which one thing after the other fails; afterwards e2fsck finds nothing."""
     with scratch() as directory:
         image = os.path.join(directory, "image")
-        text = debug([PROGRAMS + "guest_injected", kind, str(seed), str(points), *(PROGRAMS + p for p in programs)], mem=128 << 20, smp=smp, timeout=600, get=image)
+        text = debug([PROGRAMS + "guest_injected", kind, str(seed), str(points), *(PROGRAMS + p for p in programs)], mem=128 << 20, smp=smp, icount=True, timeout=600, get=image)
         check(text.endswith("done\n") and "lost" not in text.lower(), text)
         runs = {name: (int(count), int(seen)) for name, count, seen in re.findall(r"^(\w+): (\d+) of .* in (\d+) something failed", text, re.M)}
         if points in ("new", "all"):

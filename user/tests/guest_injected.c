@@ -134,7 +134,7 @@ static int run(double limit, double *took)
 			break;
 		if (io)
 			keep_disk_busy(caches, turn);
-		usleep(io ? 10000 : 2000);
+		usleep(io ? 400 : 2000);
 	}
 	*took = now() - begin;
 	if (io) {
