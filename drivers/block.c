@@ -2,7 +2,7 @@
  * Block devices: their list, their page cache, and their device files.
  *
  * Each device has a mapping of its own: a file system's metadata lives there, and /dev/NAME reads and writes the
- * same pages. The contents of files do not: they are in their inodes' mappings, so /dev/NAME sees them only after
+ * same pages, as do all other nodes of this number. The contents of files do not: they are in their inodes' mappings, so /dev/NAME sees them only after
  * they were written back, as on Linux.
  */
 #include "drivers/block.h"
@@ -126,7 +126,16 @@ static const struct address_space_ops block_aops = {
 	.name = block_name,
 };
 
-/* --- /dev/NAME --- */
+/* --- /dev/NAME, and what mknod() makes --- */
+
+static int block_open(struct inode *inode, struct file *file)
+{
+	struct block_device *dev = file->private;
+
+	(void)inode;
+	file->mapping = &dev->mapping;
+	return 0;
+}
 
 static ssize_t block_read(struct file *file, struct iov_iter *to, loff_t *pos)
 {
@@ -150,10 +159,15 @@ static ssize_t block_write(struct file *file, struct iov_iter *from, loff_t *pos
 		cut = from->count - (size_t)(size - *pos);
 		from->count -= cut;
 	}
-	down_write(&file->inode->i_rwsem);
+	down_write(&dev->rwsem);
 	done = pagecache_write_iter(&dev->mapping, pos, from);
-	up_write(&file->inode->i_rwsem);
+	up_write(&dev->rwsem);
 	from->count += cut;
+	if (done > 0 && (file->flags & O_SYNC || from->rwf & (RWF_SYNC | RWF_DSYNC))) {
+		int error = mapping_writeback(&dev->mapping, (u64)(*pos - done) >> PAGE_SHIFT, (u64)(*pos - 1) >> PAGE_SHIFT, true);
+		if (error)
+			return error;
+	}
 	return done;
 }
 
@@ -207,6 +221,7 @@ static int block_mmap(struct file *file, struct map_request *req)
 }
 
 static const struct file_ops block_fops = {
+	.open = block_open,
 	.read = block_read,
 	.write = block_write,
 	.llseek = block_llseek,
@@ -223,6 +238,7 @@ void block_register(struct block_device *dev, u32 major, u32 minor)
 
 	ASSERT(nr_devices < MAX_DEVICES);
 	mapping_init(&dev->mapping, &block_aops, dev, RANK_META_PAGE);
+	rwsem_init(&dev->rwsem, dev->name, RANK_INODE);
 	dev->mapping.size = dev->sectors * 512;
 	devices[nr_devices].dev = dev;
 	devices[nr_devices].major = major;

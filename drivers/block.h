@@ -29,7 +29,8 @@ struct block_device {
 	void (*submit)(struct bio *bio);	/* takes the bio until done(); never sleeps long, never fails */
 	atomic64_t requests[2], transferred[2];	/* A: requests taken, sectors, read and written: /proc/diskstats */
 	bool swap;			/* racy: is a swap area (fs/swapon.c): not to be mounted */
-	struct address_space mapping;	/* the device's own page cache: metadata of its file system, and /dev/ram0 */
+	struct address_space mapping;	/* the device's own page cache: metadata of its file system, and all device nodes */
+	struct rwsem rwsem;		/* write(): one at a time, through whichever node. RANK_INODE: in the place of the nodes' i_rwsem */
 };
 
 /* drivers/block.c */

@@ -87,7 +87,7 @@ long sys_sync_file_range(int fd, loff_t offset, loff_t n, unsigned flags)
 	if (!S_ISREG(mode) && !S_ISBLK(mode) && !S_ISDIR(mode) && !S_ISLNK(mode))
 		goto out;
 	page_range(offset, n, &first, &last);
-	r = flags && inode_has_cache(file->inode) ? mapping_writeback(&file->inode->mapping, first, last, flags & ~SYNC_FILE_RANGE_WRITE) : 0;
+	r = flags && file->mapping->ops ? mapping_writeback(file->mapping, first, last, flags & ~SYNC_FILE_RANGE_WRITE) : 0;
 out:
 	file_put(file);
 	return r;
@@ -124,15 +124,15 @@ long sys_readahead(int fd, loff_t offset, size_t n)
 		r = -EBADF;
 	else if (!S_ISREG(file->inode->mode) && !S_ISBLK(file->inode->mode))
 		r = -EINVAL;
-	else if (inode_has_cache(file->inode) && n && offset >= 0 && (loff_t)n > 0)
-		read_ahead(&file->inode->mapping, (u64)offset >> PAGE_SHIFT, (u64)(offset + (loff_t)n - 1) >> PAGE_SHIFT);
+	else if (file->mapping->ops && n && offset >= 0 && (loff_t)n > 0)
+		read_ahead(file->mapping, (u64)offset >> PAGE_SHIFT, (u64)(offset + (loff_t)n - 1) >> PAGE_SHIFT);
 	file_put(file);
 	return r;
 }
 
 static long advise(struct file *file, loff_t offset, loff_t n, int advice)
 {
-	struct address_space *m = &file->inode->mapping;
+	struct address_space *m = file->mapping;
 	u64 first, last;
 
 	if (S_ISFIFO(file->inode->mode))
@@ -140,7 +140,7 @@ static long advise(struct file *file, loff_t offset, loff_t n, int advice)
 	if (n < 0)
 		return -EINVAL;
 	page_range(max(offset, 0L), n, &first, &last);
-	if (!inode_has_cache(file->inode))
+	if (!m->ops)
 		return advice < 0 || advice > POSIX_FADV_NOREUSE ? -EINVAL : 0;
 	switch (advice) {
 	case POSIX_FADV_NORMAL:

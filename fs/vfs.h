@@ -231,6 +231,7 @@ struct file {
 	atomic_t refs;			/* A: descriptors, mappings, calls in progress */
 	struct path path;		/* I */
 	struct inode *inode;		/* I: path.dentry->inode */
+	struct address_space *mapping;	/* I: the cache of its bytes: the inode's own; the disk's, of whichever node of a disk. ops NULL: it has none */
 	const struct file_ops *ops;	/* I, but for O_DIRECT by F_SETFL: then one of a pair that differ in read and write alone */
 	u32 flags;			/* O_*: changed by F_SETFL */
 	u32 mode;			/* I: FMODE_* */

@@ -121,6 +121,12 @@ def signals_at_every_instruction():
     equal(guest_ok([sweep, "200", "25"], icount=True, timeout=300), b"all right\n", "output, any number of processors")
 
 
+def nodes_of_one_disk():
+    """Two device nodes of one disk, on two file systems: one cache, one size, hints and O_SYNC about it, one write() at a time."""
+    out = guest_ok(["/usr/lib/cowslip/tests/guest_nodes", "/dev/ram1", "/root"], append="swap_mb=4 ramdisk_latency_us=5000", icount=True, timeout=100)
+    equal(out, b"ok one cache\nok one size\nok hints\nok O_SYNC\nok one write at a time\n", "output")
+
+
 KEPT = """cached pages: 4 shared, 0 copied, 0 given
 the file is written: 16384 bytes, as they were
 a part of it: 16384 bytes, as they were
@@ -190,7 +196,7 @@ def tests():
     programs = sorted(n[:-2] for n in os.listdir(os.path.join(ROOT, "user/tests")) if n.endswith(".c"))
     found = [(name, compared(name)) for name in programs if name not in SPECIAL and not name.startswith("guest_")]
     found += [(f.__name__, f) for f in (tour, write_from_own_mapping, write_from_own_mapping_every_copy_fails,
-                                        deadlock_without_atomic_copy, fair_scheduling, fpu_by_fxsave, signals_at_every_instruction, block_device_mapped, pipes_keep_what_they_got, dirty_pipe, panics)]
+                                        deadlock_without_atomic_copy, fair_scheduling, fpu_by_fxsave, signals_at_every_instruction, block_device_mapped, nodes_of_one_disk, pipes_keep_what_they_got, dirty_pipe, panics)]
     found += [("kbench_files_tmpfs", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "readfile*", "copy16m_rw*", "copy16m_sendfile*"], "/tmp")),
               ("kbench_files_ext2", kbench(["pread*", "pwrite*", "writev*", "file_fault*", "mapfile*", "copy16m_rw*", "write_mmap*", "create_unlink"], "/root")),
               ("kbench_memory", kbench(["anon*", "populate*", "cow*", "mmap*", "mprotect*"], "/tmp")),
