@@ -188,13 +188,14 @@ int main(void)
 	exchange();
 	rwf();
 	SAY("--- in memory\n");
-	mkdir("/dev/shm/open2", 0700);
-	if (chdir("/dev/shm/open2"))
+	char memory[] = "/dev/shm/open2.XXXXXX", command[64];
+	if (!mkdtemp(memory) || chdir(memory))
 		return 1;
 	close(open("outside", O_CREAT | O_WRONLY, 0644));
 	unnamed("/dev/shm");
 	exchange();
 	rwf();
 	chdir("/");
-	return system("rm -r /dev/shm/open2");
+	snprintf(command, sizeof(command), "rm -r %s", memory);
+	return system(command);
 }

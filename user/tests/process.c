@@ -185,6 +185,7 @@ int main(int argc, char **argv)
 		return 22;
 	if (!realpath(argv[0], self))
 		return 1;
+	alone_on_this_machine();
 	mkdir(DIR_NAME, 0755);
 	if (chdir(DIR_NAME))
 		return 1;

@@ -63,10 +63,11 @@ int main(void)
 	T(pread(fd, buf, 1, 0));
 	SAY("%c\n", buf[0]);
 	T(mmap(NULL, 4096, RW, MAP_SHARED, fd, 0) == MAP_FAILED ? -1 : 0);
-	fd = open("/dev/shm/seals", O_RDWR | O_CREAT, 0600);
+	char memory[] = "/dev/shm/seals.XXXXXX";
+	fd = mkstemp(memory);
 	T(fcntl(fd, F_GET_SEALS));
 	T(fcntl(fd, F_ADD_SEALS, 2));
-	unlink("/dev/shm/seals");
+	unlink(memory);
 	fd = open(".", O_RDONLY);
 	T(fcntl(fd, F_GET_SEALS));
 	T(syscall(SYS_memfd_create, NULL, 0));

@@ -755,6 +755,7 @@ static void crowd(void)
 
 int main(void)
 {
+	alone_on_this_machine();
 	kinds();
 	streams();
 	large();

@@ -180,12 +180,12 @@ int main(void)
 	allocate(1);
 	copying();
 	SAY("--- in memory\n");
-	mkdir("/dev/shm/space", 0700);
-	if (chdir("/dev/shm/space"))
+	char memory[] = "/dev/shm/space.XXXXXX";
+	if (!mkdtemp(memory) || chdir(memory))
 		return 1;
 	allocate(0);
 	copying();
 	chdir("/");
-	rmdir("/dev/shm/space");
+	rmdir(memory);
 	return 0;
 }

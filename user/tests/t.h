@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -100,6 +101,15 @@ static inline void until_it_waits(pid_t pid)
 {
 	for (char s; (s = process_state(pid)) != 'S' && s != '-' && s != 'Z'; )
 		usleep(1000);
+}
+
+/* A program with names that are the whole machine's: waits until no other such one runs, for others may test on this machine, too. */
+static inline void alone_on_this_machine(void)
+{
+	int fd = open("/tmp", O_RDONLY | O_DIRECTORY), high = fcntl(fd, F_DUPFD_CLOEXEC, 900);
+
+	flock(high, LOCK_EX);
+	close(fd);
 }
 
 /* An address that the compiler does not see through. */
