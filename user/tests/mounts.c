@@ -48,6 +48,7 @@ int main(void)
 	int fd;
 
 	umask(022);
+	unshare(CLONE_NEWNS);		/* where there is such: nobody else's come and go beside ours */
 	/* a place of our own: propagation off, and nothing of what is below belongs to the system */
 	mkdir("m", 0755);
 	T(mount("tmpfs", "m", "tmpfs", 0, "size=1m,mode=755"));

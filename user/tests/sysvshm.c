@@ -303,6 +303,7 @@ int main(int argc, char **argv)
 {
 	if (argc > 1)
 		return 0;
+	unshare(CLONE_NEWIPC);		/* where there is such: nobody else's come and go beside ours */
 	key = 0x5e000000 + getpid();
 	keys();
 	attachments();
