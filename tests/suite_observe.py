@@ -159,12 +159,13 @@ def gdb_help():
 
 @test
 def counters():
-    """Each counter of /proc/vmstat moves when what it counts happens; docs/debugging.md has a line for each."""
-    status, out, err, log = guest([PROGRAMS + "guest_vmstat", "/root"], append="ramdisk_latency_us=2000", timeout=120)
+    """Each counter of /proc/vmstat moves when what it counts happens; docs/debugging.md has a line for each. In instructions: what comes together with
+    what is the same in each run."""
+    status, out, err, log = guest([PROGRAMS + "guest_vmstat", "/root"], append="ramdisk_latency_us=2000", icount=True, timeout=120)
     text = out.decode()
     equal((status, [line for line in text.splitlines() if not line.endswith(" moved")]), (0, []), text + err.decode() + log[-500:])
     # Flushes by reason, and whom they ask, need several CPUs; the program also checks that nobody is asked where one thread runs.
-    status, out, err, log = guest([PROGRAMS + "guest_tlb", "/root"], smp=4, timeout=120)
+    status, out, err, log = guest([PROGRAMS + "guest_tlb", "/root"], smp=4, icount=True, timeout=120)
     equal((status, [line for line in out.decode().splitlines() if not line.endswith(" moved")]), (0, []), out.decode() + err.decode() + log[-500:])
     text += out.decode()
     names = {line.split()[0] for line in guest_ok(["cat", "/proc/vmstat"]).decode().splitlines()}
@@ -192,7 +193,7 @@ def moved(name, argv, **options):
 @test
 def counters_of_harm():
     moved("oom_kill", ["sh", "-c", PROGRAMS + "hog 400 >/dev/null; cat /proc/vmstat"], mem=96 << 20, timeout=60)
-    moved("page_kept_drain", ["sh", "-c", PROGRAMS + "hog 400 >/dev/null; cat /proc/vmstat"], mem=96 << 20, smp=4, timeout=60)     # what other CPUs keep
+    moved("page_kept_drain", ["sh", "-c", PROGRAMS + "hog 400 >/dev/null; cat /proc/vmstat"], mem=96 << 20, smp=4, icount=True, timeout=60)     # what other CPUs keep
     # Which allocation it is differs from run to run, and it may be one without which nobody can tell: then the next is tried.
     check(any(moves("page_alloc_fail", ["sh", "-c", "ls -lR /etc >/dev/null; cat /proc/vmstat"], append=f"alloc_fail={n},5000", timeout=60)
               for n in range(500, 1100, 50)), "page_alloc_fail stands still")

@@ -47,7 +47,7 @@ def from_the_inside():
 def more_than_memory():
     """Programs that need three times the memory there is: all finish with what they stored."""
     hog = PROGRAMS + "hog"
-    status, out, log = sh(f"({hog} 24; echo $?) & ({hog} 20; echo $?) & wait; {hog} 40; cat /proc/vmstat; swapoff /dev/ram1; echo off $?", "hogs", swap=48, smp=2)
+    status, out, log = sh(f"({hog} 24; echo $?) & ({hog} 20; echo $?) & wait; {hog} 40; cat /proc/vmstat; swapoff /dev/ram1; echo off $?", "hogs", swap=48, smp=2, icount=True)
     text = out.decode()
     equal(text.count("touched"), 3, text[:300] + log[-600:])
     check(text.endswith("off 0\n"), text[-300:])
@@ -81,7 +81,7 @@ def shared_tables():
     hog, of_p = PROGRAMS + "hog", "INV_P1_generations INV_P1_siblings INV_P2_exec INV_P2_from_outside"
     script = f"""(while :; do {hog} 26 >/dev/null; done) & loop=$!
 cd /root; {PROGRAMS}inv_p {of_p} | cut -d: -f1; {PROGRAMS}tables fork_stores; kill -9 $loop; cat /proc/vmstat"""
-    status, out, log = sh(script, "shared tables", memory=28, swap=48)
+    status, out, log = sh(script, "shared tables", memory=28, swap=48, icount=True)
     text = out.decode()
     equal(text.partition("nr_free_pages")[0].splitlines(), ["ok " + name for name in of_p.split()] + ["fork_stores: 48 of 48 right", "the third: right"], "output; " + log[-800:])
     for name in ("pswpout", "pswpin", "table_share", "table_take", "table_copy"):
@@ -99,7 +99,7 @@ def full():
 def failing_device():
     """Writes that fail: what did not go out stays, nothing is lost, nothing more is sent there. A read that fails: SIGBUS."""
     hog = PROGRAMS + "hog"
-    status, out, log = sh(f"{hog} 10; echo $?; {hog} 60; echo $?; {hog} 10; cat /proc/vmstat", "writes fail", swap=32, append="swap_fail=300")
+    status, out, log = sh(f"{hog} 10; echo $?; {hog} 60; echo $?; {hog} 10; cat /proc/vmstat", "writes fail", swap=32, append="swap_fail=300", icount=True)
     text = out.decode()
     check(text.startswith("touched\n0\n137\ntouched\n"), text[:200] + log[-600:])
     check("nothing more is swapped out" in log and counter("swap_error", text) > 0, log[-800:])
@@ -130,7 +130,7 @@ def swap_file():
               "grep pswpout /proc/vmstat; (echo x >s) 2>/dev/null || echo busy; truncate -s 4k s 2>/dev/null || echo busy; swapon s 2>/dev/null || echo on; swapoff s; echo $?; echo x >s && cat s; "
               "truncate -s 8M h; mkswap h >/dev/null; swapon h 2>/dev/null || echo holes")
     for block in (4096, 1024):
-        lines = guest_ok(["/bin/sh", "-c", script], block=block, timeout=100).decode().splitlines()
+        lines = guest_ok(["/bin/sh", "-c", script], block=block, icount=True, timeout=100).decode().splitlines()
         size = re.match(r"/root/s +file\t\t(\d+)\t\t0\t\t-2$", lines[1])
         check(size and 8188 - int(size[1]) <= (0 if block == 4096 else 8188 // 16), lines[1])
         check(int(lines[3].split()[1]) > 500, lines[3])
