@@ -67,9 +67,9 @@ def random_operations(smp, directory, *words):
         look = int(words[words.index("-o") + 1])
         count = (250 if smp == 1 else 80) * look
         tables = "-l" in words      # few pages make a table that fork shares
-        for seed in (1, 2):         # several processors on one thread of the host: those that stand still do not keep it from who counts
+        for seed in (1, 2):         # in instructions: the same in each run; and processors that stand still do not keep the host's from who counts
             script = f"mkswap /dev/ram1 >/dev/null; swapon /dev/ram1; randomops {' '.join(words)} {seed} {count} {directory}; cat /proc/check_ownership; cat /proc/vmstat"
-            text = debug(["sh", "-c", script], smp=smp, icount=smp > 1, mem=64 << 20, append="swap_mb=8" + " share_min=2" * tables, timeout=200)
+            text = debug(["sh", "-c", script], smp=smp, icount=True, mem=64 << 20, append="swap_mb=8" + " share_min=2" * tables, timeout=200)
             check("all right" in text, text)
             all_ok(text, 1)
             for what in ("share", "take", "copy", "template", "attach") * tables:
