@@ -1,5 +1,5 @@
 """Seeded bugs (see bugs.py) in page tables that several owners have (mm/share.c, mm/template.c): each breaks a rule of MECHANISMS.md's INV-P and INV-S6,
-or of FOREST.md. By the hosted tests test_tables.c, test_race_tables.c, test_templates.c, test_race_templates.c. Some of them were made by us first.
+or of FOREST.md. By the hosted tests test_tables.c, test_race_tables.c, test_templates.c, test_race_templates.c, test_all_templates.c. Some of them were made by us first.
 """
 
 COPY = "done = leaf_copy(leaf, copy, ALIGN_DOWN(va, LEAF_SPAN));"
@@ -71,12 +71,12 @@ BUGS = [
     ("template_sole_enough", "INV-P3: a page is changed in place after the file's table was dropped, though readers have it, too", [
         ("mm/slot.h", "(slot_drop_template(m, slot) && page_sole_holder(entry_page(e)))", "slot_drop_template(m, slot)")], "random", "templates_INV_P3"),
     ("template_no_second_look", "INV-P3: who makes a template does not look whether a page has changed meanwhile", [
-        ("mm/template.c", "\tgood = agrees(table_entries(leaf), table_entries(template));\n", "\tgood = agrees(table_entries(template), table_entries(template));\n")], "all", "all_template_replace"),
+        ("mm/template.c", "\tgood = agrees(table_entries(leaf), table_entries(template));\n", "\tgood = agrees(table_entries(template), table_entries(template));\n")], "all", "all_template_make_replace"),
     ("template_looks_first", "INV-P3: who makes a template looks at the pages, then shows that he is making one", [
         ("mm/template.c", "\tif (!exchange(leaf, WANTED, making)) {\n", "\tgood = agrees(table_entries(leaf), table_entries(template));\n\tif (!exchange(leaf, WANTED, making)) {\n"),
-        ("mm/template.c", "way round */\n\tgood = agrees(table_entries(leaf), table_entries(template));\n", "way round */\n")], "all", "all_template_replace"),
+        ("mm/template.c", "way round */\n\tgood = agrees(table_entries(leaf), table_entries(template));\n", "way round */\n")], "all", "all_template_make_replace"),
     ("template_no_barrier", "INV-P3: no full barrier between showing that a template is being made and looking at the pages", [
-        ("mm/template.c", "\tsmp_mb();\t\t/* shown", "\t;\t\t/* shown")], "all", "all_template_replace"),
+        ("mm/template.c", "\tsmp_mb();\t\t/* shown", "\t;\t\t/* shown")], "all", "all_template_make_replace"),
     ("template_over_own", "the file's table takes the place of one that the reader has alone, with pinned pages", [
         ("mm/template.c", "\tbool shared = table_shared(leaf);\n", "\tbool shared = true;\n")], "random", "templates_over_pinned"),
     ("template_over_no_flush", "INV-S2: the file's table takes the place of another one, and nobody is flushed", [
@@ -85,8 +85,38 @@ BUGS = [
         ("mm/reclaim.c", "\tif (!page_adoptable(page))\n\t\tslot_drop_template(m, slot);", "\tif (false)\n\t\tslot_drop_template(m, slot);")], "random", "templates_reclaim"),
     ("template_counts_over", "a template is given to so many readers that their count overflows (ours, for an hour)", [
         ("mm/template.c", "usable(leaf->template) && table_takes_owner(leaf->template)", "usable(leaf->template)")], "random", "templates_limit"),
+    ("template_two_kept", "two readers make a template at once, and the second one's takes the place of the first one's", [
+        ("mm/template.c", "\tbool same = leaf->template == expected;\n", "\tbool same = leaf->template == expected || template_usable(leaf->template);\n")], "all", "all_template_make_two"),
+    ("template_ref_late", "who has made a template takes his own reference after others can see it, and drop it", [
+        ("mm/template.c", "\tpage_get(template);\n\tif (!exchange(leaf, making, good", "\tif (!exchange(leaf, making, good"),
+        ("mm/template.c", "\t\ttable_put(template);\t/* it was not used, or dropped again */\n", ""),
+        ("mm/template.c", "\tvmstat_inc(VM_TABLE_TEMPLATE);\n", "\tpage_get(template);\n\tvmstat_inc(VM_TABLE_TEMPLATE);\n")], "all", "all_template_make_write"),
+    ("template_ref_unlocked", "a reader takes the template that he saw before he had the lock", [
+        ("mm/template.c", "template = template_usable(leaf->template) && table_takes_owner(leaf->template) ? leaf->template : NULL;", "template = table_takes_owner(template) ? template : NULL;")],
+     "all", "all_template_give_write"),
+    ("template_locked_ignored", "who makes a template passes by a slot that is locked, because its page will be replaced", [
+        ("mm/template.c", "(ENTRY_P | ENTRY_LOCKED | ENTRY_FRAME))\n", "(ENTRY_P | ENTRY_FRAME))\n")], "all", "all_template_make_replace deeper=1"),
+    ("template_hole_keeps", "INV-P3: a hole leaves the file's table to later readers", [
+        ("mm/pagecache.c", "\tslot_drop_template(m, slot);\n\te = atomic64_xchg(slot, 0);", "\te = atomic64_xchg(slot, 0);")], "all", "all_template_give_punch"),
+    ("template_direct_keeps", "INV-P3: an O_DIRECT write does so", [
+        ("mm/pagecache.c", "\tslot_drop_template(m, slot);\n\te = atomic64_xchg(slot, 0);", "\te = atomic64_xchg(slot, 0);")], "all", "all_template_give_direct"),
+    ("template_cut_keeps", "INV-P3: so does a truncate, and back", [
+        ("mm/pagecache.c", "\tslot_drop_template(m, slot);\n\te = atomic64_xchg(slot, 0);", "\te = atomic64_xchg(slot, 0);")], "all", "all_template_give_truncate"),
+    ("template_lent_keeps", "INV-P3: pages that are lent to the file at once leave its table to later readers", [
+        ("mm/loan.c", "\t\tif (old)\n\t\t\tslot_drop_template(m, slot);\n", "")], "all", "all_template_give_lend"),
+    ("template_shared_keeps", "INV-P3: pages of another file do so", [
+        ("mm/loan.c", "\t\tif (old)\n\t\t\tslot_drop_template(m, slot);\n", "")], "all", "all_template_give_share"),
+    ("template_taken_in_place", "INV-P3: a write changes the page in place, since the file's template was dropped, though a reader has just got it", [
+        ("mm/slot.h", "(slot_drop_template(m, slot) && page_sole_holder(entry_page(e)))", "slot_drop_template(m, slot)")], "all", "all_template_give_write"),
+    ("template_made_writable", "a template is made of a page that a mapping may write", [
+        ("mm/loan.c", "\tif (entry_read(slot) & ENTRY_RW)\n\t\tprotect_slot(m, index);\n", ""),
+        ("mm/loan.c", "(e & (ENTRY_P | ENTRY_LOCKED | ENTRY_RW | ENTRY_TABLE)) != ENTRY_P", "(e & (ENTRY_P | ENTRY_LOCKED | ENTRY_TABLE)) != ENTRY_P")], "all", "all_template_make_mapped"),
+    ("template_making_dropped", "who changes the file drops a template that is still being made", [
+        ("mm/template.c", "\tif (template_usable(template))\t/* one that", "\tif (template > WANTED)\t/* one that")], "all", "all_template_make_reclaim deeper=1"),
+    ("template_given_writable", "INV-P1: the upper entry above a template allows stores", [
+        ("mm/template.c", "value = page_to_phys(template) | (UPPER_FLAGS & ~ENTRY_RW)", "value = page_to_phys(template) | UPPER_FLAGS")], "all", "all_template_give_copy"),
 ]
 
 # For each test: some of each sort, by tests that take no more than a second.
 QUICK = """table_child_writable table_share_pinned table_fast_pin_no_mark table_fast_pin_entry_only table_mark_moved_early table_copy_no_flush table_take_shared
-table_put_empties table_put_two_steps template_not_dropped template_looks_first""".split()
+table_put_empties table_put_two_steps template_not_dropped template_ref_unlocked""".split()

@@ -10,6 +10,7 @@
  *
  * A preemption just before a word that no other task uses, or that all only read, can as well come later: there is no other way
  * to take then. What tasks use is learnt on the way; if that grew, the tree is explored once more. Plain accesses belong to the point before them.
+ * A scenario may say that a point is like another one of it (what a loop does with each of 500 pages to which nothing else happens): none there, either.
  */
 #include "sched.h"
 
@@ -94,6 +95,7 @@ static struct {
 } *all;			/* shared by the processes */
 bool host_points;
 static unsigned budget, choice_nr;
+static bool (*like_another)(const void *object);		/* the scenario's, or NULL */
 static char choices[1024];
 static size_t choices_len;
 static const char *replay;
@@ -110,6 +112,8 @@ static bool contended(const void *object, bool write)
 {
 	u32 me = 1U << (host_running - host_tasks);
 	u64 at = ((u64)object >> 2) * 0x9e3779b97f4a7c15UL >> 48;
+	if (like_another && like_another(object))
+		return false;
 	if (!object)
 		return true;
 	while (all->words[at].object && all->words[at].object != object)
@@ -303,6 +307,7 @@ static void explore_tree(const struct scenario *s, unsigned k)
 void explore_exhaustive(const struct scenario *s, unsigned bound)
 {
 	unsigned long total = 0;
+	like_another = s->like_another;
 	bound = (unsigned)sys_option("bound", bound + sys_option("deeper", 0));
 	all = sys_shared(sizeof(*all));
 	all->limit = sys_option("limit", 10000000);

@@ -72,6 +72,8 @@ struct scenario {
 	void (*fn[4])(void *);			/* up to the first NULL */
 	unsigned rate;				/* random: switch at one point of this many; 0: varies with the seed */
 	bool pct;				/* every other seed by PCT */
+	/* Exhaustive: is the running task at a point, before it uses `object` (or NULL), that is like another one, where a preemption is tried? Called at each. */
+	bool (*like_another)(const void *object);
 };
 /* Options of both: seed=N or choices=... one schedule again. A failure prints them. */
 void explore_random(const struct scenario *s, unsigned schedules);	/* options: schedules=, from= (the first seed) */

@@ -1,4 +1,5 @@
-/* Page tables that a file keeps for its readers (mm/template.c), made, given and dropped at once, under random schedules. One after the other: test_templates.c. */
+/* Page tables that a file keeps for its readers (mm/template.c), made, given and dropped at once, under random schedules. Every schedule with few
+ * preemptions: test_all_templates.c; one after the other: test_templates.c. */
 #include "tables.h"
 
 #include "mm/reclaim.h"
@@ -14,13 +15,13 @@
 static struct hfile *f;
 static struct mm *mm;
 static u64 text[FILE_PAGES * 512];
-static bool truncates, written;
+static bool truncates;
 
 /* So many have read 2 MiB before: nobody, then a template is wanted, made, given. */
 static void setup_after(unsigned reads)
 {
 	switch_share_min = 2;
-	truncates = written = false;
+	truncates = false;
 	for (unsigned p = 0; p < FILE_PAGES; p++)
 		text[p * 512] = OLD(p);
 	f = hfile_create("f", (FILE_PAGES + 16) * PAGE_SIZE, text, sizeof(text));
@@ -122,46 +123,3 @@ TEST(race_template_mapped, "INV-P3: the same with stores through a shared mappin
 {
 	race(setup, reader_0, reader_1, mapper);
 }
-
-/* --- every schedule with few preemptions: a template that is being made, and who changes the file --- */
-
-static void setup_wanted(void)
-{
-	setup_after(1);
-	host_tso = true;
-}
-/* After the write has ended nobody reads the old page any more. */
-static void read_first(unsigned i)
-{
-	bool after = written;
-	CHECK_EQ(hfile_pread_user(f, WINDOW(i), LEAF_SPAN, 0) > 0 || truncates, true);
-	u64 word = must_load(WINDOW(i));
-	if (!possible(0, word) || (after && word == OLD(0)))
-		host_fail("page 0 reads as %lu", (unsigned long)word);
-}
-static void finish_exact(void)
-{
-	host_tso = false;
-	proc_run(mm);
-	read_first(1);
-	finish();
-}
-static void first_0(void *arg) { read_first(0); }
-static void write_first(void *arg)
-{
-	u64 word = NEW(0);
-	CHECK_EQ(hfile_pwrite(f, &word, 8, 0), 8);
-	written = true;
-}
-static void replace_first(void *arg)
-{
-	static u64 page[512];
-	page[0] = NEW(0);
-	CHECK_EQ(hfile_pwrite(f, page, PAGE_SIZE, 0), PAGE_SIZE);
-	written = true;
-}
-
-ALL(template_write, 1, "INV-P3: one makes a template, another one writes to a page in place, or would: the template is dropped, or not made",
-    setup_wanted, finish_exact, &mm, first_0, write_first)
-ALL(template_replace, 1, "INV-P3: the same with a page that is replaced",
-    setup_wanted, finish_exact, &mm, first_0, replace_first)
