@@ -12,7 +12,7 @@ TESTS = os.path.join(BUILD, "user/tests")
 # Programs that need a disk of their own or a switch: not compared, see below. (guest_*: not for the host, see suite_proc.py.)
 SPECIAL = {"write_own_mmap", "hog"}
 # Programs that are root in the guest and so must be root on the host, to be told the same.
-AS_ROOT = {"badptr_file", "badptr_proc", "descriptors", "ids", "mounts", "names", "open2", "proc_files", "sockets", "sysvsem", "sysvshm"}
+AS_ROOT = {"badptr_file", "badptr_proc", "descriptors", "ids", "mounts", "names", "open2", "proc_files", "sockets", "sockets_named", "sockets_rights", "sysvsem", "sysvshm"}
 # Lines in which Cowslip may differ, each with its reason: `text of the line: reason`.
 DIFFERENCES = "tests/{}.differences"
 

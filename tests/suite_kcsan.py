@@ -6,7 +6,7 @@ from testlib import build_kernel, check, equal, guest
 HOST = False
 KERNEL = []
 PROGRAMS = "/usr/lib/cowslip/tests/"
-SLICE = ["pipes", "splice", "threads", "process", "epoll", "signals", "files", "filemap", "memory", "sockets"]
+SLICE = ["pipes", "splice", "threads", "process", "epoll", "signals", "files", "filemap", "memory", "sockets", "sockets_named", "sockets_rights"]
 
 
 def prepare():

@@ -120,7 +120,7 @@ def long_sleepers_do_not_hang():
 # ---------------------------------------------------------------- the debug build runs
 
 PROGRAMS = "/usr/lib/cowslip/tests/"
-SLICE = ["files", "splice", "vmsplice", "memory", "process", "threads", "signals", "pipes", "filemap", "sockets", "epoll", "event_files", "names", "mounts", "tty_pair", "proc_files", "space", "sysvshm", "sysvsem"]
+SLICE = ["files", "splice", "vmsplice", "memory", "process", "threads", "signals", "pipes", "filemap", "sockets", "sockets_named", "sockets_rights", "epoll", "event_files", "names", "mounts", "tty_pair", "proc_files", "space", "sysvshm", "sysvsem"]
 SCRIPT = """cd /root
 for t in %s; do %s$t >/dev/null 2>&1; done
 %swrite_own_mmap /root >/dev/null 2>&1

@@ -11,7 +11,7 @@ HOST = False
 # Each under every switch.
 SLICE = ["inv_a", "inv_e", "inv_t", "inv_w", "fsx", "holes", "filemap", "memory"]
 # Each under one of the switches, the next under the next.
-TURNS = ["files", "pipes", "process", "threads", "seals", "nocache", "badptr_file", "space", "sockets", "stress", "dirs", "epoll", "limits"]
+TURNS = ["files", "pipes", "process", "threads", "seals", "nocache", "badptr_file", "space", "sockets", "stress", "dirs", "epoll", "limits", "sockets_named", "sockets_rights"]
 
 
 def prepare():

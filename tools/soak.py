@@ -18,7 +18,7 @@ from common import ROOT, VARIANTS, Failure
 COWSLIP = os.path.join(ROOT, "cowslip")
 SCENARIOS = ("write_truncate", "fault_truncate", "crossed_writers", "fork_fault", "swap_fork", "munmap_copy", "exec_signals", "pipes", "rename_lookup")
 # Programs of user/tests that end quickly also when every unlock may switch, and that nobody else has to look at.
-PROGRAMS = ("files", "pipes", "signals", "threads", "process", "memory", "sockets", "epoll", "timers", "futexes", "waitv", "reclocks", "stress", "short_lived")
+PROGRAMS = ("files", "pipes", "signals", "threads", "process", "memory", "sockets", "sockets_named", "sockets_rights", "epoll", "timers", "futexes", "waitv", "reclocks", "stress", "short_lived")
 SWAP = "mkswap /dev/ram1 >/dev/null; swapon /dev/ram1; "     # what swap_mb= made
 PER_RUN = 500               # schedules of a scenario in one machine
 
