@@ -3,7 +3,7 @@ include tests/host/host.mk
 
 # Allocations can be made to fail (ext2_vfs.c).
 WRAP := page_alloc kmalloc kzalloc slab_alloc
-EXT2 := $(wildcard fs/ext2/*.c) tests/host/ext2_vfs.c tests/host/ext2_model.c tests/host/ext2_test.c tests/host/ext2_fuzz.c $(MORE)
+EXT2 := $(wildcard fs/ext2/*.c) tests/host/ext2_vfs.c tests/host/ext2_model.c tests/host/ext2_ops.c tests/host/ext2_verify.c tests/host/ext2_test.c tests/host/ext2_fuzz.c $(MORE)
 EOBJ := $(MM:%.c=$(OUT)/%.o) $(patsubst %.c,$(OUT)/%.o,$(filter-out tests/host/disk.c,$(SHIM))) $(EXT2:%.c=$(OUT)/%.o) \
 	$(OUT)/tests/host/sys.o $(OUT)/tests/host/ext2_sys.o
 

@@ -2,7 +2,7 @@
  * The hosted ext2 tests: fs/ext2 with the real page cache (mm/) under ASan, over
  *   ext2_vfs.c   a small stand-in for fs/: inodes by number with references, generic file operations; and the disk, an array
  *                that completes requests later and in any order
- *   ext2_model.c a tree of files in memory: every operation is done to both and compared
+ *   ext2_model.h a tree of files in memory: every operation is done to both and compared
  *   ext2_sys.c   host files
  * The image comes from mke2fs (file named by $EXT2_IMAGE), and goes back to e2fsck and debugfs ($EXT2_OUT, $EXT2_MANIFEST): ext2_suite.py.
  */
@@ -32,7 +32,7 @@ void fs_umount(struct super_block *sb);		/* fails the test if an inode is still 
 void fs_drop_caches(struct super_block *sb);
 unsigned fs_inodes(struct super_block *sb);	/* in memory */
 
-/* --- ext2_model.c --- */
+/* --- ext2_model.h --- */
 void model_load(struct super_block *sb);	/* learn what mke2fs put there */
 struct model;
 struct model *model_below(struct super_block *sb, const char *name);	/* a directory of the root's as a root of its own, made if absent */
