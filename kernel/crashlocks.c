@@ -4,6 +4,7 @@
  */
 #include "kernel/crash.h"
 
+#include "kernel/clock.h"
 #include "kernel/cpu.h"
 #include "kernel/lock.h"
 #include "kernel/printk.h"
@@ -393,6 +394,35 @@ static void want_spin(void *arg)
 	printk("crash: got it\n");
 }
 
+/* The machine stands still for longer than the limit while somebody waits for a lock, and a moment later he gets it: no hang. */
+static void hold_still(void *arg)
+{
+	mutex_lock(&last_mutex);
+	meet(2);
+	while (!READ_ONCE(spinner) || READ_ONCE(spinner->waits_for.object) != &last_mutex)
+		sleep_until_ns(ktime_ns() + 1000000, WAIT_UNINTERRUPTIBLE);
+	irq_disable();
+	clock_delay_us(2500000);
+	irq_enable();
+	sleep_until_ns(ktime_ns() + 100000000, WAIT_UNINTERRUPTIBLE);
+	mutex_unlock(&last_mutex);
+}
+
+static void wait_still(void *arg)
+{
+	WRITE_ONCE(spinner, current);
+	meet(2);
+	mutex_lock(&last_mutex);
+	mutex_unlock(&last_mutex);
+	printk("crash: got it\n");
+}
+
+static void hang_still(void)
+{
+	kthread_start("holder", hold_still, NULL);
+	kthread_start("waiter", wait_still, NULL);
+}
+
 static void hang_spin_long(void)
 {
 	kthread_start("holder", hold_spin, NULL);
@@ -425,7 +455,7 @@ static const struct {
 	{ "user_page", user_page }, { "user_nofault", user_nofault }, { "unlock_other", unlock_other }, { "unlock_page_other", unlock_page_other },
 	{ "unlock_read", unlock_read }, { "many", many }, { "held_to_user", held_to_user }, { "held_to_end", held_to_end }, { "irq_plain", irq_plain },
 	{ "irq_on", irq_on }, { "call_irqs_off", call_irqs_off }, { "call_irq_lock", call_irq_lock }, { "hang_cycle", hang_cycle }, { "hang_spin", hang_spin },
-	{ "hang_sleeper", hang_sleeper }, { "hang_spin_long", hang_spin_long },
+	{ "hang_sleeper", hang_sleeper }, { "hang_spin_long", hang_spin_long }, { "hang_still", hang_still },
 	{ "race", race },
 };
 

@@ -2,9 +2,10 @@
  * The hang detector: a kernel thread that looks twice a second for tasks that have waited too long for a lock (wait_begin()), and follows
  * from each to who holds that lock, to what that one waits for, and so on. If this leads back it is a cycle, and it says so. Who waits for
  * anything else than a lock (a reader of a pipe, a sleeper) does not hang. It reads other tasks without their locks: what it prints is a
- * snapshot.
+ * snapshot. How long somebody waits is counted in looks, not by the clock: that goes on when the whole machine stands still (a virtual one
+ * that its host forgets for some seconds), and then nobody has waited for long.
  *
- * A CPU that spins for a spinlock looks itself (hang_spinning()): perhaps no thread runs any more.
+ * A CPU that spins for a spinlock looks itself (hang_spinning()): perhaps no thread runs any more. It counts turns, too.
  */
 #include "kernel/hang.h"
 
@@ -20,7 +21,9 @@
 #include "mm/vmstat.h"
 
 #define SECOND_NS 1000000000UL
+#define PERIOD_NS (SECOND_NS / 2)
 #define MAX_CHAIN 16
+#define LEAST_TURNS (4UL * HANG_SPINS)	/* whoever spins for seconds has made more */
 
 static u64 limit_ns = 3 * SECOND_NS;
 
@@ -36,7 +39,7 @@ static const struct held_lock *record_of(const struct task *t, const struct held
 }
 
 /* Call fn for every task until it returns true. tasklist_lock held. */
-static struct task *find_task(bool (*fn)(const struct task *t, const struct held_lock *lock), const struct held_lock *lock)
+static struct task *find_task(bool (*fn)(struct task *t, const struct held_lock *lock), const struct held_lock *lock)
 {
 	struct process *p;
 	struct task *t;
@@ -51,14 +54,28 @@ static struct task *find_task(bool (*fn)(const struct task *t, const struct held
 	return NULL;
 }
 
-static bool holds(const struct task *t, const struct held_lock *lock) { return record_of(t, lock); }
+static bool holds(struct task *t, const struct held_lock *lock) { return record_of(t, lock); }
 
 /* A wait for a spinlock is looked at by its CPU: what it waits for may be gone when we look. */
 static bool waits_for_lock(const struct task *t) { return READ_ONCE(t->waits_for.object) && t->waits_for.kind != HELD_SPIN; }
 
-static bool waits_too_long(const struct task *t, const struct held_lock *lock)
+/* For each task: in how many looks it has been in the wait that it is in. Never true: all are looked at. */
+static bool count_look(struct task *t, const struct held_lock *lock)
 {
-	return waits_for_lock(t) && !t->hang_reported && ktime_ns() - READ_ONCE(t->wait_since_ns) > limit_ns;
+	u64 since = READ_ONCE(t->wait_since_ns);
+
+	if (!waits_for_lock(t) || t->hang_since_ns != since) {
+		t->hang_since_ns = since;
+		t->hang_looks = 0;
+	}
+	t->hang_looks++;
+	return false;
+}
+
+/* Between the first look and the last one lie as many periods as the limit has. */
+static bool waits_too_long(struct task *t, const struct held_lock *lock)
+{
+	return waits_for_lock(t) && !t->hang_reported && t->hang_looks > limit_ns / PERIOD_NS;
 }
 
 /* --- the report --- */
@@ -147,9 +164,10 @@ static void hang_thread(void *arg)
 	for (;;) {
 		struct task *t;
 
-		sleep_until_ns(ktime_ns() + SECOND_NS / 2, WAIT_UNINTERRUPTIBLE);
+		sleep_until_ns(ktime_ns() + PERIOD_NS, WAIT_UNINTERRUPTIBLE);
 		spin_lock(&waits_lock);		/* who waits keeps the lock's memory alive, until it has stopped waiting */
 		spin_lock(&tasklist_lock);
+		find_task(count_look, NULL);
 		t = find_task(waits_too_long, NULL);
 		if (t) {
 			report_chain(t);
@@ -221,14 +239,14 @@ static int spin_cycle(struct task *self, struct spin_link *links)
 	return 0;
 }
 
-void hang_spinning(const struct spinlock *lock)
+void hang_spinning(const struct spinlock *lock, u64 turns)
 {
 	static atomic_t reported;
 	struct task *self = current, *owner;
 	struct spin_link links[MAX_CHAIN];
 	int n;
 
-	if (ktime_ns() - self->wait_since_ns < limit_ns)
+	if (turns < LEAST_TURNS || ktime_ns() - self->wait_since_ns < limit_ns)
 		return;
 	n = spin_cycle(self, links);
 	if (n && !atomic_xchg(&reported, 1)) {		/* all of a cycle see it at once: one tells */

@@ -130,7 +130,7 @@ static __attribute__((noinline)) void spin_until_free(struct spinlock *lock, int
 			reported = t->hang_reported;
 			wait_begin(HELD_SPIN, lock, 0, NULL);
 		}
-		hang_spinning(lock);
+		hang_spinning(lock, turns);
 	}
 	if (unlikely(turns >= HANG_SPINS))
 		wait_set(t, &outer, since_ns, reported);

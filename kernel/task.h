@@ -119,6 +119,8 @@ struct task {
 	bool kcsan_busy;			/* T: has a watchpoint (kernel/kcsan.c) */
 	bool injected;			/* T: of a tree of tasks whose failures are counted (kernel/inject.h); inherited */
 	bool hang_reported;			/* the hang detector has told of this wait */
+	unsigned hang_looks;			/* the hang detector's: so often it has seen the wait that began at hang_since_ns */
+	u64 hang_since_ns;
 };
 
 struct sighand;

@@ -89,7 +89,7 @@ def cycle_in_every_shape():
     for shape, tasks in (("INV_W1_same_page", 1), ("INV_W1_straddle", 1), ("INV_W1_crossed", 2)):
         # Ends as soon as so many are reported, or when the test has passed.
         script = (f"mkdir /root/t && cd /root/t && ({PROGRAMS}inv_w {shape}; echo passed >/dev/kmsg) & "
-                  f"until [ $(dmesg | grep 'hang: .* waits for page lock .* held by ' | sed 's/.*hang: //; s/ waits.*//' | sort -u | wc -l) -ge {tasks} ] || dmesg | grep -q passed; do sleep 0.2; done")
+                  f"until [ $(dmesg | grep 'hang: .* waits for page lock .* held by .* at ' | sed 's/.*hang: //; s/ waits.*//' | sort -u | wc -l) -ge {tasks} ] || dmesg | grep -q passed; do sleep 0.2; done")
         status, out, err, log = guest(["/bin/sh", "-c", script], append="atomic_copy=0 ramdisk_latency_us=20000 hang_seconds=1", timeout=100)
         hangs = re.findall(r"hang: (\S+) waits for page lock .+ held by (\S+) at (\w+)", log)
         check(len({h[0] for h in hangs}) >= tasks, f"{shape}: status {status} {out} {err}\n{log[-1500:]}")
