@@ -1,7 +1,7 @@
 """Data races (kernel/kcsan.h): one that is planted is found and told with both sides; a slice of the programs on several processors has none."""
 import re
 
-from testlib import build_kernel, check, equal, guest
+from testlib import build_kernel, build_variant, check, equal, guest
 
 HOST = False
 KERNEL = []
@@ -10,15 +10,8 @@ SLICE = ["pipes", "splice", "threads", "process", "epoll", "signals", "files", "
 
 
 def prepare():
-    import common
     build_kernel()
-    chosen = common.variant()
-    common.choose_variant("kcsan")
-    try:
-        build_kernel()
-        KERNEL.append(common.kernel_file())
-    finally:
-        common.choose_variant(chosen)
+    KERNEL.append(build_variant("kcsan"))
 
 
 def planted_race():

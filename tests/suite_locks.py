@@ -3,22 +3,15 @@ sides of it. Some checks are always on, the others only in the debug build, wher
 import os
 import re
 
-from testlib import ROOT, build_kernel, check, command, equal, guest
+from testlib import ROOT, build_kernel, build_variant, check, command, equal, guest
 
 HOST = False
 DEBUG = []                      # the path of the debug build
 
 
 def prepare():
-    import common
     build_kernel()
-    chosen = common.variant()
-    common.choose_variant("debug")
-    try:
-        build_kernel()
-        DEBUG.append(common.kernel_file())
-    finally:
-        common.choose_variant(chosen)
+    DEBUG.append(build_variant("debug"))
 
 
 # kind: what the panic's line says

@@ -3,7 +3,7 @@ import os
 import re
 
 import common
-from testlib import ROOT, build_kernel, check, equal, guest, guest_ok, must, scratch
+from testlib import ROOT, build_kernel, build_variant, check, equal, guest, guest_ok, must, scratch
 
 HOST = False
 DEBUG = []                      # the path of the debug build
@@ -12,13 +12,7 @@ PROGRAMS = "/usr/lib/cowslip/tests/"
 
 def prepare():
     build_kernel()
-    chosen = common.variant()
-    common.choose_variant("debug")
-    try:
-        build_kernel()
-        DEBUG.append(common.kernel_file())
-    finally:
-        common.choose_variant(chosen)
+    DEBUG.append(build_variant("debug"))
 
 
 def debug(argv, **options):

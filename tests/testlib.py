@@ -103,6 +103,18 @@ def build_kernel():
         raise Fail(str(failure))
 
 
+def build_variant(name):
+    """The same of another build (tools/common.py VARIANTS): its kernel's path."""
+    import common
+    chosen = common.variant()
+    common.choose_variant(name)
+    try:
+        build_kernel()
+        return common.kernel_file()
+    finally:
+        common.choose_variant(chosen)
+
+
 def host_program(name, *sources):
     """A program of the kernel's own files for the host, under ASan and UBSan (counted by ./cowslip coverage): its path, build/host/NAME."""
     folder = os.path.join(BUILD, "host", name + ".d")

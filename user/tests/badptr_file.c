@@ -3,27 +3,11 @@
  * the count where a part was done. One line per call, argument and address; each call in a child of its own, in the
  * working directory, where the files that it needs are made afresh for it.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
+#include "badptr.h"
 #include <grp.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
-#include <signal.h>
-#include <unistd.h>
-
-#define PAGE 4096UL
-
-static unsigned char *good_page, *edge, *readonly, *none, *unmapped;
 
 /*
  * Argument templates: descriptors, names, and pointers to good data. F, FD_*: descriptors opened for the call;
@@ -31,13 +15,6 @@ static unsigned char *good_page, *edge, *readonly, *none, *unmapped;
  */
 enum { OUT = -2000, FD_FILE, FD_WRITE, FD_READ, FD_DIR, FD_PIPE_R, FD_PIPE_W, FD_ZERO, FD_BAD, N_FILE, N_NEW, N_DIR, N_LINK, N_EMPTY, TIMES, TIMEVALS,
        IOV, POLLFD, SET, TS0, TV0, MASK, MASKARG, OFFSET, XNAME, FSTYPE, LAST };
-
-struct call {
-	const char *name;
-	long number;
-	long args[6];
-	const char *pointers;		/* which arguments are pointers: "12" = the first two */
-};
 
 static const struct call calls[] = {
 	{ "read", SYS_read, { FD_FILE, OUT, 64 }, "2" },
@@ -224,7 +201,7 @@ static void prepare(void)
 
 /* --- running --- */
 
-static void run(const struct call *c, int bad, const char *kind, unsigned long address)
+static void call_once(const struct call *c, int bad, const char *kind, unsigned long address)
 {
 	fflush(stdout);
 	prepare();
@@ -256,28 +233,10 @@ static void run(const struct call *c, int bad, const char *kind, unsigned long a
 
 int main(void)
 {
-	static const char *const kinds[] = { "null", "low", "kernel", "noncanonical", "top", "unmapped", "none", "readonly", "straddling" };
-
 	/* Not as root, wherever this runs: some calls would then look at their arguments in another order. */
 	if (geteuid() == 0 && (chmod(".", 0777) || setgroups(0, NULL) || setgid(65534) || setuid(65534)))
 		return 1;
 	signal(SIGPIPE, SIG_IGN);
-	good_page = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	unsigned char *area = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	edge = area + PAGE - 4;		/* four good bytes, then nothing */
-	memset(edge, 'x', 4);
-	unmapped = area + PAGE;
-	munmap(unmapped, PAGE);
-	readonly = area + 2 * PAGE;
-	mprotect(readonly, PAGE, PROT_READ);
-	none = area + 3 * PAGE;
-	mprotect(none, PAGE, PROT_NONE);
-	const unsigned long addresses[] = { 0, 8, 0xffff888000000000, 0x8000000000000000, 0x7ffffffff800, (unsigned long)unmapped,
-					    (unsigned long)none, (unsigned long)readonly, (unsigned long)edge };
-
-	for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		for (const char *p = calls[i].pointers; *p; p++)
-			for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
-				run(&calls[i], *p - '1', kinds[k], addresses[k]);
+	CALL_ALL('x');
 	return 0;
 }

@@ -2,33 +2,10 @@
  * Every pointer argument of the system calls of processes, signals, time and identity with bad addresses: the
  * errno must be Linux's. One line per call, argument and address; each call in a child of its own.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define PAGE 4096UL
-
-static unsigned char *good_page, *edge, *readonly, *none, *unmapped;
+#include "badptr.h"
 
 /* Argument templates: values, or pointers to good data of a kind that the call accepts. */
 enum { Z = 0, OUT = -1000, TS0, ITV, SET, ACT, ALT, PATHN, ARGV, RLIM, CAPH, FUT, NAME, IDS, CLONE3, INFO };
-
-struct call {
-	const char *name;
-	long number;
-	long args[6];
-	const char *pointers;		/* which arguments are pointers: "12" = the first two */
-};
 
 static const struct call calls[] = {
 	{ "execve", SYS_execve, { PATHN, ARGV, ARGV }, "123" },
@@ -163,7 +140,7 @@ static const char *error_name(int error)
 
 /* --- running --- */
 
-static void run(const struct call *c, int bad, const char *kind, unsigned long address)
+static void call_once(const struct call *c, int bad, const char *kind, unsigned long address)
 {
 	fflush(stdout);
 	pid_t pid = fork();
@@ -198,23 +175,6 @@ static void run(const struct call *c, int bad, const char *kind, unsigned long a
 
 int main(void)
 {
-	static const char *const kinds[] = { "null", "low", "kernel", "noncanonical", "top", "unmapped", "none", "readonly", "straddling" };
-
-	good_page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	unsigned char *area = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	edge = area + PAGE - 4;		/* four good bytes (zero), then nothing */
-	unmapped = area + PAGE;
-	munmap(unmapped, PAGE);
-	readonly = area + 2 * PAGE;
-	mprotect(readonly, PAGE, PROT_READ);
-	none = area + 3 * PAGE;
-	mprotect(none, PAGE, PROT_NONE);
-	const unsigned long addresses[] = { 0, 8, 0xffff888000000000, 0x8000000000000000, 0x7ffffffff800, (unsigned long)unmapped,
-					    (unsigned long)none, (unsigned long)readonly, (unsigned long)edge };
-
-	for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		for (const char *p = calls[i].pointers; *p; p++)
-			for (unsigned k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
-				run(&calls[i], *p - '1', kinds[k], addresses[k]);
+	CALL_ALL(0);
 	return 0;
 }

@@ -1,38 +1,10 @@
 /* Stop and continue: what the parent sees, what a stopped process does not do, which signals cancel each other. */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
+#include "t.h"
 #include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #define CHECK(cond) do { if (!(cond)) { printf("%d: %s does not hold (errno %d)\n", __LINE__, #cond, errno); exit(1); } } while (0)
 
-static char process_state(pid_t pid)
-{
-	char path[64], text[512] = "", *p;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return '-';
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = 0;
-	close(fd);
-	p = strrchr(text, ')');
-	return p ? p[2] : '?';
-}
-
-static void show(const char *what, pid_t child, int options)
+static void show_wait(const char *what, pid_t child, int options)
 {
 	int status = 0;
 	pid_t pid = waitpid(child, &status, options);
@@ -64,26 +36,26 @@ static void basics(void)
 {
 	pid_t child = spinner();
 
-	show("not stopped", child, WUNTRACED | WNOHANG);
+	show_wait("not stopped", child, WUNTRACED | WNOHANG);
 	kill(child, SIGSTOP);
-	show("stop", child, WUNTRACED);
+	show_wait("stop", child, WUNTRACED);
 	printf("state %c\n", process_state(child));
-	show("again", child, WUNTRACED | WNOHANG);
+	show_wait("again", child, WUNTRACED | WNOHANG);
 	kill(child, SIGCONT);
-	show("cont", child, WCONTINUED);
-	show("again", child, WCONTINUED | WUNTRACED | WNOHANG);
+	show_wait("cont", child, WCONTINUED);
+	show_wait("again", child, WCONTINUED | WUNTRACED | WNOHANG);
 	kill(child, SIGSTOP);
-	show("stop", child, WUNTRACED);
+	show_wait("stop", child, WUNTRACED);
 	kill(child, SIGTERM);
-	show("a signal does not wake it", child, WUNTRACED | WNOHANG);
+	show_wait("a signal does not wake it", child, WUNTRACED | WNOHANG);
 	kill(child, SIGCONT);
-	show("but is there afterwards", child, 0);
+	show_wait("but is there afterwards", child, 0);
 
 	child = spinner();
 	kill(child, SIGSTOP);
-	show("stop", child, WUNTRACED);
+	show_wait("stop", child, WUNTRACED);
 	kill(child, SIGKILL);
-	show("SIGKILL ends a stopped one", child, 0);
+	show_wait("SIGKILL ends a stopped one", child, 0);
 }
 
 static void by_waitid(void)
@@ -132,11 +104,11 @@ static void parent_signals(void)
 	action.sa_flags |= SA_NOCLDSTOP;
 	sigaction(SIGCHLD, &action, NULL);
 	kill(child, SIGSTOP);
-	show("SA_NOCLDSTOP", child, WUNTRACED);
+	show_wait("SA_NOCLDSTOP", child, WUNTRACED);
 	kill(child, SIGCONT);
-	show("SA_NOCLDSTOP", child, WCONTINUED);
+	show_wait("SA_NOCLDSTOP", child, WCONTINUED);
 	kill(child, SIGKILL);
-	show("killed", child, 0);
+	show_wait("killed", child, 0);
 	told("in all", 3);
 	signal(SIGCHLD, SIG_DFL);
 }
@@ -193,11 +165,11 @@ static void handlers_and_ignoring(void)
 	kill(child, SIGTSTP);
 	kill(child, SIGTTIN);		/* has a handler: not stopped */
 	CHECK(read(ready[0], &c, 1) == 1);
-	show("ignored and handled", child, WUNTRACED | WNOHANG);
+	show_wait("ignored and handled", child, WUNTRACED | WNOHANG);
 	kill(child, SIGSTOP);
-	show("SIGSTOP always stops", child, WUNTRACED);
+	show_wait("SIGSTOP always stops", child, WUNTRACED);
 	kill(child, SIGCONT);
-	show("its handler runs after SIGCONT", child, 0);
+	show_wait("its handler runs after SIGCONT", child, 0);
 	close(ready[0]);
 	close(ready[1]);
 }
@@ -277,7 +249,7 @@ static void threads_stop(void)
 		CHECK(waitpid(child, &status, WCONTINUED) == child && WIFCONTINUED(status));
 	}
 	kill(child, SIGKILL);
-	show("four threads stopped 20 times", child, 0);
+	show_wait("four threads stopped 20 times", child, 0);
 	close(ready[0]);
 	close(ready[1]);
 }
@@ -315,7 +287,7 @@ static void sleepers(void)
 		usleep(20000);
 	}
 	*enough = 1;
-	show("sleeper", child, 0);
+	show_wait("sleeper", child, 0);
 }
 
 int main(void)
