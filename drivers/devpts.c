@@ -222,14 +222,7 @@ static int mount(struct block_device *dev, u32 flags, const char *options, struc
 		root->fops = &root_fops;
 		root->nlink = 2;
 	}
-	sb->root = root ? dentry_root(sb, root) : NULL;
-	if (!sb->root) {
-		inode_put(root);
-		super_free(sb);
-		return -ENOMEM;
-	}
-	*out = sb;
-	return 0;
+	return super_rooted(sb, root, out);
 }
 
 void devpts_init(void)

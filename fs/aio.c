@@ -16,8 +16,6 @@
 #include "mm/usercopy.h"
 #include "mm/vmstat.h"
 
-#define FAST_IOV 8
-
 struct aio_request {
 	struct direct_io direct;
 	struct aio_context *ctx;	/* a reference until the event is there */

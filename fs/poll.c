@@ -98,7 +98,8 @@ u32 poll_fd(struct poll_waiter *w, int fd, u32 want)
 	return mask;
 }
 
-int poll_sleep(struct poll_waiter *w, u64 deadline)
+/* Until something happened: 0, -ETIMEDOUT, -ERESTARTSYS. */
+static int poll_sleep(struct poll_waiter *w, u64 deadline)
 {
 	struct wait_entry entry = { 0 };
 	int result = 0;
@@ -112,6 +113,30 @@ int poll_sleep(struct poll_waiter *w, u64 deadline)
 	wait_finish(&w->own, &entry);
 	__atomic_store_n(&w->triggered, 0, __ATOMIC_SEQ_CST);	/* before the files are asked again */
 	return result;
+}
+
+int poll_until(int (*round)(struct poll_waiter *w, void *what), void *what, u64 deadline)
+{
+	struct poll_waiter *w;
+	int found, error = 0;
+
+	if (!deadline)
+		return round(NULL, what);
+	w = kmalloc(sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	poll_begin(w);
+	for (;;) {
+		found = round(w, what);
+		if (found || error)
+			break;
+		error = poll_sleep(w, deadline);
+	}
+	poll_end(w);
+	kfree(w);
+	if (found || error == -ETIMEDOUT)
+		return found;
+	return error == -ERESTARTSYS ? -ERESTARTNOHAND : error;
 }
 
 /* --- times and masks --- */
@@ -186,11 +211,15 @@ void sigmask_end(bool changed, u64 saved, bool interrupted)
 /* --- poll --- */
 
 /* One look at all; how many have something to tell. */
-static int poll_round(struct poll_waiter *t, struct pollfd *fds, unsigned nr)
+struct polled { struct pollfd *fds; unsigned nr; };
+
+static int poll_round(struct poll_waiter *t, void *what)
 {
+	const struct polled *p = what;
+	struct pollfd *fds = p->fds;
 	int found = 0;
 
-	for (unsigned i = 0; i < nr; i++) {
+	for (unsigned i = 0; i < p->nr; i++) {
 		u32 mask = 0;
 
 		if (fds[i].fd >= 0)
@@ -199,31 +228,6 @@ static int poll_round(struct poll_waiter *t, struct pollfd *fds, unsigned nr)
 		found += mask != 0;
 	}
 	return found;
-}
-
-/* How many are ready; 0: the deadline passed (0: already); -ERESTARTNOHAND; -ENOMEM. */
-static int poll_until(struct pollfd *fds, unsigned nr, u64 deadline)
-{
-	struct poll_waiter *t;
-	int found, error = 0;
-
-	if (!deadline)
-		return poll_round(NULL, fds, nr);
-	t = kmalloc(sizeof(*t));
-	if (!t)
-		return -ENOMEM;
-	poll_begin(t);
-	for (;;) {
-		found = poll_round(t, fds, nr);
-		if (found || error)
-			break;
-		error = poll_sleep(t, deadline);
-	}
-	poll_end(t);
-	kfree(t);
-	if (found || error == -ETIMEDOUT)
-		return found;
-	return error == -ERESTARTSYS ? -ERESTARTNOHAND : error;
 }
 
 static long poll_user(struct pollfd __user *ufds, unsigned nr, u64 deadline)
@@ -240,7 +244,7 @@ static long poll_user(struct pollfd __user *ufds, unsigned nr, u64 deadline)
 	}
 	found = -EFAULT;
 	if (!copy_from_user(fds, ufds, nr * sizeof(*fds))) {
-		found = poll_until(fds, nr, deadline);
+		found = poll_until(poll_round, &(struct polled){ fds, nr }, deadline);
 		if (found >= 0 && (vaddr_t)ufds > USER_TOP)	/* Linux looks even if nothing is to be written */
 			found = -EFAULT;
 		for (unsigned i = 0; i < nr && found >= 0; i++)

@@ -39,8 +39,11 @@ void poll_end(struct poll_waiter *w);
 /* What the file is ready for: POLL* bits; the second: POLLNVAL for a bad descriptor. NULL: only ask. */
 u32 poll_file(struct file *file, struct poll_table *t);
 u32 poll_fd(struct poll_waiter *w, int fd, u32 want);
-/* Sleep until something happened, or the deadline (ktime_ns; ~0: none): 0, -ETIMEDOUT, -ERESTARTSYS. */
-int poll_sleep(struct poll_waiter *w, u64 deadline);
+/*
+ * Ask all, by round(), which gives how many are ready (w NULL: only ask), until some are or the deadline (ktime_ns; 0: has passed; ~0: none). How many;
+ * 0: it passed; -ERESTARTNOHAND; -ENOMEM. Sleeps.
+ */
+int poll_until(int (*round)(struct poll_waiter *w, void *what), void *what, u64 deadline);
 /* Timeout of a timespec at `user` (NULL: none) as a deadline: EFAULT, EINVAL. And the rest of it, written back. */
 int deadline_get(const void __user *user, bool micro, u64 *deadline);
 void deadline_put(void __user *user, bool micro, u64 deadline);

@@ -367,14 +367,7 @@ static int mount(struct block_device *dev, u32 flags, const char *options, struc
 	sb->block_size = 1024;
 	sb->uncached = true;
 	root = make(sb, &root_dir, &(struct proc_subject){ .fd = -1 }, root_dir.mode);
-	sb->root = root ? dentry_root(sb, root) : NULL;
-	if (!sb->root) {
-		inode_put(root);
-		super_free(sb);
-		return -ENOMEM;
-	}
-	*out = sb;
-	return 0;
+	return super_rooted(sb, root, out);
 }
 
 void procfs_init(void)

@@ -10,8 +10,6 @@
 #include "mm/slab.h"
 #include "mm/usercopy.h"
 
-#define FAST_IOV 8
-
 /* --- positions --- */
 
 /* Whoever else could move the position is kept out. Not needed if nobody else can have the file in use: it is borrowed from its only table. */

@@ -52,8 +52,9 @@ static void sets_free(struct sets *s)
 }
 
 /* One look at all: how many bits are answered; -EBADF. */
-static int round_all(struct poll_waiter *t, struct sets *s)
+static int round_all(struct poll_waiter *t, void *what)
 {
+	struct sets *s = what;
 	int found = 0;
 
 	for (unsigned fd = 0; fd < s->nr; fd++) {
@@ -75,30 +76,6 @@ static int round_all(struct poll_waiter *t, struct sets *s)
 	return found;
 }
 
-static int select_until(struct sets *s, u64 deadline)
-{
-	struct poll_waiter *t;
-	int found, error = 0;
-
-	if (!deadline)
-		return round_all(NULL, s);
-	t = kmalloc(sizeof(*t));
-	if (!t)
-		return -ENOMEM;
-	poll_begin(t);
-	for (;;) {
-		found = round_all(t, s);
-		if (found || error)
-			break;
-		error = poll_sleep(t, deadline);
-	}
-	poll_end(t);
-	kfree(t);
-	if (found || error == -ETIMEDOUT)
-		return found;
-	return error == -ERESTARTSYS ? -ERESTARTNOHAND : error;
-}
-
 static long do_select(int nr, void __user *const user[3], u64 deadline)
 {
 	struct sets s = { 0 };
@@ -108,7 +85,7 @@ static long do_select(int nr, void __user *const user[3], u64 deadline)
 		return -EINVAL;
 	found = sets_get(&s, nr, user);
 	if (!found)
-		found = select_until(&s, deadline);
+		found = poll_until(round_all, &s, deadline);
 	for (int i = 0; i < 3 && found >= 0; i++)
 		if (user[i] && copy_to_user(user[i], s.got[i], s.words * sizeof(u64)))
 			found = -EFAULT;

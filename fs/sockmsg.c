@@ -150,6 +150,18 @@ static int rights_put(const struct user_msg *msg, size_t *at, struct message_in 
 	return error;
 }
 
+/* The header that a program passed, and an iterator over its buffers, to be freed unless it is `fast`. Or an error. */
+static struct iovec *header_get(struct user_msg *msg, const struct user_msg __user *umsg, struct iov_iter *it, struct iovec fast[FAST_IOV])
+{
+	if (copy_from_user(msg, umsg, sizeof(*msg)))
+		return ERR_PTR(-EFAULT);
+	if (msg->name && msg->name_len < 0)
+		return ERR_PTR(-EINVAL);
+	if (msg->iov_len > 1024)
+		return ERR_PTR(-EMSGSIZE);
+	return iter_import(it, msg->iov, msg->iov_len, fast, FAST_IOV);
+}
+
 /* --- sending --- */
 
 static long send_one(struct file *file, const struct user_msg *msg, struct iov_iter *it, u32 flags)
@@ -191,18 +203,12 @@ long sys_sendto(int fd, const void __user *buf, size_t n, u32 flags, const void 
 
 static long send_msg(struct file *file, const struct user_msg __user *umsg, u32 flags)
 {
-	struct iovec fast[8], *iov;
+	struct iovec fast[FAST_IOV], *iov;
 	struct user_msg msg;
 	struct iov_iter it;
 	long r;
 
-	if (copy_from_user(&msg, umsg, sizeof(msg)))
-		return -EFAULT;
-	if (msg.name && msg.name_len < 0)
-		return -EINVAL;
-	if (msg.iov_len > 1024)
-		return -EMSGSIZE;
-	iov = iter_import(&it, msg.iov, msg.iov_len, fast, ARRAY_SIZE(fast));
+	iov = header_get(&msg, umsg, &it, fast);
 	if (IS_ERR(iov))
 		return PTR_ERR(iov);
 	r = send_one(file, &msg, &it, flags);
@@ -302,19 +308,13 @@ long sys_recvfrom(int fd, void __user *buf, size_t n, u32 flags, void __user *ad
 
 static long receive_msg(struct file *file, struct user_msg __user *umsg, u32 flags)
 {
-	struct iovec fast[8], *iov;
+	struct iovec fast[FAST_IOV], *iov;
 	struct user_msg msg;
 	struct iov_iter it;
 	int name_len;
 	long r;
 
-	if (copy_from_user(&msg, umsg, sizeof(msg)))
-		return -EFAULT;
-	if (msg.name && msg.name_len < 0)
-		return -EINVAL;
-	if (msg.iov_len > 1024)
-		return -EMSGSIZE;
-	iov = iter_import(&it, msg.iov, msg.iov_len, fast, ARRAY_SIZE(fast));
+	iov = header_get(&msg, umsg, &it, fast);
 	if (IS_ERR(iov))
 		return PTR_ERR(iov);
 	r = receive_one(file, &msg, &it, flags, &name_len);

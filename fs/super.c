@@ -76,6 +76,18 @@ void super_free(struct super_block *sb)
 	kfree(sb);
 }
 
+int super_rooted(struct super_block *sb, struct inode *root, struct super_block **out)
+{
+	sb->root = root ? dentry_root(sb, root) : NULL;
+	if (!sb->root) {
+		inode_put(root);
+		super_free(sb);
+		return -ENOMEM;
+	}
+	*out = sb;
+	return 0;
+}
+
 /* Everything of sb is unused: write it, forget it. It is off the list. */
 static void super_kill(struct super_block *sb)
 {

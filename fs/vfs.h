@@ -364,6 +364,8 @@ void fs_register(struct fs_type *type);
 void mount_complain(const char *fmt, ...) __printf(1, 2);
 const char *mount_problem(void);
 struct super_block *super_alloc(const char *type);		/* a zeroed one with st_dev, on the list; NULL */
+/* The end of a ->mount: its root is this inode, whose reference is used up, and *out is the super block. NULL, or no memory: super_free(), and -ENOMEM. */
+int super_rooted(struct super_block *sb, struct inode *root, struct super_block **out);
 void super_free(struct super_block *sb);			/* of a mount that failed: no inode is left, put_super is not called */
 /* The root dentry, by which sb->root is set; takes the inode's reference over. NULL: no memory (nothing taken). */
 struct dentry *dentry_root(struct super_block *sb, struct inode *inode);

@@ -18,7 +18,6 @@
 #include "mm/vmstat.h"
 
 #define BATCH 16
-#define FAST_IOV 8
 
 /* The next piece, which ends with its page or its segment, into a frame. Bytes, or -EFAULT, -ENOMEM. */
 static ssize_t copy_piece(struct iov_iter *from, struct pipe_buf *b)

@@ -9,7 +9,6 @@
 #include "mm/gup.h"
 #include "mm/slab.h"
 
-#define FAST_IOV 8
 #define MAX_IOV 1024
 
 /* As ptrace(2) would let us attach: all ids of the other are our real ones, and it may be dumped; or we are root. */

@@ -44,6 +44,7 @@ static inline void iter_init_kernel(struct iov_iter *it, const struct iovec *iov
 	iter_init_user(it, iov, nr);
 	it->kernel = true;
 }
+#define FAST_IOV 8	/* iovecs that callers have room for on their stacks */
 /* Fetch a user iovec array: returns an array to kfree (or `fast` itself if nr <= nr_fast), or ERR_PTR(EFAULT, EINVAL, ENOMEM).
  * Checks as Linux: nr <= 1024, lengths not negative, the sum cut to MAX_RW_COUNT. */
 struct iovec *iter_import(struct iov_iter *it, const struct iovec __user *uiov, unsigned long nr, struct iovec *fast, unsigned nr_fast);

@@ -22,7 +22,8 @@ static int find_blocks(struct inode *inode, u64 index, u32 phys[MAX_BLOCKS], uns
 	return error ? error : (int)n;
 }
 
-static int data_read_page(struct address_space *m, u64 index, struct page *page)
+/* A block without a place is a hole. Of a write the page has zeroes there (the tail that truncate cleared), or it would have been reserved. */
+static int start_io(struct address_space *m, u64 index, struct page *page, bool write)
 {
 	struct inode *inode = m->owner;
 	struct ext2_sb *s = ext2_s(inode);
@@ -33,37 +34,20 @@ static int data_read_page(struct address_space *m, u64 index, struct page *page)
 
 	if (n < 0)
 		return n;
-	io = ext2_io_alloc(m, index, page, false);
+	io = ext2_io_alloc(m, index, page, write);
 	io->keep = keep;
 	for (int i = 0; i < n; i++) {
 		if (phys[i])
 			ext2_io_add(io, s, i * s->block_size, phys[i]);
-		else
+		else if (!write)
 			memset((u8 *)page_address(page) + i * s->block_size, 0, s->block_size);
 	}
 	ext2_io_submit(io);
 	return 0;
 }
 
-static int data_write_page(struct address_space *m, u64 index, struct page *page)
-{
-	struct inode *inode = m->owner;
-	struct ext2_sb *s = ext2_s(inode);
-	struct ext2_io *io;
-	u32 phys[MAX_BLOCKS];
-	unsigned keep;
-	int n = find_blocks(inode, index, phys, &keep);
-
-	if (n < 0)
-		return n;
-	io = ext2_io_alloc(m, index, page, true);
-	/* A block without a place was not reserved: it is a hole, and the page has zeroes there (the tail that truncate cleared). */
-	for (int i = 0; i < n; i++)
-		if (phys[i])
-			ext2_io_add(io, s, i * s->block_size, phys[i]);
-	ext2_io_submit(io);
-	return 0;
-}
+static int data_read_page(struct address_space *m, u64 index, struct page *page) { return start_io(m, index, page, false); }
+static int data_write_page(struct address_space *m, u64 index, struct page *page) { return start_io(m, index, page, true); }
 
 static int data_reserve(struct address_space *m, u64 index, unsigned from, unsigned to)
 {
