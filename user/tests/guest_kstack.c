@@ -64,7 +64,7 @@ static void end(int hold)
 /* MANY at once, twice: what they had is free afterwards. */
 static void come_back(void)
 {
-	long before = stacks_at_rest(), memory, unmapped_before = unmapped();
+	long before = stacks_at_rest(), memory = 0, unmapped_before = unmapped();
 	int hold;
 
 	for (int i = 0; i < 2; i++) {
