@@ -3,8 +3,9 @@ runs thousands); the machine stops itself where it is told to; and all of that i
 import os
 import re
 import subprocess
+import tempfile
 
-from testlib import PATIENCE, ROOT, build_kernel, check, command, equal, guest, guest_ok, must, scratch
+from testlib import PATIENCE, ROOT, build_kernel, check, command, equal, guest, guest_ok, must
 
 HOST = False
 COWSLIP = os.path.join(ROOT, "cowslip")
@@ -24,7 +25,8 @@ def prepare():
 def scenario(name, smp, count):
     def run():
         # First on Linux, under whatever schedules come: the check is of what Linux promises.
-        must([os.path.join(ROOT, "build/user/scenario"), name, "200", "1", "/tmp"], timeout=100)
+        with tempfile.TemporaryDirectory() as directory:
+            must([os.path.join(ROOT, "build/user/scenario"), name, "200", "1", directory], timeout=100)
         out = guest_ok(["/bin/scenario", name, str(count), "1"], append="sched=explore:1 swap_mb=4", icount=True, smp=smp, timeout=300).decode()
         match = re.match(rf"{name}: {count} schedules of about (\d+) events$", out)
         check(match and int(match[1]) > 50, out)
@@ -42,8 +44,8 @@ PAIRS = "write lend read fault store truncate punch fork munmap mprotect pin dwr
 def pairs():
     """user/pairs.c: every two operations of the memory system at the same time, a few schedules each (soak: thousands)."""
     equal(must([os.path.join(ROOT, "build/user/pairs"), "list"]).decode().split(), PAIRS, "pairs list")
-    with scratch() as directory:
-        must([os.path.join(ROOT, "build/user/pairs"), "all", "2", "47", "/dev/shm" if os.path.isdir("/dev/shm") else directory], timeout=200)
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as directory:
+        must([os.path.join(ROOT, "build/user/pairs"), "all", "2", "47", directory], timeout=200)
     for smp, count, seed in ((1, 5, 46), (2, 3, 62)):     # some with a page table that another process has too (seed & 48)
         out = guest_ok(["/bin/pairs", "all", str(count), str(seed), "/root"], append="sched=explore:1 share_min=1", icount=True, smp=smp, mem=64 << 20, timeout=300).decode()
         done = re.findall(rf"^(\w+ \w+): {count} schedules of about (\d+) events$", out, re.M)
