@@ -267,7 +267,7 @@ def gdb(words):
     thread = threading.Thread(target=lambda: result.append(guest.run()), daemon=True)
     thread.start()
     sock = guest.directory.file("gdb.sock")
-    while thread.is_alive() and not (os.path.exists(sock) and (guest.stopped_itself or not options.stopped_by_kernel)):
+    while thread.is_alive() and not (guest.heard and os.path.exists(sock) and (guest.stopped_itself or not options.stopped_by_kernel)):
         thread.join(0.02)
     if not thread.is_alive():
         complain(guest.message or "QEMU did not start")
@@ -283,7 +283,7 @@ def gdb(words):
     command += gdb_words
     status = subprocess.run(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)).returncode
     guest.kill()
-    thread.join(10)                                     # what the job wrote last may still be on its way
+    thread.join(60)                                     # what the job wrote last may still be on its way
     end(status if status >= 0 else 128 - status)
 
 

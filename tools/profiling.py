@@ -80,7 +80,7 @@ class Profiled(runner.Guest):
             self.asked = True
             try:
                 self.ends["qmp"].sendall(b'{"execute":"quit"}\n')
-                self.qemu.wait(60)
+                self.qemu.wait(600)
             except (OSError, subprocess.TimeoutExpired):
                 pass
         super().kill()

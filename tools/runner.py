@@ -243,6 +243,7 @@ class Guest:
             self.ends["in"].sendall(packet)
 
     stopped_itself = False                      # stop_at=: the kernel waits for GDB
+    heard = False                               # QEMU has spoken: all its sockets take connections
     presses = 0
 
     def escape(self, data):
@@ -285,6 +286,7 @@ class Guest:
                     continue
                 except OSError:
                     received[name] = b""
+                self.heard = self.heard or name == "qmp"
                 if not received[name]:
                     waiting.unregister(self.ends[name])
                     del names[self.ends[name].fileno()]
