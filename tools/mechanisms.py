@@ -61,6 +61,8 @@ def hosted():
     for path in sorted(glob.glob(os.path.join(ROOT, "tests/host/*.c"))):
         for kind, name, text in re.findall(r'^(TEST|ALL|RANDOM)\((\w+),(?:\s*\w+,)?\s*"([^"]*)"', source(path), re.M):
             found[{"ALL": "all_", "RANDOM": "race_", "TEST": ""}[kind] + name] = ("fs" if path.endswith("fs_test.c") else "mm", labels(text))
+        for name, text in re.findall(r'^BOTH\((\w+), *\d+, *\d+, *"([^"]*)"', source(path), re.M):      # test_all_templates.c
+            found.update({f"all_template_{when}_{name}": ("mm", labels(text)) for when in ("make", "give")})
     return found
 
 
