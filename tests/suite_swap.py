@@ -37,7 +37,7 @@ def same_as_host():
 
 def from_the_inside():
     """What goes out and what stays, slots and their counts, what /proc and sysinfo say, errors of swapon and swapoff."""
-    out = guest_ok([PROGRAMS + "guest_swap"], append="swap_mb=16", timeout=120).decode()
+    out = guest_ok([PROGRAMS + "guest_swap"], append="swap_mb=16", icount=True, timeout=120).decode()
     bad = [line for line in out.splitlines() if line.endswith("NOT SO") or "changed" in line]
     check(not bad and out.count(": ok") >= 24, "\n".join(bad) + out[-600:])
     for line in ('syscall(SYS_swapon, device, 0x8000 | 5) -> 0', 'syscall(SYS_swapon, device, 0) -> -1 (Resource busy)', 'syscall(SYS_swapoff, device) -> 0'):
