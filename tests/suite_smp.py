@@ -116,7 +116,7 @@ class Monitor:
 
 # Spins on CPU 1 in user mode, or until the log says what is waited for. The shell that waits is on CPU 0: what hits CPU 1 is not to hit it.
 def until_logged(text):
-    return ["taskset", "1", "sh", "-c", f"taskset 2 sh -c 'while :; do :; done' & echo ready >/dev/kmsg; n=0; while [ $n -lt 600 ] && ! dmesg | grep -q '{text}'; do sleep 0.1; n=$((n+1)); done; "
+    return ["taskset", "1", "sh", "-c", f"taskset 2 sh -c 'while :; do :; done' & echo ready >/dev/kmsg; n=0; while [ $n -lt 6000 ] && ! dmesg | grep -q '{text}'; do sleep 0.1; n=$((n+1)); done; "
                         "kill $! 2>/dev/null; wait $!; echo $?"]
 
 
@@ -133,7 +133,7 @@ def repeat(machine, command):
 
 @test
 def nmi_is_logged():
-    with Monitor(until_logged("NMI on CPU"), smp=2, timeout=100) as m:
+    with Monitor(until_logged("NMI on CPU 0"), smp=2, timeout=100) as m:
         repeat(m, lambda: m.command("inject-nmi"))
     status, out, err, log = m.result
     check(status == 0 and "NMI on CPU 0" in log and "PANIC" not in log, log[-1500:])
