@@ -96,9 +96,9 @@ def guest_ok(argv, what="", **options):
 
 def build_kernel():
     """Kernel and user programs, warnings are errors."""
-    import runner
+    import building
     try:
-        runner.build(werror=True)
+        building.build(werror=True)
     except Exception as failure:
         raise Fail(str(failure))
 

@@ -19,6 +19,7 @@ import subprocess
 import sys
 
 import benchdoc
+import building
 import peer
 import plot
 import runner
@@ -210,7 +211,7 @@ class Table:
 
 def prepare():
     """What every measurement begins with: the commit is that of the build."""
-    runner.build()
+    building.build()
     benchdoc.commit()
     os.makedirs(FOLDER, exist_ok=True)
 

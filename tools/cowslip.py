@@ -190,9 +190,10 @@ def end(status):
 
 
 def run(words):
+    import building
     import runner
     options, argv = parse(words)
-    runner.build()
+    building.build()
     streams = runner.HostStreams()
     if options.window and not argv:             # whoever types does so in the window
         streams.tty, streams.mask = False, 0
@@ -235,6 +236,7 @@ def complain(text):
 
 def gdb(words):
     """GDB in the foreground; the machine, which stands before its first instruction, in a thread of this process."""
+    import building
     import runner
     gdb_words = []
 
@@ -251,7 +253,7 @@ def gdb(words):
     options, argv = parse(words, gdb_option)
     options.gdb = True
     options.stopped_by_kernel = "stop_at=" in options.append    # GDB comes when the machine has stopped itself: before, it would shift what it looks for
-    runner.build()
+    building.build()
 
     class Streams(runner.HostStreams):
         """GDB has the terminal: the job reads nothing."""
@@ -279,7 +281,7 @@ def gdb(words):
     command = ["gdb", "-q", "-ix", f"{scripts}/cowslip.gdb", kernel_file(), "-x", f"{scripts}/cowslip_gdb.py",
                "-ex", f"target remote {os.path.relpath(sock)}"]
     if not options.stopped_by_kernel:
-        command += ["-ex", f"k start {runner.first_instruction(options.iso):#x}"]
+        command += ["-ex", f"k start {building.first_instruction(options.iso):#x}"]
     command += gdb_words
     status = subprocess.run(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)).returncode
     guest.kill()
@@ -290,8 +292,9 @@ def gdb(words):
 def build_iso(options, target):
     """The kernel and the root file system as a bootable image for people: the menu waits for three seconds."""
     import image
+    import building
     import runner
-    runner.build()
+    building.build()
     directory = runner.RunDirectory()
     try:
         with runner.build_lock():

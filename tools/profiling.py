@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 
+import building
 import plot
 import runner
 from common import BUILD, ROOT, Failure, build_lock, kernel_file
@@ -177,7 +178,7 @@ def command(words, parse):
     options, argv = parse(words, other)
     if not argv or not given["--lines"].isdigit():
         raise Failure("profile [--boot] [--after FUNCTION] [--of FUNCTION] [--lines N] [OPTIONS of run] -- PROGRAM ARGS (./cowslip help)")
-    runner.build()
+    building.build()
     folded, status = profile(options, argv, HostStreams(), given["--boot"], given["--after"])
     title = "instructions of " + ("the boot and " if given["--boot"] else "") + " ".join(argv)
     root, sums = read_tree(folded, title, given["--of"])

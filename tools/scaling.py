@@ -7,6 +7,7 @@ cores the result says nothing. --rounds N (5)."""
 import re
 from concurrent.futures import ThreadPoolExecutor
 
+import building
 import runner
 from common import Failure
 
@@ -33,7 +34,7 @@ def command(words):
         rounds = int(words[1])
     elif words:
         raise Failure("scaling: --rounds N")
-    runner.build()
+    building.build()
     print("| row | what | 1 process, 1 CPU (s) | 2 processes, 2 CPUs (s) | 2 machines (s) | ratio to ideal | ratio to 2 machines |\n|---|---|---|---|---|---|---|")
     for row, operations, what in ROWS:
         one, two, apart = [], [], []
