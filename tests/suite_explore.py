@@ -5,17 +5,12 @@ import re
 import subprocess
 import tempfile
 
-from testlib import PATIENCE, ROOT, build_kernel, check, command, equal, guest, guest_ok, must
+from testlib import PATIENCE, ROOT, build_kernel, check, collected, command, equal, guest, guest_ok, must
 
 HOST = False
 COWSLIP = os.path.join(ROOT, "cowslip")
 SCENARIOS = "write_truncate fault_truncate crossed_writers fork_fault swap_fork munmap_copy exec_signals pipes rename_lookup".split()
-TESTS = []
-
-
-def test(function):
-    TESTS.append((function.__name__, function))
-    return function
+TESTS, test = collected()
 
 
 def prepare():

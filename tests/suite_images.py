@@ -3,10 +3,10 @@ import hashlib
 import os
 
 from suite_runner import ended, run, sh
-from testlib import build_kernel, check, equal, guest, must, scratch
+from testlib import build_kernel, check, collected, equal, guest, must, scratch
 
 HOST = False
-TESTS = []
+TESTS, test = collected()
 
 
 def prepare():
@@ -15,11 +15,6 @@ def prepare():
 
 def tests():
     return TESTS
-
-
-def test(function):
-    TESTS.append((function.__name__, function))
-    return function
 
 
 @test

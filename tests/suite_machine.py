@@ -2,10 +2,10 @@
 import os
 import struct
 
-from testlib import BUILD, ROOT, check, command, equal, host_program, must, scratch
+from testlib import ROOT, check, collected, command, equal, host_program, must, scratch
 
 HOST = True
-TESTS = []
+TESTS, test = collected()
 PROGRAMS = {}
 
 
@@ -16,11 +16,6 @@ def prepare():
 
 def tests():
     return TESTS
-
-
-def test(function):
-    TESTS.append((function.__name__, function))
-    return function
 
 
 # ---------------------------------------------------------------- ACPI

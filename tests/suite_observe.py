@@ -3,12 +3,12 @@ import os
 import re
 
 import common
-from testlib import ROOT, build_kernel, check, command, equal, guest, guest_ok, package
+from testlib import ROOT, build_kernel, check, collected, command, equal, guest, guest_ok, package
 
 HOST = False
 COWSLIP = os.path.join(ROOT, "cowslip")
 PROGRAMS = "/usr/lib/cowslip/tests/"
-TESTS = []
+TESTS, test = collected()
 
 
 def prepare():
@@ -17,11 +17,6 @@ def prepare():
 
 def tests():
     return TESTS
-
-
-def test(function):
-    TESTS.append((function.__name__, function))
-    return function
 
 
 def has(text, *patterns):

@@ -13,11 +13,11 @@ import threading
 import time
 
 import rundir
-from testlib import PATIENCE, ROOT, Fail, Skip, build_kernel, check, command, equal, guest, scratch, until
+from testlib import PATIENCE, ROOT, Fail, Skip, build_kernel, check, collected, command, equal, guest, scratch, until
 
 HOST = False
 COWSLIP = os.path.join(ROOT, "cowslip")
-TESTS = []
+TESTS, test = collected()
 
 
 def prepare():
@@ -26,11 +26,6 @@ def prepare():
 
 def tests():
     return TESTS
-
-
-def test(function):
-    TESTS.append((function.__name__, function))
-    return function
 
 
 def run(*words, stdin=b"", limit=50 * PATIENCE):

@@ -8,10 +8,10 @@ import shutil
 import suite_emulator
 from common import kernel_file
 from screens import Machine
-from testlib import ROOT, build_kernel, check, command, package, scratch, until
+from testlib import ROOT, build_kernel, check, collected, command, package, scratch, until
 
 HOST = False
-TESTS = []
+TESTS, test = collected()
 
 
 def prepare():
@@ -20,11 +20,6 @@ def prepare():
 
 def tests():
     return TESTS
-
-
-def test(function):
-    TESTS.append((function.__name__, function))
-    return function
 
 
 def iso(directory, *options):

@@ -7,15 +7,10 @@ import socket
 import threading
 import time
 
-from testlib import build_kernel, check, equal, guest, guest_ok, package, scratch, until
+from testlib import build_kernel, check, collected, equal, guest, guest_ok, package, scratch, until
 
 HOST = False
-TESTS = []
-
-
-def test(function):
-    TESTS.append((function.__name__, function))
-    return function
+TESTS, test = collected()
 
 
 def prepare():

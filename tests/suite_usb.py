@@ -3,19 +3,14 @@ import contextlib
 import os
 import shutil
 
-from testlib import ROOT, Fail, Skip, check, command, equal, must, scratch
+from testlib import ROOT, Fail, Skip, check, collected, command, equal, must, scratch
 
 HOST = True
-TESTS = []
+TESTS, test = collected()
 
 
 def tests():
     return TESTS
-
-
-def test(function):
-    TESTS.append((function.__name__, function))
-    return function
 
 
 def put(path, text):

@@ -115,6 +115,16 @@ def build_variant(name):
         common.choose_variant(chosen)
 
 
+def collected():
+    """For a suite whose tests are functions under `@test`: the list of them, and that decorator."""
+    found = []
+
+    def test(function):
+        found.append((function.__name__, function))
+        return function
+    return found, test
+
+
 def host_program(name, *sources):
     """A program of the kernel's own files for the host, under ASan and UBSan (counted by ./cowslip coverage): its path, build/host/NAME."""
     folder = os.path.join(BUILD, "host", name + ".d")
