@@ -251,14 +251,17 @@ def quick_start():
 def terminal(command_words, feed, wait=60 * PATIENCE, size=(30, 90)):
     """Run on a pseudo-terminal. feed: (text to wait for, bytes to type). Returns (status, output, was the mode restored)."""
     try:
-        pid, fd = pty.fork()
+        fd, slave = pty.openpty()
     except OSError as error:                    # a chroot without /dev/pts
         raise Skip(str(error))
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))      # before it can be looked at, or changed
+    before, output, seen, feed = termios.tcgetattr(fd), b"", 0, list(feed)
+    pid = os.fork()
     if pid == 0:
+        os.login_tty(slave)
         os.chdir(ROOT)
         os.execvp(command_words[0], command_words)
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
-    before, output, seen, feed = termios.tcgetattr(fd), b"", 0, list(feed)
+    os.close(slave)
     deadline = time.monotonic() + wait
     while time.monotonic() < deadline:
         if select.select([fd], [], [], 0.1)[0]:
