@@ -58,14 +58,15 @@ void vma_usage(struct vma *vma, struct vma_usage *out)
 	vaddr_t next;
 
 	*out = (struct vma_usage){ 0 };
-	for (vaddr_t va = vma->start; va < vma->end; va = next) {
-		struct page *leaf = leaf_hold(vma->mm, va, &next);
+	for (vaddr_t start = vma->start; start < vma->end; start = next) {
+		struct page *leaf = leaf_hold(vma->mm, start, &next);
+		struct vma_usage before = *out;
 		next = min(next, vma->end);
 		if (!leaf)
 			continue;
 		if (m)			/* for a table at a time, so that nobody waits long */
 			mutex_lock(&m->i_mmap_lock);
-		for (; va < next && READ_ONCE(leaf->live); va += PAGE_SIZE) {
+		for (vaddr_t va = start; va < next && READ_ONCE(leaf->live); va += PAGE_SIZE) {
 			u64 e = entry_read(leaf_entry(leaf, va));
 			if (counts(e))
 				count_page(vma, va, e, other_owners(leaf), out);
@@ -74,7 +75,10 @@ void vma_usage(struct vma *vma, struct vma_usage *out)
 		}
 		if (m)
 			mutex_unlock(&m->i_mmap_lock);
-		page_unpin_read(leaf);
+		if (!leaf_let_go(vma->mm, start, leaf)) {
+			*out = before;
+			next = start;
+		}
 	}
 }
 
@@ -98,12 +102,10 @@ static u64 count_tables(struct page *table)
 {
 	u64 n = 1;
 
-	if (table->level == 0)
-		return n;
 	for (unsigned slot = 0; slot < (table->level == 3 ? 256 : 512); slot++) {
 		u64 e = entry_read(&table_entries(table)[slot]);
-		if (e & ENTRY_P)
-			n += count_tables(entry_page(e));
+		if (e & ENTRY_P)	/* a leaf that others have too may be another one by now */
+			n += table->level == 1 ? 1 : count_tables(entry_page(e));
 	}
 	return n;
 }
@@ -124,11 +126,15 @@ void mm_usage(struct mm *mm, struct mm_usage *out)
 			out->exec += vma_pages(vma);
 		for (vaddr_t va = vma->start; va < vma->end; va = next) {
 			struct page *leaf = leaf_hold(mm, va, &next);
+			struct mm_usage before = *out;
 			if (!leaf)
 				continue;
 			if (READ_ONCE(leaf->live))
 				count_leaf(vma, leaf, va, min(next, vma->end), out);
-			page_unpin_read(leaf);
+			if (!leaf_let_go(mm, va, leaf)) {
+				*out = before;
+				next = va;
+			}
 		}
 	}
 	out->tables = count_tables(mm->root);

@@ -85,8 +85,10 @@ struct page *leaf_find_locked(struct mm *mm, vaddr_t va, vaddr_t *next);
  */
 #define LEAF_TAKE (~0U)
 struct page *leaf_find_own(struct mm *mm, vaddr_t va, vaddr_t *next, unsigned copy_flags);
-/* The same for who only looks, under mmap_lock for reading: it stays until page_unpin_read(). */
+/* The same for who only looks, under mmap_lock for reading: it stays until page_unpin_read(). But another thread's fault may put a copy in its place meanwhile. */
 struct page *leaf_hold(struct mm *mm, vaddr_t va, vaddr_t *next);
+/* Unpins it. False: it was not the leaf of va to the end, and may have been emptied by its last owner: look again. */
+bool leaf_let_go(struct mm *mm, vaddr_t va, struct page *leaf);
 /* va's entry and, in *value, what it says, less what the entry above it takes away (INV-P4). NULL: none. Interrupts off, or mmap_lock. */
 const entry_t *leaf_find_entry(struct mm *mm, vaddr_t va, u64 *value);
 static inline entry_t *leaf_entry(struct page *leaf, vaddr_t va) { return &table_entries(leaf)[table_index(va, 0)]; }

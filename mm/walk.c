@@ -125,6 +125,15 @@ struct page *leaf_hold(struct mm *mm, vaddr_t va, vaddr_t *next)
 	}
 }
 
+bool leaf_let_go(struct mm *mm, vaddr_t va, struct page *leaf)
+{
+	vaddr_t next;
+	bool same = find_leaf(mm, va, &next).leaf == leaf;
+
+	page_unpin_read(leaf);
+	return same;
+}
+
 const entry_t *leaf_find_entry(struct mm *mm, vaddr_t va, u64 *value)
 {
 	struct found f;
@@ -367,11 +376,14 @@ u64 mm_rss_pages(struct mm *mm)
 	for (unsigned i = 0; i < mm->nr_vmas; i++)
 		for (vaddr_t va = mm->vmas[i]->start, end = mm->vmas[i]->end; va < end; va = next) {
 			struct page *leaf = leaf_hold(mm, va, &next);
+			u64 here;
 			if (!leaf)
 				continue;
-			if (READ_ONCE(leaf->live))
-				pages += leaf_present(leaf, va, min(next, end));
-			page_unpin_read(leaf);
+			here = READ_ONCE(leaf->live) ? leaf_present(leaf, va, min(next, end)) : 0;
+			if (leaf_let_go(mm, va, leaf))
+				pages += here;
+			else
+				next = va;
 		}
 	up_read(&mm->mmap_lock);
 	return pages;

@@ -65,6 +65,10 @@ BUGS = [
         ("mm/table.c", "\ttable->pinned = false;\t\t/* it is another", "\t;\t\t/* it is another")], "random", "history_random"),
     ("table_of_failed_move", "mremap that fails leaves empty tables where no mapping is (ours, for weeks)", [
         ("mm/mremap.c", "\t\tdrop_tables(mm, m);\n", ""), ("mm/mremap.c", "static void drop_tables(", "__attribute__((unused)) static void drop_tables(")], "random", "tables_no_memory"),
+    ("table_hold_freed", "who looks at a table that others have does not ask whether it was freed before he held it", [
+        ("mm/walk.c", "\t\tif (!page_pin_read(f.leaf))\n\t\t\tcontinue;\t\t/* freed", "\t\tif (!page_pin_read(f.leaf) && false)\n\t\t\tcontinue;\t\t/* freed")], "all", "all_tables_look"),
+    ("table_look_once", "/proc counts the pages of a table that was emptied by its last owner meanwhile (ours, since tables are shared)", [
+        ("mm/walk.c", "\tbool same = find_leaf(mm, va, &next).leaf == leaf;\n", "\tbool same = find_leaf(mm, va, &next).leaf == leaf || true;\n")], "all", "all_tables_look"),
     # --- templates ---
     ("template_not_dropped", "INV-P3: a page of the file is replaced, and readers still get the table with the old one", [
         ("mm/pagecache.c", "\tif (old)\n\t\tslot_drop_template(m, slot);\n", "")], "random", "templates_INV_P3"),

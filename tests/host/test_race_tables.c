@@ -6,6 +6,7 @@
 
 #include "mm/swap.h"
 #include "mm/syscalls.h"
+#include "mm/usage.h"
 
 #define RANDOM(id, text, before, after, ...) \
 	TEST(race_##id, text) { explore_random(&(struct scenario){ .setup = before, .finish = after, .pct = true, .fn = { __VA_ARGS__ } }, 400); }
@@ -305,3 +306,30 @@ static void finish_swap(void)
 }
 ALL(tables_swap, 1, "swapping passes by a leaf that somebody else has, and may have it when he has left it",
     setup_swap, finish_swap, NULL, swap_out_child, store_parent)
+
+/* --- who looks on (/proc) --- */
+
+static void look_at_parent(void *arg)
+{
+	struct vma_usage seen;
+	struct mm_usage all;
+	down_read(&parent->mmap_lock);
+	vma_usage(vma_lookup(parent, BASE), &seen);
+	up_read(&parent->mmap_lock);
+	CHECK(seen.rss == PAGES || seen.rss == PAGES - 1);	/* while a page is replaced its entry is empty */
+	CHECK(seen.anonymous == seen.rss && !seen.swap);
+	CHECK_EQ(seen.shared_clean + seen.shared_dirty + seen.private_clean + seen.private_dirty, seen.rss);
+	mm_usage(parent, &all);
+	CHECK(all.anonymous == PAGES || all.anonymous == PAGES - 1);
+	CHECK_EQ(all.tables, 4);
+	u64 pages = mm_rss_pages(parent);
+	CHECK(pages == PAGES || pages == PAGES - 1);
+}
+static void leave_and_end(void *arg)
+{
+	store_parent(arg);
+	store_as(child, 1, 2000);
+	gone(&child);
+}
+ALL(tables_look, 1, "F-T1: /proc/PID/smaps and statm look at a leaf that is copied meanwhile, and emptied after that: they see the pages all the same",
+    setup, finish, NULL, look_at_parent, leave_and_end)
