@@ -49,12 +49,6 @@ void tlb_batch_others(struct tlb_batch *b, vaddr_t start, vaddr_t end)
 		tlb_batch_range(b, start, end);
 }
 
-void tlb_batch_holder(struct tlb_batch *b, struct page *page)
-{
-	ASSERT(b->nr < TLB_BATCH);
-	b->holders[b->nr++] = page;
-}
-
 void tlb_batch_table(struct tlb_batch *b, struct page *table)
 {
 	ASSERT(b->nr_tables < TLB_BATCH);

@@ -47,6 +47,5 @@ void tlb_batch_range(struct tlb_batch *b, vaddr_t start, vaddr_t end);
 void tlb_batch_others(struct tlb_batch *b, vaddr_t start, vaddr_t end);
 /* Room for one more of each? If not, call tlb_batch_finish first (with no table lock needed after). */
 static inline bool tlb_batch_full(const struct tlb_batch *b) { return b->nr == TLB_BATCH || b->nr_tables == TLB_BATCH; }
-void tlb_batch_holder(struct tlb_batch *b, struct page *page);
 void tlb_batch_table(struct tlb_batch *b, struct page *table);
 void tlb_batch_finish(struct tlb_batch *b);	/* flush, then drop; b is empty again */

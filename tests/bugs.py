@@ -51,6 +51,14 @@ BUGS = [
         ("mm/shootdown.c", "\tothers = mask & ~BIT(cpu_id());\n", "\tothers = mask & ~BIT(cpu_id());\n\tf.number = atomic64_add_return(&mm->flushes, 1);\n")], "all", "all_mask_pcid deeper=1"),
     ("protect_no_flush", "mprotect takes write permission away and does not flush", [
         ("mm/mprotect.c", "tlb_batch_range(", "if (false) tlb_batch_range(")], "all", "all_protect_access"),
+    ("truncate_no_direct_wait", "a truncate frees the blocks of a direct write in flight", [
+        ("mm/truncate.c", "\tpagecache_direct_wait(m);\n\tdown_write(&m->invalidate_lock);\n\tif (new_size", "\tdown_write(&m->invalidate_lock);\n\tif (new_size")], "all", "all_direct_truncate"),
+    ("punch_no_direct_wait", "a hole does so", [
+        ("mm/truncate.c", "\tpagecache_direct_wait(m);\n\tdown_write(&m->invalidate_lock);\n\tremove_pages", "\tdown_write(&m->invalidate_lock);\n\tremove_pages")], "all", "all_direct_punch"),
+    ("write_refused_clean", "a page whose write could not begin for want of memory counts as written", [
+        ("mm/pagelock.c", "\tif (error == -ENOMEM) {\n", "\tif (false) {\n")], "random", "file_write_not_begun"),
+    ("no_bounce_clean", "a pinned page for which there is no memory to be copied counts as written", [
+        ("mm/writeback.c", "\t\tpage_unlock(m, index, slot, ENTRY_D, 0);\n\t\treturn -ENOMEM;", "\t\tpage_unlock(m, index, slot, 0, 0);\n\t\treturn -ENOMEM;")], "random", "file_write_no_bounce"),
     # --- publishing, dropping, looking up ---
     ("drop_before_publish", "the cache drops a page before the slot shows its successor", [
         ("mm/pagecache.c", "\tdo {\n\t\tnext = (e &", "\tif (old)\n\t\tpage_drop_holder(old);\n\tdo {\n\t\tnext = (e &"),

@@ -101,6 +101,10 @@ static int write_page(struct address_space *m, u64 index, struct page *page)
 	f->writes++;
 	if (!f->block_state[index])
 		host_fail("PC4: page %lu of %s is written back without a block", (unsigned long)index, f->name);
+	if (f->refuse_writes) {
+		f->refuse_writes--;
+		return f->refusal;
+	}
 	submit(f, index, page, true, &f->fail_write);
 	return 0;
 }

@@ -132,6 +132,7 @@ struct hfile {
 	int refs;				/* VMAs, waits */
 	unsigned reads, writes, reserves;	/* counted */
 	int fail_read, fail_write, fail_reserve;	/* the n-th from now on fails (1 = next) */
+	int refuse_writes, refusal;		/* so many writes do not even begin, with this error */
 };
 extern struct list_head hfiles;
 struct hfile *hfile_create(const char *name, u64 max_bytes, const void *data, u64 size);

@@ -325,3 +325,67 @@ TEST(file_stable_writeback, "PG3 PC4: a page under writeback is not changed by a
 	check_all();
 	hfile_destroy(f);
 }
+
+static unsigned dirty_pages(struct hfile *f)
+{
+	unsigned n = 0;
+	for (u64 i = 0; i < 4; i++)
+		n += (pagecache_peek(&f->inode.mapping, i) & ENTRY_D) != 0;
+	return n;
+}
+
+TEST(file_write_not_begun, "PC7: a page whose write could not begin, for want of memory, stays dirty and is written the next time; with another error it is told once")
+{
+	struct hfile *f = file_of_size(4 * PAGE_SIZE);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_EQ(hfile_pwrite(f, &(u8){ want[i * PAGE_SIZE] = (u8)(0x70 + i) }, 1, i * PAGE_SIZE), 1);
+	CHECK_EQ(dirty_pages(f), 4);
+	f->refuse_writes = 1;
+	f->refusal = -ENOMEM;
+	CHECK_EQ(hfile_sync(f), -ENOMEM);
+	CHECK_EQ(dirty_pages(f), 4);			/* the others were not tried */
+	check_all();
+	CHECK_EQ(hfile_sync(f), 0);
+	CHECK_EQ(dirty_pages(f), 0);
+	same(f, 4 * PAGE_SIZE);
+	for (unsigned i = 0; i < 4; i++) {
+		CHECK_EQ(f->disk[i * PAGE_SIZE], 0x70 + i);
+		CHECK_EQ(hfile_pwrite(f, &(u8){ want[i * PAGE_SIZE] = (u8)(0x60 + i) }, 1, i * PAGE_SIZE), 1);
+	}
+	f->refuse_writes = 1;
+	f->refusal = -EIO;
+	CHECK_EQ(hfile_sync(f), -EIO);
+	check_all();
+	for (unsigned i = 1; i < 4; i++)
+		CHECK_EQ(f->disk[i * PAGE_SIZE], 0x60 + i);	/* these went out all the same */
+	CHECK_EQ(hfile_sync(f), 0);
+	same(f, 4 * PAGE_SIZE);
+	check_all();
+	hfile_destroy(f);
+}
+
+TEST(file_write_no_bounce, "PC7: a pinned page is written from a copy; where there is no memory for one it stays dirty")
+{
+	struct hfile *f = file_of_size(4 * PAGE_SIZE);
+	struct mm *mm = proc_create();
+	struct page *pin;
+	CHECK_EQ(hfile_mmap(f, BASE, 4 * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0), BASE);
+	CHECK_EQ(pin_user_pages(BASE, 1, PIN_WRITE, &pin), 1);
+	pin_note(pin, 1, 0);
+	want[0] = *(u8 *)page_address(pin) = 0x11;
+	inject_arm(INJECT_ALLOC, 1, 0, INJECT_ALL);
+	CHECK_EQ(hfile_sync(f), -ENOMEM);
+	inject_arm(INJECT_ALLOC, 0, 0, INJECT_ALL);
+	host_revive();
+	CHECK((pagecache_peek(&f->inode.mapping, 0) & (ENTRY_D | ENTRY_WRITEBACK | ENTRY_LOCKED)) == ENTRY_D);
+	CHECK(f->disk[0] != 0x11);
+	check_all();
+	CHECK_EQ(hfile_sync(f), 0);
+	CHECK_EQ(f->disk[0], 0x11);
+	pin_note(pin, -1, 0);
+	unpin_user_pages(&pin, 1, PIN_WRITE);
+	check_all();
+	proc_exit(mm);
+	same(f, 4 * PAGE_SIZE);
+	hfile_destroy(f);
+}

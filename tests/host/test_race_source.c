@@ -124,3 +124,53 @@ TEST(race_write_source_truncated, "INV-A6 W1: a write whose mapped source is tru
 	void (*const fn[])(void *) = { write_or_fault, truncate_f, write_f_from_g };
 	explore(800, 3, fn, setup_self, finish_self);
 }
+
+/* --- direct I/O that goes on after the call (AIO), and who frees its blocks --- */
+
+static void setup_direct(void)
+{
+	mm = NULL;
+	f = marked("f");
+	CHECK_EQ(hfile_pread(f, text, sizeof(text), 0), sizeof(text));
+}
+static void direct_write(void *arg)
+{
+	struct address_space *m = &f->inode.mapping;
+	down_write(&f->inode.i_rwsem);
+	bool there = m->size > 2 * PAGE_SIZE && f->block_state[1];
+	if (there) {
+		CHECK_EQ(pagecache_detach_begin(m, 1, 2), 0);
+		pagecache_direct_begin(m);
+		pagecache_detach_end(m);
+	}
+	up_write(&f->inode.i_rwsem);
+	for (unsigned p = 1; there && p < 3; p++) {
+		host_preempt("device");
+		if (!f->block_state[p])
+			host_fail("the device writes to block %u, which was freed", p);
+		f->disk[p * PAGE_SIZE] = 0x77;
+	}
+	if (there) {
+		pagecache_forget(m, 1, 2);
+		pagecache_direct_end(m);
+	}
+}
+static void truncate_shorter(void *arg)
+{
+	CHECK_EQ(hfile_truncate(f, PAGE_SIZE), 0);
+	CHECK_EQ(hfile_truncate(f, PAGES * PAGE_SIZE), 0);
+}
+static void punch_two(void *arg) { CHECK_EQ(hfile_punch(f, PAGE_SIZE, 3 * PAGE_SIZE), 0); }
+/* Written, then freed; or freed, and then there was nothing to be written. */
+static void finish_freed(void)
+{
+	u8 bytes[2] = { 1, 1 };
+	check_all();
+	CHECK_EQ(hfile_pread(f, bytes, 1, PAGE_SIZE), 1);
+	CHECK_EQ(hfile_pread(f, bytes + 1, 1, 2 * PAGE_SIZE), 1);
+	CHECK(!bytes[0] && !bytes[1]);
+	hfile_destroy(f);
+	check_all();
+}
+ALL(direct_truncate, 2, "a truncate waits for direct I/O in flight before it frees its blocks", setup_direct, finish_freed, NULL, direct_write, truncate_shorter)
+ALL(direct_punch, 2, "so does a hole", setup_direct, finish_freed, NULL, direct_write, punch_two)
