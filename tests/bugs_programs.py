@@ -198,5 +198,17 @@ BUGS = [
     ("store_from_outside_shared", "a store from outside goes to the frame that is mapped, also if it is shared with another process", [
         ("mm/own.c", "while (own_holders(own) == 1 && own_xpins(own) < OWN_MAX_XPINS)", "while (own_xpins(own) < OWN_MAX_XPINS)"),
         ("mm/gup.c", "if (value & ENTRY_PRIV ? !(value & ENTRY_EXCL) : !(vma->flags & VM_SHARED))", "if (false)")], "procvm INV_G2_poke_while_forking"),
+    # --- beside the memory system ---
+    ("stacks_kept", "kernel stacks of tasks that have ended are never given back", [
+        ("kernel/kstack.c", "many = ++nr_free > KEEP;", "many = ++nr_free > MAX_SLOTS;")], "guest_kstack come_back"),
+    ("stack_frames_lost", "a stack that cannot be made keeps the frames that it got", [
+        ("kernel/kstack.c", "fail:\n\twhile (n--)\n\t\tpage_put(pages[n]);\n", "fail:\n")], "guest_kstack failing"),
+    ("stack_slot_lost", "the addresses of a stack that could not be made are not used again", [
+        ("kernel/kstack.c", "\trelease_slot(top);\n\treturn 0;\n", "\treturn 0;\n")], "guest_kstack slots"),
+    ("node_locks_itself", "write() to a disk takes the lock of the device node, of which there may be several", [
+        ("drivers/block.c", "down_write(&dev->rwsem);", "down_write(&file->inode->i_rwsem);"), ("drivers/block.c", "up_write(&dev->rwsem);", "up_write(&file->inode->i_rwsem);")],
+     "guest_nodes one_at_a_time --icount --append 'swap_mb=4 ramdisk_latency_us=5000'"),
+    ("hints_about_the_node", "posix_fadvise(), readahead(), sync_file_range() of a disk are about the device node's own cache", [
+        ("drivers/block.c", "\tfile->mapping = &dev->mapping;\n", "\t(void)dev;\n")], "guest_nodes hints --icount --append 'swap_mb=4 ramdisk_latency_us=5000'"),
 ]
 BUGS = [(*bug[:3], "program", bug[3]) for bug in BUGS]

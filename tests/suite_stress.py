@@ -76,7 +76,7 @@ def many_processes():
 def kernel_stacks():
     """Those of tasks that have ended are free memory again, on several processors too; and so are those that could not be made."""
     for smp in (1, 4):
-        equal(guest_ok(["/usr/lib/cowslip/tests/guest_kstack"], smp=smp, timeout=180), b"ok come_back\nok together\nok failing\n", f"{smp} processors")
+        equal(guest_ok(["/usr/lib/cowslip/tests/guest_kstack"], smp=smp, timeout=180), b"ok come_back\nok together\nok threads\nok failing\n", f"{smp} processors")
     equal(guest_ok(["/usr/lib/cowslip/tests/guest_kstack", "slots"], timeout=120), b"ok slots\n", "addresses")
 
 

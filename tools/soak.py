@@ -67,7 +67,7 @@ def failures(number, seed):
 
 # Programs that injected() takes besides those that run on Linux too, with arguments; guest_failures, guest_injected and guest_kstack have failures of their own, guest_fair,
 # guest_slow and guest_procload measure time.
-GUEST_ONLY = ("guest_blockmap", "guest_copyruns", "guest_elf 1 30", "guest_fuzz . 1 30", "guest_inv", "guest_invswap", "guest_loans", "guest_nodes /dev/ram1 .", "guest_shm", "guest_splice", "guest_swap",
+GUEST_ONLY = ("guest_blockmap", "guest_copyruns", "guest_elf 1 30", "guest_fuzz . 1 30", "guest_inv", "guest_invswap", "guest_loans", "guest_nodes", "guest_shm", "guest_splice", "guest_swap",
               "guest_tables", "guest_tlb .", "guest_vmstat")
 LONG = ("fsx", "names", "tables", "guest_")      # seconds, going on after a failure: all new paths of a run fail at once
 
