@@ -33,6 +33,7 @@ static struct reading {			/* of a window of mm, or of other */
 	u64 pages, word[FILE_PAGES];	/* so many pages were read */
 } readings[4];
 static unsigned nr_readings;
+static unsigned reads_before;		/* by the test: 1, and the template is made; 2, and it is given */
 
 /* Pages 0, 1, 2 and 511, and two in the middle, where sixteen that are written end, stand for themselves. */
 static bool stands_for_itself(unsigned p) { return p < 3 || p == 15 || p == 16 || p == LAST; }
@@ -104,8 +105,7 @@ static void setup_after(unsigned reads)
 	setup_frames();
 	CHECK(!template_of(f) == (reads < 2) && (reads < 2 || owners(template_of(f)) == 1));
 }
-static void setup_make(void) { setup_after(1); }
-static void setup_give(void) { setup_after(2); }
+static void setup(void) { setup_after(reads_before); }
 
 /* What was read stays, whatever happens to the file. */
 static void check_readings(void)
@@ -177,20 +177,21 @@ static void reader_0(void *arg) { read_window(0); }
  * Two tests of each: while one makes the template, and while one gets it. With so many preemptions; where it is 0, one takes half a minute:
  * tools/hosted.py, which always allows one more, does it.
  */
-#define ONE(id, k, text, before, after, reader, task) \
+#define ONE(id, k, reads, text, before, after, reader, task) \
 	TEST(all_template_##id, text) \
 	{ \
+		reads_before = reads; \
 		explore_exhaustive(&(struct scenario){ .setup = before, .finish = after, .mm = &mm, .pct = true, .fn = { reader, task }, .like_another = like_another }, k); \
 	}
-#define BOTH(id, k_make, k_give, text, make, give, after, task) \
-	ONE(make_##id, k_make, text, make, after, reader_0, task) \
-	ONE(give_##id, k_give, text, give, after, reader_0, task)
+#define BOTH(id, k_make, k_give, text, before, after, task) \
+	ONE(make_##id, k_make, 1, text, before, after, reader_0, task) \
+	ONE(give_##id, k_give, 2, text, before, after, reader_0, task)
 
 /* --- two readers --- */
 
 static void reader_1(void *arg) { read_window(1); }
 BOTH(two, 1, 1, "INV-P3: two threads read the same 2 MiB of a file to two places at once: one template, counted once for each who has it",
-     setup_make, setup_give, finish, reader_1)
+     setup, finish, reader_1)
 
 static void setup_two(void)
 {
@@ -198,15 +199,14 @@ static void setup_two(void)
 	CHECK_EQ(map_anon(BASE, WINDOWS * LEAF_SPAN, RW, MAP_PRIVATE | MAP_FIXED), BASE);
 	proc_run(mm);
 }
-static void setup_make_other(void) { setup_make(), setup_two(); }
-static void setup_give_other(void) { setup_give(), setup_two(); }
+static void setup_other(void) { setup(), setup_two(); }
 static void reader_other(void *arg)
 {
 	proc_run(other);
 	read_window(1);
 }
-BOTH(other, 0, 1, "INV-P3: the same by two programs", setup_make_other, setup_give_other, finish, reader_other)
-BOTH(same, 0, 1, "INV-P3: two threads read the same 2 MiB of a file to the same place at once", setup_make, setup_give, finish, reader_0)
+BOTH(other, 0, 1, "INV-P3: the same by two programs", setup_other, finish, reader_other)
+BOTH(same, 0, 1, "INV-P3: two threads read the same 2 MiB of a file to the same place at once", setup, finish, reader_0)
 
 /* --- the file changes --- */
 
@@ -215,8 +215,7 @@ static void becomes(unsigned from, unsigned behind, u64 add)
 	for (unsigned p = from; p < behind; p++)
 		changed[p] = add ? add + p : 0;
 }
-static void setup_make_write(void) { setup_make(), becomes(1, 2, NEW(0)), host_tso = true; }
-static void setup_give_write(void) { setup_give(), becomes(1, 2, NEW(0)), host_tso = true; }
+static void setup_write(void) { setup(), becomes(1, 2, NEW(0)), host_tso = true; }
 static void finish_write(void)
 {
 	host_tso = false;
@@ -236,47 +235,43 @@ static void replacer(void *arg)
 	ended = true;
 }
 BOTH(write, 1, 1, "INV-P3: one writes to a page in place, or would: the template is dropped, or not made; who began to read later sees it",
-     setup_make_write, setup_give_write, finish_write, writer)
-BOTH(replace, 1, 1, "INV-P3: the same with a page that is replaced", setup_make_write, setup_give_write, finish_write, replacer)
+     setup_write, finish_write, writer)
+BOTH(replace, 1, 1, "INV-P3: the same with a page that is replaced", setup_write, finish_write, replacer)
 
 /* So many pages have been written before, and are dirty: lent ones take their places by the quick way (put_slots()). */
-static void setup_dirty(unsigned pages, unsigned reads)
+static void setup_written(unsigned pages)
 {
 	setup_after(0);
 	CHECK_EQ(hfile_pwrite(f, text, pages * PAGE_SIZE, 0), pages * PAGE_SIZE);
-	for (unsigned i = 0; i < reads; i++)
+	for (unsigned i = 0; i < reads_before; i++)
 		read_to(WINDOW(i));
 	forget_windows();
 	setup_frames();
 }
-static void setup_sixteen(unsigned reads)
+static void setup_lend(void)
 {
-	setup_dirty(16, reads);
+	setup_written(16);
 	becomes(0, 16, NEW(0));
 	for (unsigned p = 0; p < 16; p++)
 		must_store(FROM + p * PAGE_SIZE, NEW(p));
 }
-static void setup_make_lend(void) { setup_sixteen(1); }
-static void setup_give_lend(void) { setup_sixteen(2); }
 static void lender(void *arg)
 {
 	CHECK_EQ(hfile_pwrite_user(f, FROM, 16 * PAGE_SIZE, 0), 16 * PAGE_SIZE);
 	ended = true;
 }
-BOTH(lend, 0, 0, "INV-P3: the same with sixteen pages that are lent to the file", setup_make_lend, setup_give_lend, finish, lender)
+BOTH(lend, 0, 0, "INV-P3: the same with sixteen pages that are lent to the file", setup_lend, finish, lender)
 
-static void setup_another(unsigned reads)
+static void setup_share(void)
 {
 	static u64 pages[4 * 512];
-	setup_dirty(4, reads);
+	setup_written(4);
 	becomes(1, 3, NEW(0));
 	for (unsigned p = 0; p < 4; p++)
 		pages[p * 512] = NEW(p);
 	g = hfile_create("g", sizeof(pages), pages, sizeof(pages));
 	CHECK_EQ(hfile_pread(g, pages, sizeof(pages), 0), sizeof(pages));
 }
-static void setup_make_share(void) { setup_another(1); }
-static void setup_give_share(void) { setup_another(2); }
 static void sharer(void *arg)
 {
 	loff_t from = PAGE_SIZE, to = PAGE_SIZE;
@@ -285,81 +280,67 @@ static void sharer(void *arg)
 	up_write(&f->inode.i_rwsem);
 	ended = true;
 }
-BOTH(share, 1, 0, "INV-P3: the same with pages of another file (copy_file_range)", setup_make_share, setup_give_share, finish, sharer)
+BOTH(share, 1, 0, "INV-P3: the same with pages of another file (copy_file_range)", setup_share, finish, sharer)
 
+static void setup_direct(void) { setup(), becomes(1, 3, NEW(0)); }
 /* As fs/direct.c does it (which is not on this machine): out of the cache, written, forgotten again by who waited for the end. */
-static void setup_make_direct(void) { setup_make(), becomes(1, 3, NEW(0)); }
-static void setup_give_direct(void) { setup_give(), becomes(1, 3, NEW(0)); }
-static void direct_writer(void *arg)
-{
-	struct address_space *m = &f->inode.mapping;
-	down_write(&f->inode.i_rwsem);
-	CHECK_EQ(pagecache_detach_begin(m, 1, 2), 0);
-	pagecache_direct_begin(m);
-	for (unsigned p = 1; p < 3; p++) {
-		host_preempt("device");
-		*(u64 *)(f->disk + p * PAGE_SIZE) = NEW(p);
-	}
-	pagecache_detach_end(m);
-	up_write(&f->inode.i_rwsem);
-	CHECK(pagecache_forget(m, 1, 2));
-	pagecache_direct_end(m);
-	ended = true;
-}
-/* The same by a request that goes on after the call has returned (AIO): what is read meanwhile is the old or the new. */
-static void async_writer(void *arg)
+static void write_direct(bool returns_first)
 {
 	struct address_space *m = &f->inode.mapping;
 	down_write(&f->inode.i_rwsem);
 	CHECK_EQ(pagecache_detach_begin(m, 1, 2), 0);
 	pagecache_direct_begin(m);
 	pagecache_detach_end(m);
-	up_write(&f->inode.i_rwsem);
+	if (returns_first)
+		up_write(&f->inode.i_rwsem);
 	for (unsigned p = 1; p < 3; p++) {
 		host_preempt("device");
 		*(u64 *)(f->disk + p * PAGE_SIZE) = NEW(p);
 	}
+	if (!returns_first)
+		up_write(&f->inode.i_rwsem);
 	host_preempt("device");
 	CHECK(pagecache_forget(m, 1, 2));
 	pagecache_direct_end(m);
 	ended = true;
 }
-BOTH(direct, 0, 0, "INV-P3: the same with an O_DIRECT write, which takes the pages out of the cache", setup_make_direct, setup_give_direct, finish, direct_writer)
-BOTH(async, 0, 0, "INV-P3: the same with an asynchronous one, which forgets at its end what was read meanwhile", setup_make_direct, setup_give_direct, finish, async_writer)
+static void direct_writer(void *arg) { write_direct(false); }
+/* A request that goes on after the call has returned (AIO): what is read meanwhile is the old or the new. */
+static void async_writer(void *arg) { write_direct(true); }
+BOTH(direct, 0, 0, "INV-P3: the same with an O_DIRECT write, which takes the pages out of the cache", setup_direct, finish, direct_writer)
+BOTH(async, 0, 0, "INV-P3: the same with an asynchronous one, which forgets at its end what was read meanwhile", setup_direct, finish, async_writer)
 
 static void setup_cut(void)
 {
+	setup();
 	shorter = true;
 	becomes(1, FILE_PAGES, 0);
 }
-static void setup_make_cut(void) { setup_make(), setup_cut(); }
-static void setup_give_cut(void) { setup_give(), setup_cut(); }
 static void truncater(void *arg)
 {
 	CHECK_EQ(hfile_truncate(f, PAGE_SIZE), 0);
 	CHECK_EQ(hfile_truncate(f, FILE_PAGES * PAGE_SIZE), 0);
 	ended = true;
 }
-BOTH(truncate, 0, 0, "INV-P3: the file becomes shorter, and long again: what was read is old or zeroes, or ends there", setup_make_cut, setup_give_cut, finish, truncater)
+BOTH(truncate, 0, 0, "INV-P3: the file becomes shorter, and long again: what was read is old or zeroes, or ends there", setup_cut, finish, truncater)
 
-static void setup_make_punch(void) { setup_make(), becomes(1, 3, 0); }
-static void setup_give_punch(void) { setup_give(), becomes(1, 3, 0); }
+static void setup_punch(void) { setup(), becomes(1, 3, 0); }
 static void puncher(void *arg)
 {
 	CHECK_EQ(hfile_punch(f, PAGE_SIZE, 3 * PAGE_SIZE), 0);
 	ended = true;
 }
-BOTH(punch, 1, 1, "INV-P3: a hole of two pages", setup_make_punch, setup_give_punch, finish, puncher)
+BOTH(punch, 1, 1, "INV-P3: a hole of two pages", setup_punch, finish, puncher)
 
 static void map_file(void) { CHECK_EQ(hfile_mmap(f, FROM, 16 * PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, 0), FROM); }
 /* Who makes one has to take the right to store away first. */
-static void setup_make_mapped(void)
+static void setup_mapped(void)
 {
-	setup_make(), becomes(1, 2, NEW(0)), map_file();
-	must_store(FROM + PAGE_SIZE, OLD(1));
-	CHECK(pagecache_peek(&f->inode.mapping, 1) & ENTRY_RW);
+	setup(), becomes(1, 2, NEW(0)), map_file();
+	if (reads_before < 2)
+		must_store(FROM + PAGE_SIZE, OLD(1));
+	CHECK(reads_before == 2 || pagecache_peek(&f->inode.mapping, 1) & ENTRY_RW);
 }
-static void setup_give_mapped(void) { setup_give(), becomes(1, 2, NEW(0)), map_file(); }
 static void storer(void *arg)
 {
 	must_store(FROM + PAGE_SIZE, NEW(1));
@@ -374,52 +355,45 @@ static void finish_mapped(void)
 	must_store(FROM + PAGE_SIZE, 77);
 	finish();
 }
-BOTH(mapped, 0, 0, "INV-P3: stores through a shared mapping", setup_make_mapped, setup_give_mapped, finish_mapped, storer)
+BOTH(mapped, 0, 0, "INV-P3: stores through a shared mapping", setup_mapped, finish_mapped, storer)
 
 /* --- the file stays as it is --- */
 
-static void setup_make_dirty(void)
+static void setup_dirty(void)
 {
-	setup_dirty(1, 1);
+	setup_written(1);
+	if (reads_before == 2)
+		return;
 	map_file();
 	must_store(FROM, OLD(0));		/* mappings may write it */
 }
-static void setup_give_dirty(void) { setup_dirty(1, 2); }
 static void syncer(void *arg) { CHECK_EQ(hfile_sync(f), 0); }
 static void finish_synced(void)
 {
 	CHECK(!(pagecache_peek(&f->inode.mapping, 0) & (ENTRY_D | ENTRY_WRITEBACK)));
 	finish();
 }
-BOTH(writeback, 0, 0, "INV-P3, W1: writeback of a page, which a mapping may write if there is no template yet", setup_make_dirty, setup_give_dirty, finish_synced, syncer)
+BOTH(writeback, 0, 0, "INV-P3, W1: writeback of a page, which a mapping may write if there is no template yet", setup_dirty, finish_synced, syncer)
 
 static void reclaimer(void *arg)
 {
 	reclaim_pages(2);
 	reclaim_pages(2);
 }
-BOTH(reclaim, 0, 0, "INV-P3: reclaim takes the template away, and pages", setup_make, setup_give, finish, reclaimer)
+BOTH(reclaim, 0, 0, "INV-P3: reclaim takes the template away, and pages", setup, finish, reclaimer)
 
 /* --- the memory that is read to --- */
 
-static bool locked;
-static void setup_make_lock(void) { setup_make(), locked = false; }
-static void setup_give_lock(void) { setup_give(), locked = false; }
-static void locker(void *arg)
-{
-	CHECK_EQ(sys_mlock(WINDOW(0), LEAF_SPAN), 0);
-	locked = true;
-}
+static void locker(void *arg) { CHECK_EQ(sys_mlock(WINDOW(0), LEAF_SPAN), 0); }
 static void finish_locked(void)
 {
-	CHECK(locked);
 	proc_run(mm);
 	for (unsigned p = 0; p < FILE_PAGES; p++)
 		CHECK(mm_entry(mm, WINDOW(0) + p * PAGE_SIZE) & ENTRY_P);	/* all of it is there */
 	CHECK(vma_lookup(mm, WINDOW(0))->flags & VM_LOCKED && !(vma_lookup(mm, WINDOW(1))->flags & VM_LOCKED));
 	finish();
 }
-BOTH(mlock, 0, 0, "mlock() of what is being read to: it is all there, and has what was read", setup_make_lock, setup_give_lock, finish_locked, locker)
+BOTH(mlock, 0, 0, "mlock() of what is being read to: it is all there, and has what was read", setup, finish_locked, locker)
 
 static void remapper(void *arg)
 {
@@ -436,17 +410,16 @@ static void protector(void *arg)
 }
 static void setup_second(void)		/* window 1 has the template, or what it will be made of */
 {
+	setup_after(reads_before - 1);
 	read_to(WINDOW(1));
 	host_speculates = true;
 }
-static void setup_make_second(void) { setup_after(0), setup_second(); }
-static void setup_give_second(void) { setup_after(1), setup_second(); }
 static void finish_second(void)
 {
 	host_speculates = false;
 	finish();
 }
-BOTH(unmap, 0, 1, "INV-P2: who has the template already unmaps it, and stores to new memory there", setup_make_second, setup_give_second, finish_second, remapper)
+BOTH(unmap, 0, 1, "INV-P2: who has the template already unmaps it, and stores to new memory there", setup_second, finish_second, remapper)
 
 /* mprotect makes the place ineligible for a moment: the reader then gets his pages one by one, or is told that he may not. */
 static void reader_protected(void *arg)
@@ -456,20 +429,19 @@ static void reader_protected(void *arg)
 	for (unsigned p = 0; n > 0 && p < n / PAGE_SIZE; p++)
 		CHECK_EQ(must_load(WINDOW(0) + p * PAGE_SIZE), OLD(p));
 }
-ONE(make_protect, 0, "mprotect() of a part of what is being read to: the read goes on, or ends there; what it says was read is there", setup_make, finish, reader_protected, protector)
-ONE(give_protect, 0, "the same while there is a template", setup_give, finish, reader_protected, protector)
+ONE(make_protect, 0, 1, "mprotect() of a part of what is being read to: the read goes on, or ends there; what it says was read is there", setup, finish, reader_protected, protector)
+ONE(give_protect, 0, 2, "the same while there is a template", setup, finish, reader_protected, protector)
 
 /* --- another program has it --- */
 
-static void setup_readings(void)	/* window 1 counts as read, in both programs if there are two */
+static void setup_fork(void)	/* window 1 counts as read, in both programs if there are two */
 {
+	setup_second();
 	readings[nr_readings] = (struct reading){ .mm = mm, .window = 1, .pages = FILE_PAGES };
 	for (unsigned p = 0; p < FILE_PAGES; p++)
 		readings[nr_readings].word[p] = OLD(p);
 	nr_readings++;
 }
-static void setup_make_fork(void) { setup_make_second(), setup_readings(); }
-static void setup_give_fork(void) { setup_give_second(), setup_readings(); }
 /* The child has window 1 as the parent had; window 0 may be all, nothing or a part of what is read just now. */
 static void forker(void *arg)
 {
@@ -493,18 +465,17 @@ static void finish_forked(void)
 	CHECK_EQ(must_load(WINDOW(1)), OLD(0));
 	finish();
 }
-BOTH(fork, 0, 1, "INV-P1: fork of a program that has the template, by another thread than the one that reads; the child stores to it", setup_make_fork, setup_give_fork, finish_forked, forker)
+BOTH(fork, 0, 1, "INV-P1: fork of a program that has the template, by another thread than the one that reads; the child stores to it", setup_fork, finish_forked, forker)
 
-static void setup_has(void)		/* another program has it at window 1 and has stored to window 2 */
+static void setup_exit(void)		/* another program has it at window 1 and has stored to window 2 */
 {
+	setup_after(reads_before - 1);
 	setup_two();
 	proc_run(other);
 	read_to(WINDOW(1));
 	proc_run(mm);
 	host_speculates = true;
 }
-static void setup_make_exit(void) { setup_after(0), setup_has(); }
-static void setup_give_exit(void) { setup_after(1), setup_has(); }
 static void leaver(void *arg)
 {
 	proc_run(other);
@@ -512,7 +483,7 @@ static void leaver(void *arg)
 	other = mm;
 	tlb_check(false);
 }
-BOTH(exit, 0, 1, "INV-P2: another program that has the template exits", setup_make_exit, setup_give_exit, finish_second, leaver)
+BOTH(exit, 0, 1, "INV-P2: another program that has the template exits", setup_exit, finish_second, leaver)
 
 static void copier(void *arg)
 {
@@ -522,4 +493,4 @@ static void copier(void *arg)
 	host_preempt("program");
 	CHECK_EQ(must_load(WINDOW(1) + PAGE_SIZE), 8);
 }
-BOTH(copy, 1, 1, "INV-P2: another program that has the template stores to it", setup_make_exit, setup_give_exit, finish_second, copier)
+BOTH(copy, 1, 1, "INV-P2: another program that has the template stores to it", setup_exit, finish_second, copier)
