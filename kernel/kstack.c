@@ -20,9 +20,9 @@ _Static_assert(!(KSTACK_BASE % (512 * PAGE_SIZE)) && !(512 * PAGE_SIZE % SLOT), 
 static struct spinlock kstack_lock = SPINLOCK_INIT("kernel stacks", RANK_LAST_SPIN);
 static u64 free_stacks;			/* kstack_lock: tops, linked through the word below the top; 0 = none */
 static unsigned nr_free;		/* kstack_lock */
-static u64 taken[MAX_SLOTS / 64];	/* kstack_lock: a bit for each slot that has a stack, or is about to */
+static u64 taken[MAX_SLOTS / 64];	/* kstack_lock, read without: a bit for each slot that has a stack, or is about to */
 static unsigned first_word;		/* kstack_lock: in those before, all are taken */
-static u64 nr_taken;			/* kstack_lock */
+static u64 nr_taken;			/* kstack_lock, read without */
 
 static u64 slot_top(u64 slot) { return KSTACK_BASE + (slot + 1) * SLOT; }
 static u64 slot_of(u64 address) { return (address - KSTACK_BASE) / SLOT; }
@@ -35,8 +35,8 @@ static u64 take_slot(void)
 		u64 free = ~taken[first_word];
 		if (free) {
 			unsigned bit = (unsigned)__builtin_ctzl(free);
-			taken[first_word] |= BIT(bit);
-			nr_taken++;
+			WRITE_ONCE(taken[first_word], taken[first_word] | BIT(bit));
+			ADD_ONCE(nr_taken, 1UL);
 			return slot_top(first_word * 64 + bit);
 		}
 	}
@@ -48,9 +48,9 @@ static void release_slot(u64 top)
 	u64 slot = slot_of(top - 1);
 
 	spin_lock(&kstack_lock);
-	taken[slot / 64] &= ~BIT(slot % 64);
+	WRITE_ONCE(taken[slot / 64], taken[slot / 64] & ~BIT(slot % 64));
 	first_word = min(first_word, (unsigned)(slot / 64));
-	nr_taken--;
+	ADD_ONCE(nr_taken, -1UL);
 	spin_unlock(&kstack_lock);
 }
 
