@@ -19,7 +19,7 @@ struct spinlock dcache_lock = SPINLOCK_INIT("dcache", RANK_DCACHE);
 struct list_head *dentry_hash;
 u32 dentry_hash_mask;
 static LIST_HEAD(lru);			/* every dentry but roots, new ones first */
-static unsigned nr_dentries;		/* dcache_lock */
+static unsigned nr_dentries;		/* dcache_lock, read without */
 static unsigned max_dentries;		/* fixed at boot */
 static struct slab_cache *dentry_cache;
 
@@ -123,7 +123,7 @@ static struct dentry *detach(struct dentry *d)
 	list_del(&d->sibling);
 	if (!list_empty(&d->lru_node)) {
 		list_del(&d->lru_node);
-		nr_dentries--;
+		ADD_ONCE(nr_dentries, -1U);
 	}
 	return d->parent == d ? NULL : d->parent;
 }
@@ -195,7 +195,7 @@ static struct dentry *insert(struct dentry *d, const struct name *name)
 		if (!d->sb->uncached) {
 			hash(d);
 			list_add(&d->lru_node, &lru);
-			nr_dentries++;
+			ADD_ONCE(nr_dentries, 1U);
 		}
 	}
 	spin_unlock(&dcache_lock);
