@@ -23,7 +23,7 @@ enum lock_rank {
 	RANK_MOUNT,		/* mount_mutex: the tree of mounts, above all trees of names */
 	RANK_SUPER,		/* super_lock: sync() writes the data of every file system, so before RANK_WRITEBACK */
 	RANK_RENAME,		/* rename_mutex: the shape of the tree stands still while two directories are locked */
-	RANK_INODE,		/* inode->i_rwsem. Under RANK_RENAME: sys_renameat2(); under RANK_FILE_POS: read_entries(). Same rank: down_write_nested(), or by address */
+	RANK_INODE,		/* inode->i_rwsem; for writing to a disk, the disk's (drivers/block.h). Under RANK_RENAME: sys_renameat2(); under RANK_FILE_POS: read_entries(). Same rank: down_write_nested(), or by address */
 	RANK_MMAP,		/* mm->mmap_lock. Under RANK_INODE: resolve(), write(2) faults its source in */
 	RANK_INVALIDATE,	/* mapping->invalidate_lock. Under RANK_INODE: read_page_locked(). By a fault without RANK_MMAP, or tried */
 	RANK_WRITEBACK,		/* mapping->wb_mutex. Under RANK_SUPER: mapping_writeback() */
