@@ -18,11 +18,23 @@
 #define WAIT_NS 5000000UL	/* for writeback to clean something */
 #define MAX_WAITS 200		/* in which it cleans nothing that can be taken */
 
-/* Take the page of this slot out, if that costs nobody anything. `now`: although it was used lately. */
+/* Has it no pin of either kind? An exclusively pinned page stays in its slot; nobody else can pin one exclusively that several hold. */
+static bool unpinned(const struct page *page)
+{
+	u64 own = atomic64_read(&page->own);
+
+	return !own_xpins(own) && !own_rpins(own);
+}
+
+/*
+ * Take the page of this slot out, if that costs nobody anything. `now`: although it was used lately. True: a frame is free. One that others hold, too (another
+ * file, since a copy shared it; a reader), only has a holder less: who of several files comes last frees it.
+ */
 static bool try_page(struct address_space *m, u64 index, entry_t *slot, bool now)
 {
 	u64 e = entry_read(slot);
 	struct page *page;
+	bool last;
 
 	vmstat_inc(VM_RECLAIM_SCAN);
 	if ((e & (ENTRY_P | ENTRY_LOCKED | ENTRY_WRITEBACK | ENTRY_D | ENTRY_TABLE)) != ENTRY_P)
@@ -45,14 +57,16 @@ static bool try_page(struct address_space *m, u64 index, entry_t *slot, bool now
 	 * is writable only while D is set, so no store is lost. */
 	if (!page_adoptable(page))
 		slot_drop_template(m, slot);	/* with those of the other 511: perhaps nobody else holds them */
-	if (!page_adoptable(page) || (atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index))) {
+	last = page_adoptable(page);
+	if (!unpinned(page) || (atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index))) {
 		page_unlock(m, index, slot, 0, 0);
 		return false;
 	}
 	/* A reader may take its pin just now: then it reads the page, which is clean, and frees it when it is done. */
 	slot_remove(m, index, slot);
-	vmstat_inc(VM_RECLAIM_FREED);
-	return true;
+	if (last)
+		vmstat_inc(VM_RECLAIM_FREED);
+	return last;
 }
 
 /* Go on from this mapping's clock hand, at most once around. */

@@ -1,6 +1,7 @@
 /* Files through the page cache, one task at a time: read, write, truncate, writeback, errors. Mappings: test_filemap.c. */
 #include "file.h"
 #include "kernel/inject.h"
+#include "mm/reclaim.h"
 #include "mm/switches.h"
 #include "mm/syscalls.h"
 #include "mm/vmstat.h"
@@ -388,4 +389,34 @@ TEST(file_write_no_bounce, "PC7: a pinned page is written from a copy; where the
 	proc_exit(mm);
 	same(f, 4 * PAGE_SIZE);
 	hfile_destroy(f);
+}
+
+TEST(file_reclaim_shared, "reclaim takes pages that two files have from both, and those that a reader has, too: he keeps his, and the frame goes with the last file")
+{
+	struct hfile *f = file_of_size(16 * PAGE_SIZE), *g = hfile_create("g", 16 * PAGE_SIZE, NULL, 0);
+	struct mm *mm = proc_create();
+	loff_t from = 0, to = 0;
+	same(f, 16 * PAGE_SIZE);
+	down_write(&g->inode.i_rwsem);
+	CHECK_EQ(pagecache_share(&f->inode.mapping, &from, &g->inode.mapping, &to, 16 * PAGE_SIZE), 16 * PAGE_SIZE);
+	up_write(&g->inode.i_rwsem);
+	CHECK(entry_page(pagecache_peek(&f->inode.mapping, 3)) == entry_page(pagecache_peek(&g->inode.mapping, 3)));
+	CHECK_EQ(hfile_sync(g), 0);
+	CHECK_EQ(map_anon(BASE, 16 * PAGE_SIZE, RW, MAP_PRIVATE | MAP_FIXED), BASE);
+	CHECK_EQ(hfile_pread_user(g, BASE, 8 * PAGE_SIZE, 0), 8 * PAGE_SIZE);	/* lent */
+	struct page *lent = entry_page(mm_entry(mm, BASE));
+	CHECK_EQ(own_holders(lent->own.v), 3);
+	for (unsigned i = 0; i < 4 && f->inode.mapping.nr_pages.v + g->inode.mapping.nr_pages.v; i++)
+		reclaim_pages(100);
+	CHECK(!f->inode.mapping.nr_pages.v && !g->inode.mapping.nr_pages.v);
+	CHECK(entry_page(mm_entry(mm, BASE)) == lent && own_holders(lent->own.v) == 1);
+	check_all();
+	for (unsigned p = 0; p < 8; p++)
+		CHECK_EQ((u8)must_load(BASE + p * PAGE_SIZE), want[p * PAGE_SIZE]);
+	same(g, 16 * PAGE_SIZE);
+	same(f, 16 * PAGE_SIZE);
+	proc_exit(mm);
+	hfile_destroy(f);
+	hfile_destroy(g);
+	check_all();
 }
