@@ -128,13 +128,11 @@ static const struct address_space_ops block_aops = {
 
 /* --- /dev/NAME, and what mknod() makes --- */
 
-static int block_open(struct inode *inode, struct file *file)
+static struct address_space *block_mapping(struct file *file)
 {
 	struct block_device *dev = file->private;
 
-	(void)inode;
-	file->mapping = &dev->mapping;
-	return 0;
+	return &dev->mapping;
 }
 
 static ssize_t block_read(struct file *file, struct iov_iter *to, loff_t *pos)
@@ -221,7 +219,7 @@ static int block_mmap(struct file *file, struct map_request *req)
 }
 
 static const struct file_ops block_fops = {
-	.open = block_open,
+	.mapping = block_mapping,
 	.read = block_read,
 	.write = block_write,
 	.llseek = block_llseek,

@@ -27,7 +27,7 @@ struct file *file_alloc(const struct path *path, u32 flags)
 	if (!file)
 		return ERR_PTR(-ENOMEM);
 	*file = (struct file){
-		.refs = ATOMIC_INIT(1), .path = *path, .inode = path->dentry->inode, .mapping = &path->dentry->inode->mapping, .mode = modes[flags & O_ACCMODE],
+		.refs = ATOMIC_INIT(1), .path = *path, .inode = path->dentry->inode, .mode = modes[flags & O_ACCMODE],
 		.flags = flags & ~(u32)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC),
 		.pos_lock = MUTEX_INIT(file->pos_lock, "file position", RANK_FILE_POS),
 	};

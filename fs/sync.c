@@ -63,6 +63,9 @@ long sys_syncfs(int fd)
 	return r;
 }
 
+/* The cache of the file's bytes; ops NULL: it has none. */
+static struct address_space *cache_of(struct file *file) { return file->ops->mapping ? file->ops->mapping(file) : &file->inode->mapping; }
+
 /* The pages that [offset, offset + n) touches; n == 0: to the end of the file. */
 static void page_range(loff_t offset, loff_t n, u64 *first, u64 *last)
 {
@@ -74,6 +77,7 @@ long sys_sync_file_range(int fd, loff_t offset, loff_t n, unsigned flags)
 {
 	const unsigned known = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
 	struct file *file = fd_get_file(fd);
+	struct address_space *m;
 	u64 first, last;
 	u32 mode;
 	long r = -EINVAL;
@@ -87,7 +91,8 @@ long sys_sync_file_range(int fd, loff_t offset, loff_t n, unsigned flags)
 	if (!S_ISREG(mode) && !S_ISBLK(mode) && !S_ISDIR(mode) && !S_ISLNK(mode))
 		goto out;
 	page_range(offset, n, &first, &last);
-	r = flags && file->mapping->ops ? mapping_writeback(file->mapping, first, last, flags & ~SYNC_FILE_RANGE_WRITE) : 0;
+	m = cache_of(file);
+	r = flags && m->ops ? mapping_writeback(m, first, last, flags & ~SYNC_FILE_RANGE_WRITE) : 0;
 out:
 	file_put(file);
 	return r;
@@ -124,15 +129,15 @@ long sys_readahead(int fd, loff_t offset, size_t n)
 		r = -EBADF;
 	else if (!S_ISREG(file->inode->mode) && !S_ISBLK(file->inode->mode))
 		r = -EINVAL;
-	else if (file->mapping->ops && n && offset >= 0 && (loff_t)n > 0)
-		read_ahead(file->mapping, (u64)offset >> PAGE_SHIFT, (u64)(offset + (loff_t)n - 1) >> PAGE_SHIFT);
+	else if (cache_of(file)->ops && n && offset >= 0 && (loff_t)n > 0)
+		read_ahead(cache_of(file), (u64)offset >> PAGE_SHIFT, (u64)(offset + (loff_t)n - 1) >> PAGE_SHIFT);
 	file_put(file);
 	return r;
 }
 
 static long advise(struct file *file, loff_t offset, loff_t n, int advice)
 {
-	struct address_space *m = file->mapping;
+	struct address_space *m = cache_of(file);
 	u64 first, last;
 
 	if (S_ISFIFO(file->inode->mode))

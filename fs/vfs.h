@@ -104,6 +104,7 @@ struct file_ops {
 	u32 (*poll)(struct file *file, struct poll_table *table);	/* NULL: always POLLIN|POLLOUT */
 	int (*mmap)(struct file *file, struct map_request *req);	/* NULL: ENODEV; generic_mmap */
 	int (*fsync)(struct file *file, bool data_only);		/* NULL: EINVAL */
+	struct address_space *(*mapping)(struct file *file);		/* the cache of its bytes. NULL: the inode's own */
 	ssize_t (*may_write)(struct inode *inode, loff_t pos, size_t n);	/* generic_file_write, i_rwsem held: how many bytes; NULL: all */
 	/* SEEK_DATA, SEEK_HOLE: the first byte from pos on (inside the file) that is data, or in a hole; the size or more if there is none. NULL: all is data. */
 	loff_t (*seek_data)(struct inode *inode, loff_t pos, bool hole);
@@ -231,7 +232,6 @@ struct file {
 	atomic_t refs;			/* A: descriptors, mappings, calls in progress */
 	struct path path;		/* I */
 	struct inode *inode;		/* I: path.dentry->inode */
-	struct address_space *mapping;	/* I: the cache of its bytes: the inode's own; the disk's, of whichever node of a disk. ops NULL: it has none */
 	const struct file_ops *ops;	/* I, but for O_DIRECT by F_SETFL: then one of a pair that differ in read and write alone */
 	u32 flags;			/* O_*: changed by F_SETFL */
 	u32 mode;			/* I: FMODE_* */
