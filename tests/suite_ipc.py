@@ -28,10 +28,11 @@ def nothing_leaks():
 
 
 def allocations_fail():
-    """Every N-th allocation fails: errors, no more. (The programs' own threads may wait for one that could not be made.)"""
+    """Every N-th allocation fails: errors, no more. (The programs' own threads may wait for one that could not be made, and who is to kill them then may
+    be such a one: the limit of time, 25 s with PATIENCE, is an ordinary end.)"""
     for words in ("2500,23", "3000,101", "2800,7"):
         healthy(words, f"cd /root; for i in 1 2 3; do for t in sockets sockets_named sockets_rights epoll; do {PROGRAMS}$t >/dev/null 2>&1 & p=$!; (sleep 5; kill -9 $p) 2>/dev/null & wait $p; "
-                "done; done", timeout=25, may_time_out=True, append=f"alloc_fail={words}")
+                "done; done", timeout=2.5, may_time_out=True, append=f"alloc_fail={words}")
 
 
 def descriptors_run_out():
