@@ -123,8 +123,8 @@ def gdb_cache():
 @test
 def gdb_locks():
     """A reader waits for the page lock that I/O holds; a mutex that is held is named."""
-    text = gdb(["break wait_begin if kind == HELD_PAGE", "continue", "tbreak schedule", "continue", "k locks", "k ps", "delete", "break ext2_alloc_block", "continue", "k locks"],
-               ["sh", "-c", "cat /etc/passwd; echo x >/root/new"], "--append", "ramdisk_latency_us=3000")
+    text = gdb(["break wait_begin if kind == HELD_PAGE", "continue", "tbreak schedule if cpus[0].task->waits_for.object", "continue", "k locks", "k ps", "delete", "break ext2_alloc_block", "continue", "k locks"],
+               ["sh", "-c", "cat /etc/passwd; echo x >/root/new"], "--append", "ramdisk_latency_us=3000", "--smp", "1", "--icount")     # not the ramdisk's worker, which may run first
     has(text, r"waits for page lock .*:\d+, held by I/O", r"waits for page lock 0x\w+:\d+$", r"holds rwsem \(write\) i_rwsem 0x\w+, taken at \w+\+\d+")
 
 
