@@ -171,6 +171,14 @@ static inline bool page_adoptable(const struct page *page)
 	return (atomic64_read(&page->own) & ~OWN_REFS) == OWN_HOLDER;	/* as one comparison, not of three fields: 6 instructions less */
 }
 
+/* No pin of either kind, however many holders. */
+static inline bool page_unpinned(const struct page *page)
+{
+	u64 own = atomic64_read(&page->own);
+
+	return !own_xpins(own) && !own_rpins(own);
+}
+
 /* Pins. Each fails (false) rather than overflow its field. */
 static inline bool page_pin_read(struct page *page)	/* false also if own is zero: lockless callers recheck their entry after */
 {

@@ -18,17 +18,9 @@
 #define WAIT_NS 5000000UL	/* for writeback to clean something */
 #define MAX_WAITS 200		/* in which it cleans nothing that can be taken */
 
-/* Has it no pin of either kind? An exclusively pinned page stays in its slot; nobody else can pin one exclusively that several hold. */
-static bool unpinned(const struct page *page)
-{
-	u64 own = atomic64_read(&page->own);
-
-	return !own_xpins(own) && !own_rpins(own);
-}
-
 /*
  * Take the page of this slot out, if that costs nobody anything. `now`: although it was used lately. True: a frame is free. One that others hold, too (another
- * file, since a copy shared it; a reader), only has a holder less: who of several files comes last frees it.
+ * file, since a copy shared it; a reader), only has a holder less: who of several files comes last frees it. A pinned one stays.
  */
 static bool try_page(struct address_space *m, u64 index, entry_t *slot, bool now)
 {
@@ -58,7 +50,7 @@ static bool try_page(struct address_space *m, u64 index, entry_t *slot, bool now
 	if (!page_adoptable(page))
 		slot_drop_template(m, slot);	/* with those of the other 511: perhaps nobody else holds them */
 	last = page_adoptable(page);
-	if (!unpinned(page) || (atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index))) {
+	if (!page_unpinned(page) || (atomic_read(&m->nr_mapped) && !rmap_try_zap(m, index))) {
 		page_unlock(m, index, slot, 0, 0);
 		return false;
 	}

@@ -36,13 +36,6 @@ struct scan {
 	bool full;			/* no slot, or no request: enough for now */
 };
 
-static bool unpinned(const struct page *page)
-{
-	u64 own = atomic64_read(&page->own);
-
-	return !own_xpins(own) && !own_rpins(own);
-}
-
 static struct address_space *place(const struct victim *v, u64 *index)
 {
 	*index = SWAP_SLOT(v->id);
@@ -103,7 +96,7 @@ static bool take(struct scan *s, struct page *leaf, entry_t *e, struct victim *v
 	}
 	v->e = e;
 	v->page = entry_page(value);
-	if (!unpinned(v->page) && !switch_swap_pinned) {
+	if (!page_unpinned(v->page) && !switch_swap_pinned) {
 		vmstat_inc(VM_SWAP_PINNED);
 		return false;
 	}
@@ -135,7 +128,7 @@ static bool commit(struct page *leaf, struct victim *v)
 	u64 index;
 	struct address_space *m = place(v, &index);
 
-	if (!unpinned(v->page) && !leave_to_pin(v)) {
+	if (!page_unpinned(v->page) && !leave_to_pin(v)) {
 		vmstat_inc(VM_SWAP_PINNED);
 		entry_exchange_locked(leaf, v->e, v->was);
 		swap_count(v->id, -1);

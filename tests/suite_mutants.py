@@ -54,7 +54,7 @@ MUTANTS = [
     ("leaf_emptied_before_flush", "mm/walk.c", "\ttlb_batch_table(batch, leaf);\n", "\tleaf_empty(leaf);\n\ttlb_batch_table(batch, leaf);\n", "race_unmap_leaf"),   # S2
     ("table_freed_before_flush", "mm/tlb.c", "\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);", "\tfor (unsigned i = 0; i < b->nr_tables; i++)\n\t\ttable_put(b->tables[i]);\n\tb->nr_tables = 0;\n\tif (b->nr_tables)\n\t\ttlb_flush_mm(b->mm, b->why);",
      "all_mask_table"),                                                            # S5, S6
-    ("swap_ignores_pins", "mm/swapout.c", "\tif (!unpinned(v->page) && !leave_to_pin(v)) {\n\t\tvmstat_inc(VM_SWAP_PINNED);\n\t\tentry_exchange", "\tif (false && !leave_to_pin(v)) {\n\t\tvmstat_inc(VM_SWAP_PINNED);\n\t\tentry_exchange",
+    ("swap_ignores_pins", "mm/swapout.c", "\tif (!page_unpinned(v->page) && !leave_to_pin(v)) {\n\t\tvmstat_inc(VM_SWAP_PINNED);\n\t\tentry_exchange", "\tif (false && !leave_to_pin(v)) {\n\t\tvmstat_inc(VM_SWAP_PINNED);\n\t\tentry_exchange",
      "race_swap_pin all_swap_pin"),                                                   # E8
     ("swap_without_flush", "mm/swapout.c", "tlb_flush_range(mm, first, last + PAGE_SIZE, TLB_SWAP);", ";", "swap_out_and_in race_swap_fault"),      # S2
     ("swap_owned_under_writeback", "mm/swapin.c", "if (page_adoptable(page)) {", "if (swap_count_of(swap_id(seen)) == 0) {", "swap_out_and_in race_swap_fault"),
