@@ -28,23 +28,27 @@ static void look_at_snapshot(void)
 			_exit(2);
 }
 
+/* What the child said, and what the parent has. */
+static void look_at_both(int status)
+{
+	CHECK(WEXITSTATUS(status) != 1, "the child's two pages are of different moments");
+	CHECK(status == 0, "the child's memory changed under it");
+	CHECK(*first == 12 && *second == 12, "the parent has %d %d", *first, *second);
+	munmap((void *)first, PAGE);
+	munmap((void *)second, PAGE);
+}
+
 static void fork_fault(void)
 {
 	pthread_t thread;
 	pid_t child;
-	int status;
 
 	first = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	second = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	pthread_create(&thread, NULL, count_up, NULL);
 	child = start(look_at_snapshot);
 	pthread_join(thread, NULL);
-	status = end(child);
-	CHECK(WEXITSTATUS(status) != 1, "the child's two pages are of different moments");
-	CHECK(status == 0, "the child's memory changed under it");
-	CHECK(*first == 12 && *second == 12, "the parent has %d %d", *first, *second);
-	munmap((void *)first, PAGE);
-	munmap((void *)second, PAGE);
+	look_at_both(end(child));
 }
 
 /* --- the same while these pages go out to a swap area and come back (without one: MADV_PAGEOUT does nothing) --- */
@@ -95,7 +99,6 @@ static void swap_fork(void)
 {
 	pthread_t thread, pager;
 	pid_t child;
-	int status;
 
 	swap_on();
 	first = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -105,12 +108,7 @@ static void swap_fork(void)
 	child = start(look_and_page_out);
 	pthread_join(thread, NULL);
 	pthread_join(pager, NULL);
-	status = end(child);
-	CHECK(WEXITSTATUS(status) != 1, "the child's two pages are of different moments");
-	CHECK(status == 0, "the child's memory changed under it");
-	CHECK(*first == 12 && *second == 12, "the parent has %d %d", *first, *second);
-	munmap((void *)first, PAGE);
-	munmap((void *)second, PAGE);
+	look_at_both(end(child));
 }
 
 /* --- munmap against a copy in progress: what was copied is right, the rest is missing --- */

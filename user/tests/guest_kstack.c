@@ -111,34 +111,36 @@ static void *lives(void *unused)
 	return unused;
 }
 
-/* Threads of one process, between which no address space is loaded: whose frames the stacks' addresses had in the round before, nobody may go on to use. */
-static void threads(void)
+/* THREADS at once. */
+static void live_and_end(void)
 {
 	static pthread_t thread[THREADS];
-	long words = MEMORY / (long)sizeof(long);
 	pthread_attr_t small;
 
 	pthread_attr_init(&small);
 	pthread_attr_setstacksize(&small, 16384);
+	go = 0;
+	for (int i = 0; i < THREADS; i++)
+		MUST(!pthread_create(&thread[i], &small, lives, NULL));
+	go = 1;
+	for (int i = 0; i < THREADS; i++)
+		MUST(!pthread_join(thread[i], NULL));
+}
+
+/* Threads of one process, between which no address space is loaded: whose frames the stacks' addresses had in the round before, nobody may go on to use. */
+static void threads(void)
+{
+	long words = MEMORY / (long)sizeof(long);
+
 	for (long round = 1; round <= 20; round++) {
 		long *memory;
 
-		go = 0;
-		for (int i = 0; i < THREADS; i++)
-			MUST(!pthread_create(&thread[i], &small, lives, NULL));
-		go = 1;
-		for (int i = 0; i < THREADS; i++)
-			MUST(!pthread_join(thread[i], NULL));
+		live_and_end();
 		memory = mmap(NULL, MEMORY, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		MUST(memory != MAP_FAILED);
 		for (long i = 0; i < words; i++)
 			memory[i] = round * words + i;
-		go = 0;
-		for (int i = 0; i < THREADS; i++)
-			MUST(!pthread_create(&thread[i], &small, lives, NULL));
-		go = 1;
-		for (int i = 0; i < THREADS; i++)
-			MUST(!pthread_join(thread[i], NULL));
+		live_and_end();
 		for (long i = 0; i < words; i++)
 			MUST(memory[i] == round * words + i);
 		munmap(memory, MEMORY);
