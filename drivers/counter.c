@@ -65,8 +65,10 @@ static bool pit_start(void)
 	return true;
 }
 
-/* It must count within some 10 us (at the TSC rates there are). Bounded by both the TSC and the number of reads. The last read comes
- * after the time is over: a machine that stands still in between has not been too slow. */
+/*
+ * It must count within some 10 us (at the TSC rates there are). Bounded by both the TSC and the number of reads. The last read comes
+ * after the time is over: a machine that stands still in between has not been too slow.
+ */
 static bool counts(const struct counter *c)
 {
 	u32 first = c->read() & c->mask, reads = 0;

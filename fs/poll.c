@@ -210,9 +210,9 @@ void sigmask_end(bool changed, u64 saved, bool interrupted)
 
 /* --- poll --- */
 
-/* One look at all; how many have something to tell. */
 struct polled { struct pollfd *fds; unsigned nr; };
 
+/* One look at all; how many have something to tell. */
 static int poll_round(struct poll_waiter *t, void *what)
 {
 	const struct polled *p = what;
